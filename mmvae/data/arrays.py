@@ -1,0 +1,51 @@
+"""Arrays out of .npz files that may be anyone's: nothing is unpickled, and what is wrong is said in one line."""
+
+from __future__ import annotations
+
+__all__ = ["read_arrays", "write_arrays"]
+
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .base import DataError
+
+
+def read_arrays(path: Path, expected: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file; all of them where none are named.
+
+    Raises:
+        DataError: Where the file is missing, cut short, holds Python objects, or lacks an expected array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [name for name in expected if name not in archive]
+            if missing:
+                raise DataError(f"{path}: no array {', '.join(missing)} in it; found {', '.join(archive) or 'nothing'}, "
+                                f"expected {', '.join(expected)}")
+            return {name: archive[name] for name in (expected or archive.files)}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, AttributeError, TypeError) as error:
+        # numpy answers a lone .npy with an array, which is no archive: AttributeError or TypeError
+        raise DataError(f"{path}: not a whole .npz file of plain arrays ({_first_line(error)}); write it again with numpy.savez") from None
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write an .npz file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:  # an open file, because savez appends .npz to names
+            np.savez(file, **arrays)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

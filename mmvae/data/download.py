@@ -1,0 +1,98 @@
+"""Files from the network: continued where they broke off, checked, and in place only when whole."""
+
+from __future__ import annotations
+
+__all__ = ["fetch"]
+
+import hashlib
+import http.client
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from .base import DataError
+
+CHUNK = 1 << 18  # bytes between two reports of progress
+TIMEOUT = 30.0  # seconds without an answer or a byte
+
+
+def fetch(
+    urls: Sequence[str], path: Path, *, md5: str, size: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Download a file to `path`, from the first of several places that delivers it.
+
+    Bytes gather in ``<name>.part`` beside it, which a later call continues; only a file with the right checksum is
+    moved to `path`. A file already at `path` is left as it is.
+
+    Arguments:
+        urls: Where the same file lies, best first.
+        md5: The checksum it must have, in hexadecimal.
+        size: Its bytes where known; a longer answer is cut off and refused.
+        progress: Called with the bytes done and in total (0 where no one knows).
+
+    Raises:
+        DataError: Where no place delivers the file, naming the host and the trouble.
+    """
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    troubles = []
+    for url in urls:
+        try:
+            return _fetch_one(url, path, md5, size, progress)
+        except DataError as error:
+            troubles.append(str(error))
+    raise DataError("; ".join(troubles))
+
+
+def _fetch_one(url: str, path: Path, md5: str, size: int | None, progress: Callable[[int, int], None] | None) -> Path:
+    part, host = path.with_name(path.name + ".part"), urlsplit(url).netloc
+    have = part.stat().st_size if part.is_file() else 0
+    if size is not None and have > size:
+        part.unlink()
+        have = 0
+    if size is None or have < size:
+        try:
+            _receive(url, part, have, size, progress)
+        except HTTPError as error:
+            if error.code == 416:  # the part is no beginning of what lies there
+                part.unlink(missing_ok=True)
+            raise DataError(f"{path.name}: {host} answered {error.code} {error.reason}; try again later, or put the file in {path.parent} yourself") from None
+        except (URLError, http.client.HTTPException, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise DataError(f"{path.name}: {host} could not be reached or broke off ({reason}); check the network and run it again, "
+                            f"what is there is continued; or put the file in {path.parent} yourself") from None
+    digest = hashlib.md5(usedforsecurity=False)
+    with part.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    if digest.hexdigest() != md5:
+        got = part.stat().st_size
+        part.unlink()
+        raise DataError(f"{path.name}: {host} sent another file ({got:,} bytes, MD5 {digest.hexdigest()}, expected {md5}); "
+                        "it was deleted, run it again")
+    os.replace(part, path)
+    return path
+
+
+def _receive(url: str, part: Path, have: int, size: int | None, progress: Callable[[int, int], None] | None) -> None:
+    """Append the rest of the file at `url` to `part`, or write it anew where the server sends all of it."""
+    request = Request(url, headers={"User-Agent": "mmvae"} | ({"Range": f"bytes={have}-"} if have else {}))
+    with urlopen(request, timeout=TIMEOUT) as answer:
+        continued = answer.status == 206
+        done = have if continued else 0
+        length = answer.headers.get("Content-Length")
+        total = done + int(length) if length else size or 0
+        with part.open("ab" if continued else "wb") as file:
+            while chunk := answer.read(CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                if size is not None and done > size:
+                    break  # the checksum will say so
+                if progress:
+                    progress(done, total)
+    if total and done < total:  # reading in chunks, http.client takes a broken connection for the end
+        raise http.client.HTTPException(f"{done:,} of {total:,} bytes came")
