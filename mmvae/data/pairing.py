@@ -6,6 +6,7 @@ __all__ = ["ImagesByDigit", "Pairing", "RePairedDigits", "grouped_split"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from .augment import jitter_colour, warp
 from .base import SPLITS, DataError, PairedDataset
+
+if TYPE_CHECKING:
+    from . import DatasetRow
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,10 @@ class RePairedDigits(PairedDataset):
         first, second: The images of either modality.
     """
 
-    def __init__(self, row, first: ImagesByDigit, second: ImagesByDigit) -> None:
+    #: Pixels by which `augment` bends handwriting, as a standard deviation.
+    bend = 0.0
+
+    def __init__(self, row: DatasetRow, first: ImagesByDigit, second: ImagesByDigit) -> None:
         self.name, self.title, self.modalities, self.factors = row.name, row.title, row.modalities, row.factors
         self.images = {modality.name: part.images for modality, part in zip(self.modalities, (first, second))}
         self.pairing = Pairing(first.labels, second.labels, first.splits, second.splits)
@@ -140,7 +147,7 @@ class RePairedDigits(PairedDataset):
         """Small rotations, scalings, shifts and shears of both; other light and colours for the house numbers."""
         handwriting, photo = (modality.name for modality in self.modalities)
         return {
-            handwriting: warp(images[handwriting], rng, shift=1.5),
+            handwriting: warp(images[handwriting], rng, shift=1.5, bend=self.bend),
             photo: jitter_colour(warp(images[photo], rng, padding="border"), rng),
         }
 
