@@ -1,0 +1,218 @@
+"""Checkpoints: weights as safetensors, everything else as JSON. Loading executes nothing that a file brings along.
+
+A folder (a shipped checkpoint or a run's folder) holds
+
+- ``config.json``: schema version, the variant's row, data set, modalities, blocks, training settings;
+- ``weights.safetensors``: the parameters, in half precision where shipped;
+- ``statistics.json``: the aggregate posterior per dimension, and reference items with their codes;
+- ``card.json``: measured figures, written by ``python -m mmvae evaluate``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "config_of", "load", "open_checkpoint", "read_json", "reference_ids",
+           "save", "statistics_of", "write_atomically", "write_json"]
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .data.base import PairedDataset
+from .latents import Block
+from .modalities import Modality
+from .model import CannotInfer, MultimodalVAE
+from .variants import variant_from_json, variant_to_json
+
+SCHEMA = 1
+CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "statistics.json", "card.json"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used: one line that names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model with what is known of it.
+
+    Arguments:
+        path: Its folder.
+        model: In evaluation mode.
+        config: The content of ``config.json``.
+        statistics: The aggregate posterior, see `statistics_of`; empty where it was not computed yet.
+        card: Measured figures; empty where it was not evaluated yet.
+    """
+
+    path: Path
+    model: MultimodalVAE
+    config: dict
+    statistics: dict
+    card: dict
+
+
+def load(path: str | Path, device: str = "cpu") -> MultimodalVAE:
+    """The model of a checkpoint's or a run's folder, in evaluation mode.
+
+    Raises:
+        CheckpointError: Where something is missing or malformed.
+    """
+    return open_checkpoint(path, device).model
+
+
+def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHTS) -> Checkpoint:
+    """A checkpoint with its statistics and card; see `load`.
+
+    Arguments:
+        weights: The file of weights within the folder: a run also keeps ``best.safetensors``.
+    """
+    folder = Path(path)
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(f"{folder}: no {CONFIG} in it; expected a checkpoint's or a run's folder")
+    config = read_json(folder / CONFIG)
+    model = build_model(config, str(folder / CONFIG))
+    file = folder / weights
+    try:
+        tensors = load_file(file)
+    except FileNotFoundError:
+        raise CheckpointError(f"{file}: missing; the run may not have saved a first snapshot yet") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{file}: not a safetensors file ({error})") from None
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    got = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if expected != got:
+        name = next(n for n in [*expected, *got] if expected.get(n) != got.get(n))
+        raise CheckpointError(f"{file}: tensor {name!r} is {got.get(name, 'missing')}, the configuration needs {expected.get(name, 'none')}")
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        raise CheckpointError(f"{file}: holds values that are not finite")
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    optional = {name: read_json(folder / name) if (folder / name).is_file() else {} for name in (STATISTICS, CARD)}
+    return Checkpoint(folder, model.eval().to(device), config, optional[STATISTICS], optional[CARD])
+
+
+def build_model(config: dict, where: str) -> MultimodalVAE:
+    """An untrained model from a configuration; `where` names its source in errors."""
+    schema = config.get("schema") if isinstance(config, dict) else None
+    if schema != SCHEMA:
+        raise CheckpointError(f"{where}: schema version {schema!r}, this program reads {SCHEMA}")
+    try:
+        modalities = [Modality(**{**row, "shape": tuple(row["shape"])}) for row in config["modalities"]]
+        blocks = [Block(**row) for row in config["blocks"]]
+        # A hostile file must not make us allocate what no model of ours needs.
+        if len(modalities) != 2 or any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > 1024 for b in blocks):
+            raise ValueError("sizes beyond what this program builds")
+        return MultimodalVAE(variant_from_json(config["variant"]), modalities, blocks, config["dataset"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{where}: {type(error).__name__}: {error}") from None
+
+
+def config_of(model: MultimodalVAE, training: dict) -> dict:
+    """What ``config.json`` holds for a model and its training settings."""
+    return {"schema": SCHEMA, "variant": variant_to_json(model.variant), "dataset": model.dataset,
+            "modalities": [asdict(m) for m in model.modalities], "blocks": [asdict(b) for b in model.blocks], "training": training}
+
+
+def save(folder: Path, model: MultimodalVAE, config: dict, statistics: dict | None = None, *, half: bool = False) -> None:
+    """Writes a checkpoint; each file appears whole or not at all, the configuration first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / CONFIG, config)
+    if statistics is not None:
+        write_json(folder / STATISTICS, statistics)
+    write_weights(folder / WEIGHTS, model, half=half)
+
+
+def write_weights(file: Path, model: MultimodalVAE, *, half: bool = False) -> None:
+    """The parameters alone."""
+    dtype = torch.float16 if half else torch.float32
+    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(file, lambda temporary: save_file(tensors, temporary))
+
+
+def reference_ids(data: PairedDataset, n: int = 48, seed: int = 0) -> list[int]:
+    """A few dozen test items, the same for every model of the data set, so that pictures compare."""
+    ids = data.split("test")
+    return ids[np.sort(np.random.default_rng(seed).choice(len(ids), min(n, len(ids)), replace=False))].tolist()
+
+
+@torch.inference_mode()
+def statistics_of(model: MultimodalVAE, data: PairedDataset, n: int = 2000, seed: int = 0) -> dict:
+    """The aggregate posterior of the pair per dimension, over random validation pairs, and reference items with their codes.
+
+    Returns:
+        ``{"items": n, "blocks": {name: {"mean", "stddev", "low", "high", "sigma", "kl", "histogram"}},
+        "reference": {"ids", "labels", "codes": {given: {block: {"mean", "stddev"}}}}}`` where mean, stddev and the 1st
+        and 99th percentiles (low, high) are those of posterior samples, sigma is the mean posterior standard
+        deviation, kl the mean KL from the prior in nats, and histogram 40 counts between low and high.
+    """
+    ids = data.split("validation")
+    ids = ids[np.random.default_rng(seed).choice(len(ids), min(n, len(ids)), replace=False)]
+    generator = torch.Generator().manual_seed(seed)
+    samples, sigmas, kls = ({block.name: [] for block in model.blocks} for _ in range(3))
+    for chunk in ids.split(250):
+        images, _ = data.items(chunk)
+        posterior, prior = model.posterior(images), model.prior(len(chunk))
+        for name, belief in posterior.items():
+            samples[name].append(belief.sample(generator))
+            sigmas[name].append(belief.stddev)
+            kls[name].append(belief.kl(prior[name]))
+    blocks = {}
+    for block in model.blocks:
+        z = torch.cat(samples[block.name]).numpy()
+        low, high = np.percentile(z, [1, 99], axis=0)
+        counts = [np.histogram(z[:, d], bins=40, range=(low[d], max(high[d], low[d] + 1e-6)))[0].tolist() for d in range(block.dim)]
+        blocks[block.name] = {
+            "mean": _round(z.mean(0)), "stddev": _round(z.std(0)), "low": _round(low), "high": _round(high),
+            "sigma": _round(torch.cat(sigmas[block.name]).mean(0).numpy()), "kl": _round(torch.cat(kls[block.name]).mean(0).numpy()),
+            "histogram": counts}
+    reference = reference_ids(data)
+    images, labels = data.items(reference)
+    codes = {}
+    for given in (model.names, model.names[:1], model.names[1:]):
+        try:
+            posterior = model.posterior({name: images[name] for name in given})
+        except CannotInfer:
+            continue
+        codes["+".join(given)] = {name: {"mean": _round(belief.mean.numpy()), "stddev": _round(belief.stddev.numpy())}
+                                  for name, belief in posterior.items()}
+    return {"items": len(ids), "blocks": blocks,
+            "reference": {"ids": reference, "labels": {name: values.tolist() for name, values in labels.items()}, "codes": codes}}
+
+
+def _round(values: np.ndarray) -> list:
+    return np.round(values.astype(float), 4).tolist()
+
+
+def write_json(file: Path, content: dict) -> None:
+    """JSON that appears whole or not at all."""
+    write_atomically(file, lambda temporary: Path(temporary).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"))
+
+
+def read_json(file: Path) -> dict:
+    """A JSON object; a CheckpointError where it is none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file}: not readable as JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file}: expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def write_atomically(file: Path, write: Callable[[str], object]) -> None:
+    """Calls `write` with the name of a temporary file beside `file`, then moves it into place."""
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    os.close(handle)
+    try:
+        write(temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

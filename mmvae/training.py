@@ -1,0 +1,249 @@
+"""The training loop: reproducible by seed, stopped and resumed to the bit, told as events.
+
+A run is a folder. Beside the checkpoint's files (`mmvae.checkpoints`) it holds ``events.jsonl``, one JSON object a
+line; ``best.safetensors``, the weights of the best validation; and ``state.safetensors``, what resuming needs: the
+parameters in full precision, Adam's moments, the step. Each step draws its batch and its noise from the seed and the
+step's number alone, so that resuming needs no state of any generator.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Diverged", "RunError", "start", "train"]
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .checkpoints import STATISTICS, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
+from .data.base import PairedDataset
+from .model import MultimodalVAE
+from .objective import Loss, loss
+from .presets import Settings
+
+STATE, BEST, EVENTS = "state.safetensors", "best.safetensors", "events.jsonl"
+LOG_EVERY = 25  # steps between step events
+VALIDATION_PAIRS = 512
+
+
+class RunError(Exception):
+    """A run that cannot be started or resumed: one line that says why."""
+
+
+class Diverged(RunError):
+    """A loss or gradient that is not finite: names the step and the term."""
+
+
+def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | None = None) -> None:
+    """Makes the run's folder with its configuration.
+
+    Arguments:
+        source: What `mmvae.dataset` opens, where that is not the model's data set by name (a person's own file).
+
+    Raises:
+        RunError: Where the folder already holds a run.
+    """
+    if (run / "config.json").exists():
+        raise RunError(f"{run} already holds a run: resume it, or choose another folder")
+    run.mkdir(parents=True, exist_ok=True)
+    config = config_of(model, asdict(settings))
+    if source is not None:
+        config["source"] = source
+    write_json(run / "config.json", config)
+
+
+def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event: Callable[[dict], None] | None = None,
+          stopped: Callable[[], bool] | None = None) -> str:
+    """Trains the run in this folder from where it stands to its end.
+
+    Arguments:
+        run: A folder made by `start`; continues from its last snapshot where there is one.
+        data: The data set.
+        until: Steps in total, where it should go on for longer than its settings say.
+        on_event: Called with each event as it is written to ``events.jsonl``.
+        stopped: Asked after each step; True saves a snapshot and returns.
+
+    Returns:
+        ``"finished"`` or ``"stopped"``.
+
+    Raises:
+        Diverged: Where the loss or a gradient is not finite; the last snapshot stays as it is.
+        RunError: Where the folder holds no run, or its state is malformed.
+    """
+    config = read_json(run / "config.json")
+    settings = Settings(**config["training"])
+    steps = until or settings.steps
+    device = choose_device(settings.device)
+    torch.manual_seed(settings.seed)
+    model = build_model(config, str(run)).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    done, best, elapsed = _resume(run, model, optimizer) if (run / STATE).exists() else (0, math.inf, 0.0)
+    _forget_events_after(run / EVENTS, done)
+    validation = data.split("validation")
+    validation = validation[np.random.default_rng(settings.seed).choice(len(validation), min(VALIDATION_PAIRS, len(validation)), replace=False)]
+
+    with open(run / EVENTS, "a", encoding="utf-8") as file:
+        def tell(event: str, step: int, **fields) -> None:
+            line = {"event": event, "step": step, "steps": steps, "seconds": round(elapsed + time.perf_counter() - began, 2), **fields}
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            if on_event:
+                on_event(line)
+
+        def snapshot(step: int) -> None:
+            nonlocal best
+            value = _validate(model, data, validation, settings, device)
+            tell("validation", step, total=round(value, 4))
+            write_weights(run / "weights.safetensors", model)
+            if value < best:
+                best = value
+                write_weights(run / BEST, model)
+            _save_state(run, model, optimizer, step, best, elapsed + time.perf_counter() - began)
+            tell("snapshot", step)
+
+        began = time.perf_counter()
+        tell("started" if done == 0 else "resumed", done, device=str(device), precision=_precision(settings, device),
+             pairs=settings.batch_size)
+        window, counted = time.perf_counter(), done
+        for step in range(done, steps):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * min(1.0, 2 * (steps - step) / steps)
+            result = update(model, optimizer, data, settings, step, device)
+            if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
+                now = time.perf_counter()
+                speed = (step + 1 - counted) / (now - window)
+                window, counted = now, step + 1
+                tell("step", step + 1, total=_number(result.total), parts={name: _number(value) for name, value in result.parts.items()},
+                     kl={name: [_number(v) for v in values] for name, values in result.kl.items()},
+                     pairs_per_second=round(speed * settings.batch_size, 1), seconds_left=round((steps - step - 1) / speed, 1))
+            halt = stopped is not None and stopped()
+            if halt or (step + 1) % settings.snapshot == 0 or step + 1 == steps:
+                snapshot(step + 1)
+                window, counted = time.perf_counter(), step + 1
+            if halt and step + 1 < steps:
+                tell("stopped", step + 1)
+                return "stopped"
+        model.eval().cpu()
+        write_json(run / STATISTICS, statistics_of(model, data))
+        tell("finished", steps)
+    return "finished"
+
+
+def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedDataset, settings: Settings, step: int, device: torch.device) -> Loss:
+    """One step: draw a batch, take the loss, move the parameters. Everything random follows from the seed and the step."""
+    rng = np.random.default_rng([settings.seed, step])
+    images, _ = data.items(data.draw("train", settings.batch_size, rng))
+    if settings.augment:
+        images = data.augment(images, rng)
+    images = {name: x.to(device, non_blocking=True) for name, x in images.items()}
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    beta = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
+    with autocast(settings, device):
+        result = loss(model, images, beta=beta, generator=generator)
+    if not torch.isfinite(result.total):
+        raise Diverged(f"step {step + 1}: the loss is not finite; {_culprit(result)}")
+    optimizer.zero_grad(set_to_none=True)
+    result.total.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    if not torch.isfinite(norm):
+        raise Diverged(f"step {step + 1}: the gradient's norm is not finite while the loss is {result.total.item():.4g}")
+    optimizer.step()
+    return result
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; ``"auto"`` is CUDA where there is one.
+
+    Raises:
+        RunError: Where CUDA is asked for and not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RunError("device cuda was asked for, but this machine has none that PyTorch can use; take --device cpu")
+    if name not in ("auto", "cpu", "cuda"):
+        raise RunError(f"device {name!r} is none of auto, cpu, cuda")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def autocast(settings: Settings, device: torch.device):
+    """bfloat16 where it is chosen, else nothing."""
+    return torch.autocast(device.type, torch.bfloat16) if _precision(settings, device) == "bfloat16" else contextlib.nullcontext()
+
+
+def _precision(settings: Settings, device: torch.device) -> str:
+    if settings.precision != "auto":
+        return settings.precision
+    # Without the instructions, bfloat16 is emulated and slower than float32.
+    quick = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bfloat16" if quick else "float32"
+
+
+@torch.no_grad()
+def _validate(model: MultimodalVAE, data: PairedDataset, ids: Tensor, settings: Settings, device: torch.device) -> float:
+    """The mean loss on the validation pairs, without warm-up; the same noise every time."""
+    generator = torch.Generator(device).manual_seed(settings.seed)
+    total = 0.0
+    for chunk in ids.split(settings.batch_size):
+        images = {name: x.to(device) for name, x in data.items(chunk)[0].items()}
+        with autocast(settings, device):
+            total += loss(model, images, generator=generator).total.item() * len(chunk)
+    return total / len(ids)
+
+
+def _save_state(run: Path, model: MultimodalVAE, optimizer: torch.optim.Optimizer, step: int, best: float, seconds: float) -> None:
+    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"adam/{index}/{key}": value for key, value in moments.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    about = {"step": str(step), "best": repr(best), "seconds": repr(seconds)}
+    write_atomically(run / STATE, lambda temporary: save_file(tensors, temporary, metadata=about))
+
+
+def _resume(run: Path, model: MultimodalVAE, optimizer: torch.optim.Optimizer) -> tuple[int, float, float]:
+    """Puts model and optimizer where the last snapshot left them: its step, best validation so far, seconds so far."""
+    try:
+        with safe_open(run / STATE, framework="pt") as file:
+            about = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        model.load_state_dict({name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")})
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("adam/"):
+                _, index, key = name.split("/")
+                state.setdefault(int(index), {})[key] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        return int(about["step"]), float(about["best"]), float(about["seconds"])
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise RunError(f"{run / STATE}: cannot be resumed from ({type(error).__name__}: {error})") from None
+
+
+def _forget_events_after(file: Path, step: int) -> None:
+    """Drops what was told of steps that a kill undid, and a last line cut short."""
+    if not file.exists():
+        return
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if event["step"] <= step:
+            kept.append(line + "\n")
+    write_atomically(file, lambda temporary: Path(temporary).write_text("".join(kept), encoding="utf-8"))
+
+
+def _culprit(result: Loss) -> str:
+    names = [name for name, value in result.parts.items() if not torch.isfinite(value)]
+    return f"its term {names[0]!r} is {result.parts[names[0]].item()}" if names else "each term is finite, their weighted sum is not"
+
+
+def _number(value: Tensor) -> float:
+    return round(value.item(), 4)

@@ -1,0 +1,240 @@
+r"""Every variant as a row of data: its blocks, encoders, decoders, fusion, prior convention and ELBO terms.
+
+No variant has a class or a branch of its own. A row says what the model is; `mmvae.model` builds it, `mmvae.objective`
+trains it, `mmvae.notation` writes its formula and draws its graph, all from the row.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FIRST", "PAIR", "SECOND", "VARIANTS", "Contrast", "Elbo", "ImportanceBound", "Match", "Term", "Variant",
+           "variant_from_json", "variant_to_json"]
+
+from dataclasses import asdict, dataclass, fields
+
+#: Which modalities an encoder reads or a term is given, by their position in the pair.
+FIRST, SECOND = frozenset({0}), frozenset({1})
+PAIR = FIRST | SECOND
+
+
+@dataclass(frozen=True)
+class Elbo:
+    r"""The negative ELBO of rebuilding some modalities from the posterior given some.
+
+    .. math:: E(g \to r) = -\mathbb{E}_{q(z|x_g)} \sum_{m \in r} \lambda_m \log p(x_m | z)
+        + \beta \, \mathrm{KL}(q(z|x_g) \,\|\, p(z))
+
+    over the blocks that the decoders of `rebuild` read. Where the posterior is a mixture, the mean over its components.
+
+    Arguments:
+        given: What the posterior is given.
+        rebuild: The modalities whose images are rebuilt.
+        private: What the posterior of private blocks is given, where that differs.
+        alien: Where the private code of a modality that is not given comes from: its ``"prior"`` (with its KL of 0),
+            or an ``"auxiliary"`` prior of learned width that serves training alone.
+        weight: Factor of the whole term.
+        reconstruction: Factor of its log-likelihood.
+        kl: Factor of its KL.
+    """
+
+    given: frozenset[int]
+    rebuild: frozenset[int]
+    private: frozenset[int] | None = None
+    alien: str = "prior"
+    weight: float = 1.0
+    reconstruction: float = 1.0
+    kl: float = 1.0
+
+
+@dataclass(frozen=True)
+class Match:
+    r"""Draws a posterior given less towards the posterior given more: :math:`w \, \mathrm{KL}(q(z|x_{more}) \| q(z|x_{less}))`."""
+
+    more: frozenset[int]
+    less: frozenset[int]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ImportanceBound:
+    r"""The K-sample bound for a mixture posterior, with the doubly reparameterised gradient.
+
+    .. math:: -\frac{1}{M} \sum_m \mathbb{E}_{z^{1:K} \sim q_m} \log \frac{1}{K} \sum_k \frac{p(z^k, x)}{q(z^k | x)}
+
+    Arguments:
+        samples: K, for each component.
+
+    References:
+        Shi et al. (2019), Variational Mixture-of-Experts Autoencoders for Multi-Modal Deep Generative Models.
+        Tucker et al. (2019), Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives.
+    """
+
+    samples: int = 8
+
+
+@dataclass(frozen=True)
+class Contrast:
+    r"""Cross-view contrast of the shared means: the two codes of a pair are nearer than codes of different pairs.
+
+    InfoNCE over the batch on cosine similarity, both directions; labels are not used, pairs of one class in a batch
+    count as different.
+
+    Arguments:
+        weight: Factor, in nats.
+        temperature: Divides the cosine similarities.
+
+    References:
+        van den Oord et al. (2018), Representation Learning with Contrastive Predictive Coding.
+    """
+
+    weight: float
+    temperature: float = 0.1
+
+
+Term = Elbo | Match | ImportanceBound | Contrast
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to build and train a two-modality VAE.
+
+    Arguments:
+        name: As on the command line.
+        title: As in papers.
+        summary: What it is and what it trades, in a sentence or two.
+        source: The paper or experiment.
+        private: Whether each modality has a private block beside the shared one.
+        encoders: What each encoder reads.
+        joint_decoder: Whether one decoder writes both modalities.
+        fusion: How the shared posterior of the pair comes about: ``"product"`` or ``"mixture"`` of the experts,
+            ``"mixture of products"`` over all subsets, or a ``"pair encoder"``.
+        prior_expert: When the prior takes part in a product: ``"always"``, ``"several"`` (only where several experts
+            are multiplied), ``"full"`` (only where all modalities are observed), ``"never"``.
+        terms: The sum of these is minimised.
+        family: ``"gaussian"`` or ``"laplace"``, of posterior and prior.
+        learned_prior: Whether the prior's width is learned.
+        own: Whether this project proposed it.
+    """
+
+    name: str
+    title: str
+    summary: str
+    source: str
+    private: bool
+    encoders: tuple[frozenset[int], ...]
+    fusion: str
+    prior_expert: str
+    terms: tuple[Term, ...]
+    joint_decoder: bool = False
+    family: str = "gaussian"
+    learned_prior: bool = False
+    own: bool = False
+
+    def __post_init__(self) -> None:
+        for field, allowed in (("fusion", ("product", "mixture", "mixture of products", "pair encoder")),
+                               ("prior_expert", ("always", "several", "full", "never")), ("family", ("gaussian", "laplace"))):
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"variant {self.name!r}: {field} {getattr(self, field)!r} is none of {', '.join(allowed)}")
+
+    @property
+    def auxiliary_prior(self) -> bool:
+        """Whether some term draws the private code of a modality that is not given from an auxiliary prior."""
+        return any(isinstance(term, Elbo) and term.alien == "auxiliary" for term in self.terms)
+
+    def infers_from(self, given: frozenset[int]) -> bool:
+        """Whether the shared posterior is defined for these observed modalities."""
+        return not given or given in self.encoders or (self.fusion != "pair encoder" and all(frozenset({m}) in self.encoders for m in given))
+
+
+JOINT = Elbo(PAIR, PAIR)
+THREE = (JOINT, Elbo(FIRST, FIRST), Elbo(SECOND, SECOND))
+EACH = (FIRST, SECOND)
+EACH_AND_PAIR = (FIRST, SECOND, PAIR)
+FACES = "Paired 3D faces experiment (elevation | lighting | shared azimuth and identity)"
+#: MVTCAE's weights: alpha trades total correlation for conditional information, beta weighs both.
+ALPHA, BETA = 0.9, 1.0
+
+VARIANTS: dict[str, Variant] = {
+    row.name: row
+    for row in (
+        Variant("joint-poe", "Joint PoE-VAE", "One shared code; the joint posterior is the product of both experts and the prior. "
+                "Only the pair is trained, so a single modality's posterior is never asked to reconstruct.",
+                "MNIST–SVHN experiment with a product-of-experts joint VAE; Wu & Goodman (2018), arXiv 1802.05335",
+                False, EACH, "product", "always", (JOINT,)),
+        Variant("mumo", "MuMo-VAE", "Three encoders without shared parameters and three VAE losses. Private and shared factors separate "
+                "cleanly, at the price of the third encoder.",
+                FACES, True, EACH_AND_PAIR, "pair encoder", "never", THREE),
+        Variant("vanilla", "Vanilla VAE", "One encoder and one decoder for the concatenated pair. Nothing makes factors separate, and nothing "
+                "can be inferred from one modality alone.",
+                "Kingma & Welling (2013), arXiv 1312.6114; " + FACES, False, (PAIR,), "pair encoder", "never", (JOINT,), joint_decoder=True),
+        Variant("mmpoe-v1", "MMPOE-VAE v1", "Two encoders; private codes from each one's own, the shared code from their product. One loss, for "
+                "the pair: the single posteriors are never trained alone.",
+                FACES, True, EACH, "product", "several", (JOINT,)),
+        Variant("mmpoe-v2", "MMPOE-VAE v2", "As v1 with three losses: the marginal losses keep a modality's private factor out of the shared code, "
+                "with two encoders instead of MuMo's three.",
+                FACES, True, EACH, "product", "several", THREE),
+        Variant("wg-v1", "WG-VAE v1", "A shared code alone, product of experts, one loss for the pair.",
+                "Baseline of the faces experiment after Wu & Goodman (2018), arXiv 1802.05335", False, EACH, "product", "always", (JOINT,)),
+        Variant("wg-v2", "WG-VAE v2", "A shared code alone, product of experts, three losses. What one modality cannot show has nowhere of its own to go.",
+                "Baseline of the faces experiment after Wu & Goodman (2018), arXiv 1802.05335", False, EACH, "product", "always", THREE),
+        Variant("mvae", "MVAE", "Product of experts with the prior always among them, trained on the pair and on each modality.",
+                "Wu & Goodman (2018), arXiv 1802.05335", False, EACH, "product", "always", THREE),
+        Variant("mmvae", "MMVAE", "Mixture of Laplace experts with an importance-weighted bound: each modality alone must explain both, which gives "
+                "coherence and costs sharpness.",
+                "Shi et al. (2019), arXiv 1911.03393", False, EACH, "mixture", "never", (ImportanceBound(),), family="laplace", learned_prior=True),
+        Variant("mopoe", "MoPoE-VAE", "Mixture over all subsets of the subsets' products of experts.",
+                "Sutter et al. (2021), arXiv 2105.02470", False, EACH, "mixture of products", "full", (JOINT,)),
+        Variant("dmvae", "DMVAE", "Private and shared codes; the shared posterior of each single modality must rebuild both with private codes "
+                "from their own encoders.",
+                "Lee & Pavlovic (2021), arXiv 2012.13024", True, EACH, "product", "several",
+                (JOINT, Elbo(FIRST, PAIR, private=PAIR), Elbo(SECOND, PAIR, private=PAIR))),
+        Variant("mmvae-plus", "MMVAE+", "Mixture of experts on the shared code; the other modality's private code comes from an auxiliary prior while "
+                "training, so private codes cannot smuggle what is shared.",
+                "Palumbo et al. (2023), ICLR", True, EACH, "mixture", "never",
+                (Elbo(FIRST, PAIR, alien="auxiliary", weight=0.5), Elbo(SECOND, PAIR, alien="auxiliary", weight=0.5))),
+        Variant("mvtcae", "MVTCAE", "Product of experts without the prior; single posteriors are drawn towards the joint one by the total-correlation bound.",
+                "Hwang et al. (2021), NeurIPS", False, EACH, "product", "never",
+                (Elbo(PAIR, PAIR, reconstruction=1 - ALPHA / 2, kl=BETA * (1 - ALPHA)),
+                 Match(PAIR, FIRST, BETA * ALPHA / 2), Match(PAIR, SECOND, BETA * ALPHA / 2))),
+        Variant("jmvae", "JMVAE", "A pair encoder trained on the pair, and single encoders that learn to match it.",
+                "Suzuki et al. (2016), arXiv 1611.01891", False, EACH_AND_PAIR, "pair encoder", "never",
+                (JOINT, Match(PAIR, FIRST, 0.1), Match(PAIR, SECOND, 0.1))),
+        Variant("dmvae-contrast", "DMVAE + contrast", "DMVAE with one contrastive line on the shared means of the two modalities, so that the shared code keeps "
+                "what a pair has in common and nothing else.",
+                "Ours: Lee & Pavlovic (2021) with the InfoNCE term of van den Oord et al. (2018)", True, EACH, "product", "several",
+                (JOINT, Elbo(FIRST, PAIR, private=PAIR), Elbo(SECOND, PAIR, private=PAIR), Contrast(300.0)), own=True),
+    )
+}
+
+
+def variant_to_json(variant: Variant) -> dict:
+    """The row as plain JSON values: a checkpoint carries it, so that a later change of the table changes no old model."""
+    def plain(value):
+        if isinstance(value, frozenset):
+            return sorted(value)
+        if isinstance(value, (tuple, list)):
+            return [plain(v) for v in value]
+        return value
+
+    row = {field.name: plain(getattr(variant, field.name)) for field in fields(variant) if field.name != "terms"}
+    row["terms"] = [{"term": type(term).__name__, **{key: plain(v) for key, v in asdict(term).items()}} for term in variant.terms]
+    return row
+
+
+def variant_from_json(row: dict) -> Variant:
+    """The inverse of `variant_to_json`.
+
+    Raises:
+        ValueError: Where the row has a field or a term that no variant knows, or lacks one.
+    """
+    kinds = {kind.__name__: kind for kind in (Elbo, Match, ImportanceBound, Contrast)}
+    try:
+        terms = []
+        for entry in row["terms"]:
+            entry = dict(entry)
+            kind = kinds[entry.pop("term")]
+            terms.append(kind(**{key: frozenset(v) if isinstance(v, list) else v for key, v in entry.items()}))
+        rest = {key: value for key, value in row.items() if key != "terms"}
+        rest["encoders"] = tuple(frozenset(reads) for reads in row["encoders"])
+        return Variant(**rest, terms=tuple(terms))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a variant's row: {error}") from None
