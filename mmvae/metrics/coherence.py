@@ -1,0 +1,115 @@
+r"""Is what a model generates still the same thing? Agreement of what readers see with what was to be kept."""
+
+from __future__ import annotations
+
+__all__ = ["Preserved", "Share", "agreement", "preserved"]
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from ..data.base import Factor
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of items, from 0 to 1.
+
+    Arguments:
+        value: The share.
+        stderr: Its standard error; over items, so that several samples of one item do not count as several items.
+        count: Items.
+    """
+
+    value: float
+    stderr: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Preserved:
+    """How well generated images keep a factor.
+
+    Arguments:
+        error: Mean absolute error in the factor's unit; NaN for categorical factors.
+        kept: Share of readings within the tolerance, or of the right class.
+        tolerance: The largest error that counts as kept, in the factor's unit; 0 for categorical factors.
+        spread: Mean deviation over samples of one item, in the unit; for categorical factors the mean share of samples that
+            are not of the item's commonest class; NaN for a single sample. What should vary must have one.
+    """
+
+    error: float
+    kept: Share
+    tolerance: float
+    spread: float
+
+
+def agreement(predicted: ArrayLike, expected: ArrayLike) -> Share:
+    """Coherence: the share of generated images that a reader puts into the class they should show.
+
+    Across modalities `expected` is the label of the image translated from; for pairs from the prior it is
+    what the reader of the other modality says. From 0 to 1; guessing scores 1/classes. The ceiling is the reader's accuracy on
+    real images, to be shown beside it.
+
+    Arguments:
+        predicted: Class of each generated image, [N], or of S samples for each item, [N, S].
+        expected: Class it should have, [N] or [N, S].
+
+    Raises:
+        ValueError: Where the shapes do not fit each other or nothing is given.
+
+    References:
+        Shi et al. (2019), Variational Mixture-of-Experts Autoencoders for Multi-Modal Deep Generative Models.
+    """
+    predicted, expected = paired(predicted, expected)
+    return share(predicted == expected)
+
+
+def preserved(predicted: ArrayLike, expected: ArrayLike, factor: Factor, tolerance: float | None = None) -> Preserved:
+    """What a reader of generated images says of a factor, against what it should be.
+
+    A perfect model scores an error of 0 and keeps all (1); the ceiling is the same figure for the reader on real images.
+    For a factor that should stay neutral, `expected` is the neutral value.
+
+    Arguments:
+        predicted: Readings, [N] or [N, S] for S samples of each item; values in the unit, or class indices.
+        expected: True values, [N].
+        factor: The factor that is read.
+        tolerance: Largest error that counts as kept; by default one step of the factor's grid.
+
+    Raises:
+        ValueError: Where the shapes do not fit each other or nothing is given.
+    """
+    predicted, expected = paired(predicted, expected)
+    several = predicted.shape[1] > 1
+    if factor.kind == "categorical":
+        commonest = np.array([np.unique(row, return_counts=True)[1].max() for row in predicted]) / predicted.shape[1]
+        return Preserved(
+            float("nan"), share(predicted == expected), 0.0, float(np.mean(1 - commonest)) if several else float("nan")
+        )
+    if tolerance is None:
+        grid = np.asarray(factor.values, dtype=np.float64)
+        tolerance = float(np.diff(grid).min()) if len(grid) > 1 else 0.0
+    error = np.abs(predicted - expected)
+    spread = float(predicted.std(axis=1).mean()) if several else float("nan")
+    slack = tolerance * (1 + 1e-6)  # float32 readings one step off are one step off
+    return Preserved(float(error.mean()), share(error <= slack), tolerance, spread)
+
+
+def paired(predicted: ArrayLike, expected: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both as [N, S] that broadcast."""
+    predicted, expected = np.asarray(predicted), np.asarray(expected)
+    if predicted.ndim not in (1, 2) or predicted.size == 0 or expected.shape not in (predicted.shape, predicted.shape[:1]):
+        raise ValueError(f"predicted {predicted.shape} and expected {expected.shape}; give [N] or [N, S] and [N] or the same")
+    columns = predicted.reshape(len(predicted), -1)
+    return columns, expected.reshape(len(expected), -1)
+
+
+def share(hits: np.ndarray) -> Share:
+    """The share of hits [N, S] with its standard error over the N items."""
+    each = hits.mean(axis=1)
+    stderr = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
+    return Share(float(each.mean()), stderr, len(each))
