@@ -44,9 +44,9 @@ class Network:
 
 
 NETWORKS: dict[str, Network] = {
-    "conv64": Network(64, 4, (64, 64, 64), 256),
-    "conv32": Network(32, 2, (48, 64, 128), 128),
-    "conv28": Network(28, 2, (32, 64, 64), 128),
+    "conv64": Network(64, 4, (48, 64, 64), 256),
+    "conv32": Network(32, 2, (32, 64, 128), 128),
+    "conv28": Network(28, 2, (24, 48, 64), 128),
     "small64": Network(64, 8, (16, 32), 32),
     "small32": Network(32, 4, (16, 32), 32),
     "small28": Network(28, 4, (16, 32), 32),
