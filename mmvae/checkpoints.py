@@ -10,9 +10,10 @@ A folder (a shipped checkpoint or a run's folder) holds
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "config_of", "load", "open_checkpoint", "read_json", "reference_ids",
-           "save", "statistics_of", "write_atomically", "write_json"]
+__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "config_of", "digest", "load", "open_checkpoint", "read_json",
+           "reference_ids", "save", "statistics_of", "write_atomically", "write_json", "write_weights"]
 
+import hashlib
 import json
 import os
 import tempfile
@@ -95,6 +96,27 @@ def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHT
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     optional = {name: read_json(folder / name) if (folder / name).is_file() else {} for name in (STATISTICS, CARD)}
     return Checkpoint(folder, model.eval().to(device), config, optional[STATISTICS], optional[CARD])
+
+
+def catalogue(home: Path | None = None) -> dict[str, Path]:
+    """Every checkpoint that can be opened by name: shipped ones, then runs that have saved a snapshot.
+
+    Arguments:
+        home: The folder that holds ``checkpoints/`` and ``runs/``; default: the one beside app.py.
+    """
+    home = home or Path(__file__).resolve().parents[1]
+    found: dict[str, Path] = {}
+    for parent in ("checkpoints", "runs"):
+        for folder in sorted((home / parent).glob("*/")):
+            if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
+                found.setdefault(folder.name, folder)
+    return found
+
+
+def digest(path: Path) -> str:
+    """The first eight hexadecimal digits of the SHA-256 of a checkpoint's weights: a point names its model by it."""
+    with open(path / WEIGHTS, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 
 def build_model(config: dict, where: str) -> MultimodalVAE:
