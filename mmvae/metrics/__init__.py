@@ -107,7 +107,7 @@ METRICS: dict[str, Metric] = {
             "cross_coherence",
             "Cross-coherence",
             "Share of translated images in which a reader sees the class of the image they came from.",
-            r"\frac{1}{N} \sum_i [\, c(\hat x^{(2)}_i) = y_i \,], \quad \hat x^{(2)}_i \sim p(\cdot | z_i),\ z_i \sim q(z | x^{(1)}_i)",
+            r"\frac{1}{N} \sum_i [\, c(\hat x^{(2)}_i) = y_i \,], \quad \hat x^{(2)}_i \sim p(\cdot | z_i),\ z_i \sim q(z|x_i)",
             SHI,
             "higher",
             "",

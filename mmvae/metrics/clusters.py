@@ -16,8 +16,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from .codes import as_classes, as_codes, hold_out, standardised
-from .disentanglement import above_chance
+from .codes import above_chance, as_classes, as_codes, hold_out, standardised
 
 
 @dataclass(frozen=True)

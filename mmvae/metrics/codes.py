@@ -2,7 +2,7 @@ r"""What the metrics share: codes and labels as arrays, held-out items, and the 
 
 from __future__ import annotations
 
-__all__ = ["as_classes", "as_codes", "as_labels", "ceiling", "hold_out", "perfect_code"]
+__all__ = ["above_chance", "as_classes", "as_codes", "as_labels", "ceiling", "hold_out", "perfect_code", "standardised"]
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -158,6 +158,18 @@ def ceiling(
         seed: Of the perfect code.
     """
     return metric(perfect_code(labels, factors, width, seed=seed), labels, factors if judged is None else judged)
+
+
+def above_chance(predicted: ArrayLike, expected: ArrayLike) -> tuple[float, float]:
+    r"""Accuracy rescaled so that naming the commonest class is 0 and naming all is 1; and that chance level.
+
+    .. math:: \frac{a - c}{1 - c}, \qquad c = \max_k \frac{n_k}{n}
+    """
+    expected = np.asarray(expected)
+    chance = float(np.unique(expected, return_counts=True)[1].max() / len(expected))
+    if chance == 1.0:
+        return float("nan"), chance
+    return (float(np.mean(predicted == expected)) - chance) / (1 - chance), chance
 
 
 def standardised(codes: NDArray[np.float64], like: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.svm import LinearSVC
 
-from .codes import as_classes, as_codes, as_labels, hold_out, standardised
+from .codes import above_chance, as_classes, as_codes, as_labels, hold_out, standardised
 
 if TYPE_CHECKING:
     from ..data.base import Factor
@@ -249,7 +249,8 @@ def modularity(codes: ArrayLike, labels: Labels, factors: Sequence[Factor], bins
 
     .. math:: \frac{1}{|A|} \sum_{i \in A} \left( 1 - \frac{\sum_{k \neq k^*} I_{ik}^2}{(F - 1) \, I_{ik^*}^2} \right)
 
-    where :math:`k^*` is the factor that dimension i knows most of, over the dimensions A that inform of any factor at all. From 0 to 1; a perfect code scores 1. From finitely many items
+    where :math:`k^*` is the factor that dimension i knows most of, over the dimensions A that inform of any factor at all.
+    From 0 to 1; a perfect code scores 1. From finitely many items
     every dimension seems to inform, most of the factor with most values, so that plain estimates call pure noise modular
     (0.9 for the faces); here the information that shuffled labels give is subtracted, and a dimension
     counts where it exceeds that by four deviations. Without any such dimension the score is 0.
@@ -311,12 +312,12 @@ def explicitness(codes: ArrayLike, labels: Labels, factors: Sequence[Factor], se
 def irs(codes: ArrayLike, labels: Labels, factors: Sequence[Factor], quantile: float = 0.99) -> float:
     r"""Interventional robustness: with its own factor fixed, how little can a dimension be moved by the others?
 
-    .. math:: \sum_i w_i \max_k \left( 1 - \frac{\mathbb{E}_{v_k} q(|z_i - \mathbb{E}[z_i | v_k]|)}{q(|z_i - \mathbb{E}[z_i]|)} \right)
+    .. math:: \sum_i w_i \max_k \left( 1 - \frac{\mathbb{E}_v \, q(z_i - \mathbb{E}[z_i | v_k = v])}{q(z_i - \mathbb{E}[z_i])} \right)
 
-    with q the 99th percentile and :math:`w_i` the share of dimension i in all deviation. At most 1, which a perfect
-    code scores where every dimension has a meaning; one without scores about 0 and weighs as much as any. The
-    common implementation divides a percentile by a maximum, which rewards codes with outliers; here
-    both are the same percentile (1.0 gives the paper's maxima).
+    with q the 99th percentile of the absolute value and :math:`w_i` the share of dimension i in all deviation. At most 1,
+    which a perfect code scores where every dimension has a meaning; one without scores about 0 and weighs as much as any.
+    The common implementation divides a percentile by a maximum, which rewards codes with outliers; here both are the
+    same percentile (1.0 gives the paper's maxima).
 
     Arguments:
         codes: [N, D].
@@ -419,14 +420,3 @@ def single_dimension_accuracy(train: Matrix, classes: NDArray, test: Matrix, exp
     machine = LinearSVC(C=0.01, class_weight="balanced", random_state=0)
     pairs = zip(train.T[:, :, None], test.T[:, :, None], strict=True)
     return np.array([accuracy_score(expected, machine.fit(one, classes).predict(other)) for one, other in pairs])
-
-
-def above_chance(predicted: NDArray, expected: NDArray) -> tuple[float, float]:
-    r"""Accuracy rescaled so that naming the commonest class is 0 and naming all is 1; and that chance level.
-
-    .. math:: \frac{a - c}{1 - c}, \qquad c = \max_k \frac{n_k}{n}
-    """
-    chance = float(np.unique(expected, return_counts=True)[1].max() / len(expected))
-    if chance == 1.0:
-        return float("nan"), chance
-    return (accuracy_score(expected, predicted) - chance) / (1 - chance), chance

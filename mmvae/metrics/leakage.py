@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.svm import SVC
 
-from .codes import as_codes, as_labels, hold_out, perfect_code, standardised
-from .disentanglement import above_chance
+from .codes import above_chance, as_codes, as_labels, hold_out, perfect_code, standardised
 
 if TYPE_CHECKING:
     from ..data.base import Factor

@@ -1,0 +1,65 @@
+"""The matrix is checked on blocks whose content is known, down to the share of variance that noise leaves."""
+
+import numpy as np
+import pytest
+
+from mmvae.data import Factor
+from mmvae.metrics.leakage import leakage, perfect_blocks
+
+OWNERS = {"z_elevation": "elevation", "z_lighting": "lighting", "z_shared": None}
+DIMS = {"z_elevation": 2, "z_lighting": 2, "z_shared": 5}
+
+
+def test_a_perfect_model_reads_one_where_the_block_owns_the_factor_and_zero_elsewhere(labels, factors):
+    found = leakage(perfect_blocks(labels, factors, OWNERS, DIMS), labels, factors)
+    owned = np.array([[factor.owner == owner for factor in factors] for owner in OWNERS.values()])
+    assert found.values[owned].min() > 0.99
+    assert np.abs(found.values[~owned]).max() < 0.04
+    assert found.measures == ("accuracy above chance", "R²", "R²", "R²")
+    assert found.shown.min() >= 0
+
+
+def test_a_model_with_one_block_keeps_all_there(labels, factors):
+    blocks = perfect_blocks(labels, factors, {"z_shared": None}, {"z_shared": 10})
+    assert leakage(blocks, labels, factors).values.min() > 0.99
+
+
+def test_a_factor_without_a_block_is_refused(labels, factors):
+    with pytest.raises(ValueError, match="factor 'identity' has no block"):
+        perfect_blocks(labels, factors, {"z_elevation": "elevation"}, {"z_elevation": 2})
+
+
+def test_a_leak_in_noise_of_equal_variance_reads_half(labels, ordered, noise):
+    azimuth = labels["azimuth"]
+    block = np.column_stack([azimuth / azimuth.std() + noise[:, 0], noise[:, 1]])
+    assert leakage({"z": block}, labels, ordered[:1]).cell("z", "azimuth") == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_class_that_a_fifth_of_the_items_belie_reads_three_fifths(noise):
+    rng = np.random.default_rng(0)
+    side = rng.integers(2, size=3000)
+    told = np.where(rng.random(3000) < 0.2, 1 - side, side)
+    block = np.column_stack([told + 0.05 * noise[:, 0]])
+    found = leakage({"z": block}, {"side": side}, (Factor("side", "categorical", ("left", "right")),))
+    assert found.cell("z", "side") == pytest.approx((0.8 - 0.5) / (1 - 0.5), abs=0.05)
+    assert found.chance[0] == pytest.approx(0.5, abs=0.03)
+
+
+def test_identity_is_read_through_a_curve_a_rotation_and_noise(labels, factors, noise):
+    shared = perfect_blocks(labels, factors, OWNERS, DIMS)["z_shared"]
+    rng = np.random.default_rng(1)
+    curved = shared + np.sin(0.7 * shared @ rng.standard_normal((5, 5)))
+    turned = curved @ np.linalg.qr(rng.standard_normal((5, 5)))[0] + 0.1 * noise[:, :5]
+    found = leakage({"z": turned}, labels, factors)
+    assert found.cell("z", "identity") > 0.95
+    assert found.cell("z", "azimuth") > 0.9
+
+
+def test_a_probe_cannot_recognise_images_that_it_was_told_apart_by_group(labels, factors):
+    # 300 images, each met ten times with its own identity; the code is noise drawn once for each image
+    rng = np.random.default_rng(2)
+    image = np.repeat(np.arange(300), 10)
+    codes = rng.standard_normal((300, 2))[image]
+    identity = {"identity": rng.integers(50, size=300)[image]}
+    assert leakage({"z": codes}, identity, factors[:1]).cell("z", "identity") > 0.3
+    assert leakage({"z": codes}, identity, factors[:1], groups={"z": image}).cell("z", "identity") < 0.1
