@@ -30,7 +30,7 @@ def read_arrays(path: Path, expected: Sequence[str] = ()) -> dict[str, np.ndarra
             return {name: archive[name] for name in (expected or archive.files)}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, AttributeError, TypeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError, MemoryError, AttributeError, TypeError) as error:
         # numpy answers a lone .npy with an array, which is no archive: AttributeError or TypeError
         raise DataError(f"{path}: not a whole .npz file of plain arrays ({_first_line(error)}); write it again with numpy.savez") from None
 

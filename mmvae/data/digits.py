@@ -97,9 +97,10 @@ def render(root: Path, progress: Callable[[int, int], None] | None = None) -> Pa
     Arguments:
         progress: Called with the house numbers drawn so far and in total.
     """
-    writing, writing_labels = _handwriting()
-    houses, house_labels = _house_numbers(HOUSE_NUMBERS, 0, progress)
     try:
+        _cache(root).parent.mkdir(parents=True, exist_ok=True)  # before the work that would be in vain
+        writing, writing_labels = _handwriting()
+        houses, house_labels = _house_numbers(HOUSE_NUMBERS, 0, progress)
         write_arrays(_cache(root), writing=writing, writing_labels=writing_labels, houses=houses, house_labels=house_labels)
     except OSError as error:
         raise DataError(f"{_cache(root)}: cannot be written ({error.strerror}); name a folder that can with --data-root or MMVAE_DATA") from None
@@ -131,7 +132,7 @@ def _handwriting() -> tuple[np.ndarray, np.ndarray]:
 
     bunch = load_digits()
     grey = interpolate(torch.from_numpy(bunch.images).float()[:, None] / 16, scale_factor=8, mode="bicubic")
-    around = avg_pool2d(grey, 27, stride=1, padding=13)
+    around = avg_pool2d(avg_pool2d(grey, (27, 1), 1, (13, 0)), (1, 27), 1, (0, 13))
     strokes = torch.sigmoid(12 * (grey - 0.12 - 0.8 * around))
     thin = -max_pool2d(-strokes, 3, stride=1, padding=1)  # these pens were broader than MNIST's
     edges = torch.sigmoid(14 * (avg_pool2d(thin, 5, stride=1, padding=2) - 0.5))

@@ -30,7 +30,7 @@ def fetch(
     Arguments:
         urls: Where the same file lies, best first.
         md5: The checksum it must have, in hexadecimal.
-        size: Its bytes where known; a longer answer is cut off and refused.
+        size: Its bytes where known; an answer of another length is refused.
         progress: Called with the bytes done and in total (0 where no one knows).
 
     Raises:
@@ -86,6 +86,9 @@ def _receive(url: str, part: Path, have: int, size: int | None, progress: Callab
         done = have if continued else 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else size or 0
+        if size is not None and total != size:
+            raise DataError(f"{part.stem}: {urlsplit(url).netloc} offers another file ({total:,} bytes, expected {size:,}); "
+                            f"try again later, or put the file in {part.parent} yourself")
         with part.open("ab" if continued else "wb") as file:
             while chunk := answer.read(CHUNK):
                 file.write(chunk)

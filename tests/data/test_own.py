@@ -1,0 +1,167 @@
+"""A person's own pairs: what goes in comes out, and what is wrong is said in one line that names it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmvae.data import SPLITS, DataError, dataset
+
+RNG = np.random.default_rng(0)
+
+
+def arrays(n: int = 20) -> dict[str, np.ndarray]:
+    return {
+        "left": RNG.integers(0, 256, (n, 28, 28), dtype=np.uint8),
+        "right": RNG.random((n, 3, 32, 32)),
+        "angle": np.linspace(-1, 1, n),
+        "kind": np.array(["cup", "jug"] * (n // 2)),
+    }
+
+
+def saved(tmp_path, **changes):
+    content = {name: array for name, array in (arrays() | changes).items() if array is not None}
+    np.savez(tmp_path / "pairs.npz", **content)
+    return tmp_path / "pairs.npz"
+
+
+def pictures(tmp_path, n: int = 12, table: str | None = None):
+    for folder, mode, size in (("photo", "RGB", (64, 64)), ("sketch", "L", (64, 64))):
+        (tmp_path / folder).mkdir()
+        for i in range(n):
+            Image.new(mode, size, i if mode == "L" else (i, 2 * i, 3 * i)).save(tmp_path / folder / f"thing{i:02d}.png")
+    if table is None:
+        table = "item,count,weight,maker\n" + "".join(f"thing{i:02d},{i % 3},{i / 10},{'ab'[i % 2]}\n" for i in reversed(range(n)))
+    (tmp_path / "factors.csv").write_text(table)
+    return tmp_path
+
+
+def test_arrays_come_back_as_they_went_in(tmp_path):
+    content = arrays()
+    data = dataset(str(saved(tmp_path, **content)))
+    images, labels = data.items([7, 3])
+    torch.testing.assert_close(images["left"], torch.from_numpy(content["left"][[7, 3], None] / 255).float())
+    torch.testing.assert_close(images["right"], torch.from_numpy(content["right"][[7, 3]]).float(), atol=0.5 / 255 + 1e-6, rtol=0)
+    assert labels["angle"].tolist() == pytest.approx(content["angle"][[7, 3]])
+    assert [data.factor("kind").format(label) for label in labels["kind"]] == ["jug", "jug"]
+    assert [(m.name, m.shape, m.likelihood, m.network) for m in data.modalities] == [
+        ("left", (1, 28, 28), "bernoulli", "conv28"), ("right", (3, 32, 32), "gaussian", "conv32"),
+    ]
+    assert data.notes == ()
+
+
+def test_every_pair_is_in_one_split_and_always_the_same(tmp_path):
+    path = saved(tmp_path)
+    splits = [dataset(str(path)).split(name).tolist() for name in SPLITS]
+    assert [len(split) for split in splits] == [16, 2, 2]
+    assert sorted(sum(splits, [])) == list(range(20))
+    assert splits == [dataset(str(path)).split(name).tolist() for name in SPLITS]
+
+
+def test_factors_take_their_kind_from_their_values_and_from_their_description(tmp_path):
+    description = {"step": {"kind": "ordered", "unit": "mm", "owner": "left", "neutral": 2}}
+    data = dataset(str(saved(tmp_path, step=np.arange(20) % 4, grade=np.arange(20) % 4, factors=np.array(json.dumps(description)))))
+    step, grade, angle = (data.factor(name) for name in ("step", "grade", "angle"))
+    assert (step.kind, step.values, step.unit, step.owner, step.neutral) == ("ordered", (0, 1, 2, 3), "mm", "left", 2)
+    assert (grade.kind, grade.values, grade.owner) == ("categorical", ("0", "1", "2", "3"), None)
+    assert angle.kind == "ordered" and len(angle.values) == 20
+    assert data.items([6])[1]["step"].dtype == torch.float32 and data.items([6])[1]["grade"].dtype == torch.int64
+
+
+def test_images_of_another_size_are_resized_and_the_notes_say_so(tmp_path):
+    grey = np.full((20, 50, 70), 0.4)
+    data = dataset(str(saved(tmp_path, left=grey)))
+    assert data.modalities[0].shape == (1, 64, 64) and data.modalities[0].network == "conv64"
+    assert data.notes == ("left: images of 70×50 pixels were resized to 64×64.",)
+    torch.testing.assert_close(data.items([0])[0]["left"], torch.full((1, 1, 64, 64), 0.4), atol=1e-6, rtol=0)
+
+
+def test_a_folder_is_paired_by_name_with_its_table(tmp_path):
+    data = dataset(str(pictures(tmp_path)))
+    images, labels = data.items([5])
+    assert [m.name for m in data.modalities] == ["photo", "sketch"]
+    torch.testing.assert_close(images["photo"][0, :, 0, 0] * 255, torch.tensor([5.0, 10.0, 15.0]))
+    torch.testing.assert_close(images["sketch"][0, 0, 9, 9] * 255, torch.tensor(5.0))
+    assert (labels["count"].item(), labels["weight"].item(), labels["maker"].item()) == (2, 0.5, 1)
+    assert [data.factor(name).kind for name in ("count", "weight", "maker")] == ["categorical", "ordered", "categorical"]
+
+
+def test_an_item_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(DataError, match="item 20: no such pair in pairs; ids run from 0 to 19"):
+        dataset(str(saved(tmp_path))).items([0, 20])
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"right": None}, r"1 arrays of images \(left\); expected two"),
+    ({"third": np.zeros((20, 28, 28), np.uint8)}, r"3 arrays of images \(left, right, third\); expected two"),
+    ({"left": np.zeros((19, 28, 28), np.uint8)}, "left has 19, right has 20.*expected as many of each"),
+    ({"angle": np.zeros(5)}, "angle has 5, kind has 20; expected as many of each"),
+    ({"left": np.zeros((20, 28, 28), np.int64)}, "left is of type int64; expected uint8"),
+    ({"left": np.full((20, 28, 28), 3.5)}, "left holds values from 3.5 to 3.5; expected 0 to 1"),
+    ({"left": np.where(np.arange(20)[:, None, None] == 7, np.nan, np.zeros((20, 28, 28)))}, "left holds values that are not finite, first in item 7"),
+    ({"left": np.zeros((20, 28, 28, 4), np.uint8)}, r"left has shape \(20, 28, 28, 4\); expected \[N, H, W\]"),
+    ({"angle": np.where(np.arange(20) == 4, np.nan, 1.0)}, "factor 'angle' is nan for item 4"),
+    ({"kind": np.array([None, {}] * 10)}, "not a whole .npz file of plain arrays"),
+    ({"factors": np.array('{"angle": {"kind": "sorted"}}')}, "factor 'angle' is of kind 'sorted'"),
+    ({"factors": np.array('{"angle": {"owner": "up"}}')}, "factor 'angle' belongs to 'up'; expected left or right"),
+    ({"factors": np.array('{"angel": {}}')}, "factor 'angel' is described but has no values; there are angle, kind"),
+    ({"factors": np.array('{"angle": ')}, "is not JSON"),
+    ({"factors": np.array('{"kind": {"kind": "ordered"}}')}, "factor 'kind' is ordered but 'cup' is no number"),
+])
+def test_arrays_that_are_wrong_are_refused_by_name(tmp_path, changes, message):
+    path = saved(tmp_path, **changes)
+    with pytest.raises(DataError, match=message) as caught:
+        dataset(str(path))
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_too_few_pairs_are_refused(tmp_path):
+    path = saved(tmp_path, **arrays(4))
+    with pytest.raises(DataError, match="4 pairs; at least 10 are needed"):
+        dataset(str(path))
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b[:2000] + bytes(2000) + b[4000:], lambda b: b"", lambda b: b"no zip at all"])
+def test_a_damaged_archive_is_refused_by_name(tmp_path, spoil):
+    path = saved(tmp_path)
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(DataError, match="not a whole .npz file") as caught:
+        dataset(str(path))
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
+    def refused(path, message):
+        with pytest.raises(DataError, match=message) as caught:
+            dataset(str(path))
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+    def fresh(name, **options):
+        (tmp_path / name).mkdir()
+        return pictures(tmp_path / name, **options)
+
+    folder = fresh("unreadable")
+    (folder / "photo" / "thing03.png").write_bytes(b"no picture")
+    refused(folder, "thing03.png: cannot be read as an image")
+    folder = fresh("cut short")
+    picture = folder / "photo" / "thing03.png"
+    picture.write_bytes(picture.read_bytes()[:60])
+    refused(folder, "thing03.png: cannot be read as an image")
+    folder = fresh("other size")
+    Image.new("RGB", (60, 64)).save(folder / "photo" / "thing04.png")
+    refused(folder, "thing04.png: 60×64 pixels, but thing00.png has 64×64")
+    folder = fresh("alone")
+    (folder / "sketch" / "thing05.png").unlink()
+    refused(folder, "sketch: no image 'thing05' to pair with photo/thing05.png")
+    folder = fresh("deep")
+    Image.new("I;16", (64, 64)).save(folder / "sketch" / "thing06.png")
+    refused(folder, "thing06.png: pixels of kind I;16; expected 8 bits")
+    folder = fresh("third")
+    (folder / "sound").mkdir()
+    refused(folder, r"3 folders of images \(photo, sketch, sound\)")
+    refused(fresh("no row", table="item,count\nthing00,1\n"), r"no row for item 'thing01' \(11 of 12 are missing\)")
+    refused(fresh("no column", table="name,count\nthing00,1\n"), r"no column 'item' \(there are name, count\)")
+    refused(fresh("empty", table="item,count\n" + "".join(f"thing{i:02d},{'' if i == 8 else i}\n" for i in range(12))), "nothing under 'count' for item 'thing08'")
+    refused(fresh("twice", table="item,count\nthing00,1\nthing00,2\n"), "two rows for item 'thing00'")
