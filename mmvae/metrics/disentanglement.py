@@ -312,7 +312,7 @@ def explicitness(codes: ArrayLike, labels: Labels, factors: Sequence[Factor], se
 def irs(codes: ArrayLike, labels: Labels, factors: Sequence[Factor], quantile: float = 0.99) -> float:
     r"""Interventional robustness: with its own factor fixed, how little can a dimension be moved by the others?
 
-    .. math:: \sum_i w_i \max_k \left( 1 - \frac{\mathbb{E}_v \, q(z_i - \mathbb{E}[z_i | v_k = v])}{q(z_i - \mathbb{E}[z_i])} \right)
+    .. math:: \sum_i w_i \max_k \left( 1 - \frac{\mathbb{E}_v \, q(z_i - \mathbb{E}[z_i | v_k])}{q(z_i - \mathbb{E}[z_i])} \right)
 
     with q the 99th percentile of the absolute value and :math:`w_i` the share of dimension i in all deviation. At most 1,
     which a perfect code scores where every dimension has a meaning; one without scores about 0 and weighs as much as any.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmvae.data import Factor
+from mmvae.metrics.codes import hold_out
 from mmvae.metrics.leakage import leakage, perfect_blocks
 
 OWNERS = {"z_elevation": "elevation", "z_lighting": "lighting", "z_shared": None}
@@ -35,14 +36,16 @@ def test_a_leak_in_noise_of_equal_variance_reads_half(labels, ordered, noise):
     assert leakage({"z": block}, labels, ordered[:1]).cell("z", "azimuth") == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_class_that_a_fifth_of_the_items_belie_reads_three_fifths(noise):
+def test_a_class_that_some_items_belie_reads_as_often_as_they_tell_the_truth(noise):
     rng = np.random.default_rng(0)
     side = rng.integers(2, size=3000)
     told = np.where(rng.random(3000) < 0.2, 1 - side, side)
     block = np.column_stack([told + 0.05 * noise[:, 0]])
     found = leakage({"z": block}, {"side": side}, (Factor("side", "categorical", ("left", "right")),))
-    assert found.cell("z", "side") == pytest.approx((0.8 - 0.5) / (1 - 0.5), abs=0.05)
-    assert found.chance[0] == pytest.approx(0.5, abs=0.03)
+    _, test = hold_out(3000, seed=0)
+    honest, chance = np.mean(told[test] == side[test]), max(np.mean(side[test]), 1 - np.mean(side[test]))
+    assert found.cell("z", "side") == pytest.approx((honest - chance) / (1 - chance), abs=0.01)
+    assert found.chance[0] == pytest.approx(chance)
 
 
 def test_identity_is_read_through_a_curve_a_rotation_and_noise(labels, factors, noise):
@@ -52,7 +55,7 @@ def test_identity_is_read_through_a_curve_a_rotation_and_noise(labels, factors, 
     turned = curved @ np.linalg.qr(rng.standard_normal((5, 5)))[0] + 0.1 * noise[:, :5]
     found = leakage({"z": turned}, labels, factors)
     assert found.cell("z", "identity") > 0.95
-    assert found.cell("z", "azimuth") > 0.9
+    assert found.cell("z", "azimuth") > 0.85
 
 
 def test_a_probe_cannot_recognise_images_that_it_was_told_apart_by_group(labels, factors):
