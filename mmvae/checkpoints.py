@@ -10,7 +10,7 @@ A folder (a shipped checkpoint or a run's folder) holds
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "config_of", "digest", "load", "open_checkpoint", "read_json",
+__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "config_of", "digest", "home_folder", "load", "open_checkpoint", "read_json",
            "reference_ids", "save", "statistics_of", "write_atomically", "write_json", "write_weights"]
 
 import hashlib
@@ -33,6 +33,7 @@ from .model import CannotInfer, MultimodalVAE
 from .variants import variant_from_json, variant_to_json
 
 SCHEMA = 1
+SHIPPED, RUNS, UPLOADS = "checkpoints", "runs", "uploads"
 CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "statistics.json", "card.json"
 
 
@@ -98,15 +99,20 @@ def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHT
     return Checkpoint(folder, model.eval().to(device), config, optional[STATISTICS], optional[CARD])
 
 
+def home_folder() -> Path:
+    """Where models lie by name: the variable MMVAE_HOME, else the folder of app.py."""
+    return Path(os.environ.get("MMVAE_HOME") or Path(__file__).resolve().parents[1])
+
+
 def catalogue(home: Path | None = None) -> dict[str, Path]:
-    """Every checkpoint that can be opened by name: shipped ones, then runs that have saved a snapshot.
+    """Every checkpoint that can be opened by name: shipped ones, then runs that have saved a snapshot, then uploads.
 
     Arguments:
-        home: The folder that holds ``checkpoints/`` and ``runs/``; default: the one beside app.py.
+        home: The folder that holds ``checkpoints/``, ``runs/`` and ``uploads/``; default: `home_folder`.
     """
-    home = home or Path(__file__).resolve().parents[1]
+    home = home or home_folder()
     found: dict[str, Path] = {}
-    for parent in ("checkpoints", "runs"):
+    for parent in (SHIPPED, RUNS, UPLOADS):
         for folder in sorted((home / parent).glob("*/")):
             if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
                 found.setdefault(folder.name, folder)

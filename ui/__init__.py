@@ -1,0 +1,1 @@
+"""What pages share: navigation, cached models and data, figures, colours, the live panel."""

@@ -1,0 +1,84 @@
+"""Pictures for pages: images as arrays, PNG bytes, contact sheets, and grids as HTML."""
+
+from __future__ import annotations
+
+__all__ = ["contact_sheet", "data_uri", "grid_html", "png", "to_uint8"]
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """Images [..., C, H, W] in [0, 1] as bytes [..., H, W, 3]; grey ones get three equal channels."""
+    array = (images.detach().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    array = np.moveaxis(array, -3, -1)
+    return np.repeat(array, 3, -1) if array.shape[-1] == 1 else np.ascontiguousarray(array[..., :3])
+
+
+def png(array: NDArray[np.uint8], about: dict[str, str] | None = None) -> bytes:
+    """A PNG of an array [H, W, 3]; `about` goes along as its text fields."""
+    info = PngInfo()
+    for name, text in (about or {}).items():
+        info.add_itxt(name, text)
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def contact_sheet(images: Tensor | Sequence[Tensor], columns: int, *, scale: int = 1, gap: int = 2, ground: int = 24) -> NDArray[np.uint8]:
+    """Images of one size in rows, as an array [H, W, 3].
+
+    Arguments:
+        images: [N, C, H, W] in [0, 1], or a sequence of [C, H, W].
+        columns: Images in a row.
+        scale: Screen pixels a side for each pixel.
+        gap: Screen pixels between images.
+        ground: Grey value, 0 to 255, of what lies between.
+
+    Raises:
+        ValueError: Where there are no images.
+    """
+    if not len(images):
+        raise ValueError("a contact sheet needs at least one image")
+    tiles = [np.kron(to_uint8(image), np.ones((scale, scale, 1), np.uint8)) for image in images]
+    height, width, _ = tiles[0].shape
+    rows = -(-len(tiles) // columns)
+    columns = min(columns, len(tiles))
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), ground, np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[top:top + height, left:left + width] = tile
+    return sheet
+
+
+def data_uri(content: bytes, kind: str = "image/png") -> str:
+    """Bytes as an address that an image element can show."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def grid_html(images: Tensor | Sequence[Tensor], columns: int, *, size: int, captions: Sequence[str] = (), smooth: bool = False) -> str:
+    """Images in rows as HTML, each at `size` screen pixels, pixelated unless `smooth`.
+
+    Arguments:
+        images: [N, C, H, W] in [0, 1], or a sequence of [C, H, W] that may differ in size.
+        captions: One under each image, where given; also what a screen reader says.
+    """
+    cells = []
+    for i, image in enumerate(images):
+        text = html.escape(captions[i]) if captions else ""
+        caption = f"<figcaption>{text}</figcaption>" if text else ""
+        cells.append(f'<figure><img src="{data_uri(png(to_uint8(image)))}" alt="{text}" width="{size}" height="{size}">{caption}</figure>')
+    rendering = "auto" if smooth else "pixelated"
+    return (
+        f'<div class="image-grid" style="display:grid;grid-template-columns:repeat({columns},{size}px);gap:4px;max-width:100%;overflow-x:auto">'
+        f"<style>.image-grid figure{{margin:0}}.image-grid figcaption{{font-size:11px;opacity:.7;text-align:center}}"
+        f'.image-grid img{{display:block;border-radius:3px}}</style><div style="display:contents;image-rendering:{rendering}">{"".join(cells)}</div></div>'
+    )

@@ -1,0 +1,153 @@
+"""The models and data of the app: opened once, shared by all sessions and by the live route, bounded in number.
+
+Works outside a script run too, where Streamlit's own caches do not: the live route decodes in threads of its own.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Recent", "checkpoint", "data_for", "names", "path_of", "title", "title_of", "version_of"]
+
+import gc
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
+
+import torch
+
+from mmvae import DATASETS
+from mmvae.checkpoints import CARD, CONFIG, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, open_checkpoint, statistics_of
+from mmvae.data import DataError, PairedDataset, data_root, dataset
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+FILES = (CONFIG, WEIGHTS, STATISTICS, CARD)
+STATISTICS_PAIRS = 400  # of a run that has not written its own yet
+
+
+class Recent(Generic[Key, Value]):
+    """The values asked for last, shared between threads; each is made once, even when several ask for it at a time.
+
+    Arguments:
+        limit: How many are kept.
+        make: Makes the value of a key; what it raises is raised to whoever asked, and nothing is kept.
+    """
+
+    def __init__(self, limit: int, make: Callable[[Key], Value]) -> None:
+        self.limit, self.make = limit, make
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._making: dict[Key, Lock] = {}
+        self._lock = Lock()
+
+    def __call__(self, key: Key) -> Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            making = self._making.setdefault(key, Lock())
+        with making:  # others go on with what is there while one value is made
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = self.make(key)
+                with self._lock:
+                    self._values[key] = value
+                    while len(self._values) > self.limit:
+                        self._values.popitem(last=False)
+                return value
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+
+
+def names() -> list[str]:
+    """Every model that can be opened: shipped ones, runs that have saved a snapshot, uploads."""
+    return list(catalogue())
+
+
+def path_of(name: str) -> Path:
+    """The folder of the model of this name.
+
+    Raises:
+        CheckpointError: Where there is none.
+    """
+    try:
+        return catalogue()[name]
+    except KeyError:
+        raise CheckpointError(f"no model {name!r} on this machine") from None
+
+
+def version_of(folder: Path) -> tuple[int, ...]:
+    """Changes with every change to a model's files."""
+    return tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in (folder / name for name in FILES))
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """The model of this name; opened anew where its files have changed since, as a running training's do.
+
+    Raises:
+        CheckpointError: Where there is none, or its files are malformed.
+    """
+    folder = path_of(name)
+    return _checkpoints((folder, version_of(folder)))
+
+
+def data_for(opened: Checkpoint) -> PairedDataset | None:
+    """The data set a model was trained on, or None where its images are not on this machine."""
+    source = opened.config.get("source") or opened.model.dataset
+    try:
+        return _datasets((source, data_root()))
+    except DataError:
+        return None
+
+
+def title(opened: Checkpoint) -> str:
+    """What a person calls a model: ``"Rendered 3D faces · MuMo-VAE"``."""
+    return title_of(opened.config)
+
+
+def title_of(config: dict) -> str:
+    """`title` from the content of a ``config.json``."""
+    row = DATASETS.get(config["dataset"])
+    return f"{row.title if row else config['dataset']} · {config['variant']['title']}"
+
+
+def _open(key: tuple[Path, tuple[int, ...]]) -> Checkpoint:
+    torch.set_num_threads(1)  # one picture at a time decodes faster on one thread than on several
+    opened = open_checkpoint(key[0])
+    if not opened.statistics:
+        data = data_for(opened)
+        if data is not None:
+            opened = replace(opened, statistics=statistics_of(opened.model, data, n=STATISTICS_PAIRS))
+    _settle()
+    return opened
+
+
+def _open_dataset(key: tuple[str, Path]) -> PairedDataset:
+    source, root = key
+    if source == "faces":
+        from mmvae.data.faces import Faces
+
+        data: PairedDataset = Faces(root, progress=_refuse)  # rendering takes a minute: only where a person asks for it
+    else:
+        data = dataset(source, root)
+    _settle()
+    return data
+
+
+def _refuse(done: int, total: int) -> None:
+    raise DataError("the faces are not rendered yet")
+
+
+def _settle() -> None:
+    # Streamlit collects garbage after every run of a script; what stays for good need not be looked through each time.
+    gc.collect()
+    gc.freeze()
+
+
+_checkpoints = Recent(16, _open)
+_datasets = Recent(3, _open_dataset)
