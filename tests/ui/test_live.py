@@ -1,0 +1,240 @@
+"""The live path over a real server: what it answers, and what it refuses without harm to anyone else."""
+
+import json
+import socket
+import struct
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+import uvicorn
+from starlette.applications import Starlette
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from mmvae import DATASETS, VARIANTS
+from mmvae.checkpoints import CheckpointError
+from mmvae.model import MultimodalVAE
+from ui.live import BOUND, BURST, DRAG, HEADER, MAX_CODES, PATH, STRIP, Bucket, Served, Workers, live_routes
+
+DIMS = 9
+
+
+@pytest.fixture(scope="module")
+def model() -> MultimodalVAE:
+    torch.manual_seed(0)
+    return MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).eval()
+
+
+@pytest.fixture(scope="module")
+def server(model):
+    def open_model(name: str) -> Served:
+        if name != "faces-mumo":
+            raise CheckpointError(f"no checkpoint {name!r}")
+        return Served(model, "0123abcd")
+
+    with running(open_model) as port:
+        yield port
+
+
+class running:
+    """A server on a free port, in a thread."""
+
+    def __init__(self, open_model, **limits) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        app = Starlette(routes=live_routes(open_model, **limits))
+        self.server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="warning"))
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+
+    def __enter__(self) -> int:
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        return self.port
+
+    def __exit__(self, *_) -> None:
+        self.server.should_exit = True
+        self.thread.join(10)
+
+
+def opened(port: int):
+    return connect(f"ws://127.0.0.1:{port}{PATH}", origin=f"http://127.0.0.1:{port}")
+
+
+@contextmanager
+def greeted(port: int):
+    """A client after its hello, and what it was answered."""
+    with opened(port) as client:
+        client.send(json.dumps({"model": "faces-mumo"}))
+        yield client, json.loads(client.recv(timeout=10))
+
+
+def request(ident: int, codes, lane: int = DRAG, flags: int = 0, n: int | None = None) -> bytes:
+    codes = np.asarray(codes, "<f4")
+    return HEADER.pack(ident, lane, flags, len(codes) if n is None else n) + codes.tobytes()
+
+
+def closed_with(client) -> int:
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            client.recv(timeout=10)
+    return caught.value.rcvd.code
+
+
+def test_hello_tells_what_is_served(server):
+    with greeted(server) as (client, hello):
+        assert hello["digest"] == "0123abcd" and hello["dims"] == DIMS
+        assert [p["modality"] for p in hello["pictures"]] == ["elevation", "lighting"]
+        assert hello["pictures"][0]["shape"] == [1, 64, 64]
+
+
+def test_a_reply_holds_both_pictures_of_the_code(server, model):
+    z = torch.randn(1, DIMS, generator=torch.Generator().manual_seed(1))
+    with greeted(server) as (client, _):
+        client.send(request(7, z.numpy()))
+        reply = client.recv(timeout=10)
+    ident, lane, flags, n = HEADER.unpack_from(reply)
+    assert (ident, lane, flags, n) == (7, DRAG, 0, 1)
+    assert struct.unpack_from("<f", reply, HEADER.size)[0] > 0
+    shown = np.frombuffer(reply, np.uint8, offset=HEADER.size + 4).reshape(2, 64, 64)
+    with torch.inference_mode():
+        parts = z.split([2, 5, 2], 1)
+        expected = model.decode({"z_elevation": parts[0], "z_shared": parts[1], "z_lighting": parts[2]})
+    for picture, name in zip(shown, ("elevation", "lighting")):
+        assert np.abs(picture / 255 - expected[name][0, 0].numpy()).max() <= 0.5 / 255 + 1e-5
+
+
+def test_a_strip_is_answered_code_by_code_in_order(server):
+    codes = np.random.default_rng(0).standard_normal((MAX_CODES, DIMS)).astype("<f4")
+    with greeted(server) as (client, _):
+        client.send(request(1, codes, STRIP))
+        strip = np.frombuffer(client.recv(timeout=20), np.uint8, offset=HEADER.size + 4).reshape(MAX_CODES, -1)
+        for i in (0, MAX_CODES - 1):
+            client.send(request(2 + i, codes[i:i + 1]))
+            alone = np.frombuffer(client.recv(timeout=10), np.uint8, offset=HEADER.size + 4)
+            assert np.abs(strip[i].astype(int) - alone).max() <= 1  # a batch may round otherwise
+
+
+def test_values_beyond_the_bound_are_clamped(server):
+    with greeted(server) as (client, _):
+        client.send(request(1, np.full((1, DIMS), 1e30)))
+        wild = client.recv(timeout=10)[HEADER.size + 4:]
+        client.send(request(2, np.full((1, DIMS), BOUND)))
+        assert wild == client.recv(timeout=10)[HEADER.size + 4:]
+
+
+def test_the_newest_drag_is_always_answered_and_waiting_ones_are_dropped(model):
+    class Slow:
+        def submit(self, urgency, work):
+            time.sleep(0.05)  # the loop is held, so that requests pile up
+            return Workers.submit(workers, urgency, work)
+
+    workers = Workers(1)
+    with running(lambda name: Served(model, "0" * 8), workers=Slow()) as port:
+        with greeted(port) as (client, _):
+            for ident in range(1, 31):
+                client.send(request(ident, np.zeros((1, DIMS))))
+            answered = []
+            while not answered or answered[-1] != 30:
+                answered.append(HEADER.unpack_from(client.recv(timeout=10))[0])
+    assert answered == sorted(answered) and len(answered) < 30
+
+
+def test_urgent_work_overtakes_what_waits():
+    workers, gate, order = Workers(1), threading.Event(), []
+    first = workers.submit(DRAG, gate.wait)
+    strips = [workers.submit(STRIP, lambda: order.append("strip")) for _ in range(3)]
+    drag = workers.submit(DRAG, lambda: order.append("drag"))
+    gate.set()
+    for future in (first, *strips, drag):
+        future.result(10)
+    assert order == ["drag", "strip", "strip", "strip"]
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:1", None])
+def test_a_page_of_another_site_is_refused(server, origin):
+    with pytest.raises(InvalidStatus) as caught:
+        connect(f"ws://127.0.0.1:{server}{PATH}", origin=origin)
+    assert caught.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(("message", "code"), [
+    (request(1, np.zeros((1, DIMS)))[:-1], 1007),
+    (b"\x01\x02", 1007),
+    (b"", 1007),
+    (request(1, np.zeros((1, DIMS + 1))), 1007),
+    (request(1, np.zeros((1, DIMS)), n=2), 1007),
+    (request(1, np.zeros((0, DIMS))), 1007),
+    (request(1, np.zeros((2, DIMS)), DRAG), 1007),
+    (request(1, np.zeros((1, DIMS)), lane=9), 1007),
+    (request(1, np.full((1, DIMS), np.nan)), 1007),
+    (request(1, np.full((1, DIMS), np.inf)), 1007),
+    (bytes(1_000_000), 1009),
+    ("now in words", 1003),
+])
+def test_a_bad_message_closes_its_socket_and_no_other(server, message, code):
+    with greeted(server) as (bystander, _), greeted(server) as (client, _):
+        client.send(message)
+        assert closed_with(client) == code
+        bystander.send(request(5, np.zeros((1, DIMS))))
+        assert HEADER.unpack_from(bystander.recv(timeout=10))[0] == 5
+
+
+@pytest.mark.parametrize(("hello", "code"), [
+    (json.dumps({"model": "no-such"}), 4404), (json.dumps({"model": "../../etc"}), 4404), (json.dumps({"model": 3}), 1007),
+    (json.dumps(["faces-mumo"]), 1007), ("{", 1007), ("x" * 5000, 1009), (b"\0" * 16, 1003), ("[" * 500, 1007),
+])
+def test_a_bad_hello_is_refused(server, hello, code):
+    with opened(server) as client:
+        client.send(hello)
+        assert closed_with(client) == code
+
+
+def test_flooding_closes_the_socket_that_floods(server):
+    message = request(1, np.zeros((1, DIMS)))
+    with greeted(server) as (bystander, _), greeted(server) as (client, _):
+        with pytest.raises(ConnectionClosed):
+            for _ in range(int(BURST) * 20):
+                client.send(message)
+        assert closed_with(client) == 1008
+        bystander.send(message)
+        assert bystander.recv(timeout=10)
+
+
+def test_a_bucket_allows_its_burst_and_then_its_rate():
+    now = [0.0]
+    bucket = Bucket(10, 5, clock=lambda: now[0])
+    assert [bucket.take() for _ in range(6)] == [True] * 5 + [False]
+    now[0] += 0.35
+    assert [bucket.take() for _ in range(4)] == [True] * 3 + [False]
+    now[0] += 100
+    assert sum(bucket.take() for _ in range(20)) == 5
+
+
+def test_only_so_many_sockets_are_open_and_leaving_makes_room(model):
+    with running(lambda name: Served(model, "0" * 8), max_sockets=2) as port:
+        with greeted(port):
+            with greeted(port), opened(port) as third:
+                assert closed_with(third) == 1013
+            for _ in range(200):  # the server may notice a little later that the second one left
+                try:
+                    with greeted(port) as (_, hello):
+                        assert hello["dims"] == DIMS
+                        return
+                except ConnectionClosed:
+                    time.sleep(0.02)
+    pytest.fail("the place of a socket that left was not given on")
+
+
+def test_a_client_that_vanishes_can_come_back(server):
+    with greeted(server) as (client, _):
+        client.send(request(1, np.zeros((1, DIMS))))
+        client.socket.shutdown(socket.SHUT_RDWR)
+    with greeted(server) as (again, _):
+        again.send(request(2, np.zeros((1, DIMS))))
+        assert HEADER.unpack_from(again.recv(timeout=10))[0] == 2
