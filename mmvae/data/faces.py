@@ -9,10 +9,10 @@ __all__ = ["FaceGrid", "Faces"]
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import DATASETS, SPLITS, DataError, PairedDataset
-from .render import render_identity
 
 Progress = Callable[[int, int], None]
 
@@ -148,24 +147,31 @@ class Faces(FaceGrid):
     def _render(self, progress: Progress, workers: int) -> None:
         self._write(self.folder / "writable", lambda file: file.write(b"")).unlink(missing_ok=True)  # before a minute's work
         arrays = self._draw(progress, workers)
+        self._stamp.unlink(missing_ok=True)  # an older one must not vouch for new files
         for path, array in zip(self._files, arrays, strict=True):
             self._write(path, lambda file, array=array: np.save(file, array))
         self._write(self._stamp, lambda file: file.write(json.dumps(self._expected).encode()))  # last: it vouches for the rest
 
     def _draw(self, progress: Progress, workers: int) -> list[NDArray[np.uint8]]:
-        """All pictures of both modalities, an identity at a time in each of the worker processes."""
+        """All pictures of both modalities, identity after identity, each in a process of its own."""
         arrays = [np.empty(shape, np.uint8) for shape in self._expected["files"].values()]
         identities, azimuths, *steps = self.shape
         per_identity, done = azimuths * sum(steps), 0
         progress(0, identities * per_identity)
         angles = [factor.values for factor in self.factors[1:]]
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            jobs = {pool.submit(render_identity, identity, *angles): identity for identity in range(identities)}
-            for job in as_completed(jobs):
-                for array, pictures in zip(arrays, job.result(), strict=True):
-                    array[jobs[job]] = pictures
-                done += per_identity
-                progress(done, identities * per_identity)
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = {pool.submit(_render_apart, identity, *angles): identity for identity in range(identities)}
+            try:
+                for job in as_completed(jobs):
+                    pixels = np.frombuffer(job.result(), np.uint8)
+                    first = arrays[0][0].size
+                    for array, part in zip(arrays, (pixels[:first], pixels[first:]), strict=True):
+                        array[jobs[job]] = part.reshape(array.shape[1:])
+                    done += per_identity
+                    progress(done, identities * per_identity)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
         return arrays
 
     def _write(self, path: Path, write: Callable) -> Path:
@@ -173,15 +179,33 @@ class Faces(FaceGrid):
         part = path.with_name(f"{path.name}.{uuid4().hex}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
+            try:
+                with open(part, "wb") as file:
+                    write(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(part, path)
+            finally:
+                part.unlink(missing_ok=True)
         except OSError as error:
-            part.unlink(missing_ok=True)
-            raise DataError(f"{self.folder}: the rendered faces cannot be written here ({error.strerror}); set MMVAE_DATA to a folder that can be written to") from error
+            reason = f"cannot be written here ({error.strerror}); set MMVAE_DATA to a folder that can be written to"
+            raise DataError(f"{self.folder}: the rendered faces {reason}") from error
         return path
+
+
+def _render_apart(identity: int, *angles: Sequence[float]) -> bytes:
+    """The pixels of `mmvae.data.render.render_identity`, drawn by another process.
+
+    A plain command and not multiprocessing, whose processes would first run the caller's own script again.
+    """
+    package_parent = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (package_parent, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "mmvae.data.render", json.dumps([identity, *angles])]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        last = (done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}").splitlines()[-1]
+        raise DataError(f"identity {identity} could not be rendered: {last}")
+    return done.stdout
 
 
 def _progress_line(done: int, total: int) -> None:

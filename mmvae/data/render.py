@@ -8,6 +8,8 @@ from __future__ import annotations
 
 __all__ = ["render", "render_identity", "render_views"]
 
+import json
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -160,10 +162,14 @@ def render_identity(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """What the pair experiment shows of an identity, uint8 [azimuths, elevations, 64, 64] and [azimuths, lightings, 64, 64].
 
-    The first has neutral light, the second neutral elevation. Here and not beside the data set, so that the processes
-    that render need not import torch.
+    The first has neutral light, the second neutral elevation.
     """
     head = identity_head(identity)
     by_light = np.stack([render_views(head, azimuth, 0.0, lightings) for azimuth in azimuths])
     by_elevation = np.stack([[render_views(head, azimuth, elevation, [0.0])[0] for elevation in elevations] for azimuth in azimuths])
     return by_elevation, by_light
+
+
+if __name__ == "__main__":  # how a data set has an identity drawn by another process: arguments as JSON in, pixels out
+    for pictures in render_identity(*json.loads(sys.argv[1])):
+        sys.stdout.buffer.write(pictures.tobytes())
