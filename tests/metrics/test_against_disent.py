@@ -77,10 +77,12 @@ def test_importance_of_trees_tells_the_same_story_with_other_trees(code):
     }[code]
     train, test = hold_out(1500, seed=0)
     theirs = _compute_dci(codes[train].T, values[train].T, codes[test].T, values[test].T)
-    for factors in (ORDERED, CLASSES):
-        ours = dci(codes, labels, factors)
-        assert ours.disentanglement == pytest.approx(theirs["dci.disentanglement"], abs=0.12)
-        assert ours.completeness == pytest.approx(theirs["dci.completeness"], abs=0.12)
+    readings = [dci(codes, labels, CLASSES)]
+    if code != "mixed":  # regression leans on a mixed code otherwise than telling values apart does
+        readings.append(dci(codes, labels, ORDERED))
+    for ours in readings:
+        assert ours.disentanglement == pytest.approx(theirs["dci.disentanglement"], abs=0.08)
+        assert ours.completeness == pytest.approx(theirs["dci.completeness"], abs=0.08)
 
 
 class Grid(GroundTruthData):
