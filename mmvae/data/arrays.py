@@ -15,6 +15,12 @@ import numpy as np
 from .base import DataError
 
 
+# what numpy and zipfile make of damage, of encryption, and of a lone .npy (an array, which is no archive: the last two)
+MALFORMED = (
+    zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError, MemoryError, AttributeError, TypeError
+)
+
+
 def read_arrays(path: Path, expected: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """The arrays of an .npz file; all of them where none are named.
 
@@ -30,9 +36,9 @@ def read_arrays(path: Path, expected: Sequence[str] = ()) -> dict[str, np.ndarra
             return {name: archive[name] for name in (expected or archive.files)}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError, MemoryError, AttributeError, TypeError) as error:
-        # numpy answers a lone .npy with an array, which is no archive: AttributeError or TypeError
-        raise DataError(f"{path}: not a whole .npz file of plain arrays ({_first_line(error)}); write it again with numpy.savez") from None
+    except MALFORMED as error:
+        raise DataError(f"{path}: not a whole .npz file of plain arrays ({_first_line(error)}); "
+                        "write it again with numpy.savez") from None
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

@@ -38,7 +38,8 @@ def warp(
 
 
 def jitter_colour(
-    images: Tensor, rng: np.random.Generator, *, brightness: float = 0.15, contrast: float = 0.3, gain: float = 0.1, invert: float = 0.3,
+    images: Tensor, rng: np.random.Generator, *, brightness: float = 0.15, contrast: float = 0.3, gain: float = 0.1,
+    invert: float = 0.3,
 ) -> Tensor:
     """Each image in other light, float [N, C, H, W] in [0, 1].
 

@@ -25,8 +25,9 @@ SIZE, FINE = 32, 96  # pixels of a picture, and of the mask it is reduced from
 # House numbers are not all set in one typeface, and Pillow brings just one font that is the same on every machine.
 # So digits are also bent out of wire: strokes in a unit box, x to the right and y down; "~" curves through its points.
 Stroke = tuple[str, tuple[tuple[float, float], ...]]
-SIX: Stroke = ("~", ((.88, .07), (.52, .02), (.16, .3), (0, .66), (.13, .92), (.5, 1), (.87, .92), (1, .68), (.85, .47), (.5, .4), (.13, .52), (.01, .7)))
-STRAIGHT_SIX: Stroke = ("~", ((.7, 0), (.3, .35), (.02, .64), (.1, .92), (.5, 1), (.9, .92), (1, .68), (.85, .48), (.5, .42), (.14, .53)))
+BOWL = ((.5, 1), (.87, .92), (1, .68), (.85, .47), (.5, .4), (.13, .52), (.01, .7))
+SIX: Stroke = ("~", ((.88, .07), (.52, .02), (.16, .3), (0, .66), (.13, .92), *BOWL))
+STRAIGHT_SIX: Stroke = ("~", ((.7, 0), (.3, .35), (.02, .64), (.1, .92), *BOWL[:-1]))
 BELLY = ((.45, .37), (.88, .48), (1, .7), (.8, .95), (.42, 1), (0, .87))
 TWO = ((.03, .27), (.17, .06), (.5, 0), (.86, .09), (.95, .3), (.72, .58))
 
@@ -44,10 +45,16 @@ FORMS: dict[int, tuple[tuple[Stroke, ...], ...]] = {
     ),
     2: ((("~", (*TWO, (0, 1))), ("-", ((0, 1), (1, 1)))), (("~", (*TWO, (.2, .82), (0, 1))), ("~", ((0, 1), (.5, .95), (1, 1))))),
     3: (
-        (("~", ((.04, .15), (.42, 0), (.86, .11), (.84, .37), (.38, .46))), ("~", ((.38, .46), (.88, .55), (1, .77), (.8, .96), (.42, 1), (0, .85)))),
+        (
+            ("~", ((.04, .15), (.42, 0), (.86, .11), (.84, .37), (.38, .46))),
+            ("~", ((.38, .46), (.88, .55), (1, .77), (.8, .96), (.42, 1), (0, .85))),
+        ),
         (("-", ((.06, 0), (.92, 0), (.45, .4))), ("~", ((.45, .4), (.88, .5), (1, .72), (.8, .96), (.42, 1), (0, .87)))),
     ),
-    4: ((("-", ((.74, 1), (.74, 0), (0, .68), (1, .68))),), (("-", ((.2, 0), (.03, .62), (1, .62))), ("-", ((.74, .3), (.74, 1))))),
+    4: (
+        (("-", ((.74, 1), (.74, 0), (0, .68), (1, .68))),),
+        (("-", ((.2, 0), (.03, .62), (1, .62))), ("-", ((.74, .3), (.74, 1)))),
+    ),
     5: ((("-", ((.92, 0), (.14, 0), (.08, .45))), ("~", ((.08, .45), *BELLY))),),
     6: ((SIX,), (STRAIGHT_SIX,)),
     7: (
@@ -103,7 +110,8 @@ def render(root: Path, progress: Callable[[int, int], None] | None = None) -> Pa
         houses, house_labels = _house_numbers(HOUSE_NUMBERS, 0, progress)
         write_arrays(_cache(root), writing=writing, writing_labels=writing_labels, houses=houses, house_labels=house_labels)
     except OSError as error:
-        raise DataError(f"{_cache(root)}: cannot be written ({error.strerror}); name a folder that can with --data-root or MMVAE_DATA") from None
+        raise DataError(f"{_cache(root)}: cannot be written ({error.strerror}); "
+                        "name a folder that can with --data-root or MMVAE_DATA") from None
     return _cache(root)
 
 
@@ -173,7 +181,8 @@ def _mask(digit: int, rng: np.random.RandomState) -> np.ndarray:
 
     def glyph(value: int) -> Image.Image:
         drawn = _typed(value, weight) if face == 0 else _bent(value, weight, rng)
-        return drawn.resize((max(8, round(drawn.width * breadth * height / drawn.height)), round(height)), Image.Resampling.BILINEAR)
+        width = max(8, round(drawn.width * breadth * height / drawn.height))
+        return drawn.resize((width, round(height)), Image.Resampling.BILINEAR)
 
     canvas = Image.new("L", (FINE, FINE))
 

@@ -45,7 +45,8 @@ def fetch(
             return _fetch_one(url, path, md5, size, progress)
         except DataError as error:
             troubles.append(str(error))
-    raise DataError("; ".join(troubles))
+    raise DataError(f"{path.name} was not downloaded: {'; '.join(troubles)}; check the network and run it again, which continues "
+                    f"what is there, or put the file in {path.parent} yourself")
 
 
 def _fetch_one(url: str, path: Path, md5: str, size: int | None, progress: Callable[[int, int], None] | None) -> Path:
@@ -60,11 +61,9 @@ def _fetch_one(url: str, path: Path, md5: str, size: int | None, progress: Calla
         except HTTPError as error:
             if error.code == 416:  # the part is no beginning of what lies there
                 part.unlink(missing_ok=True)
-            raise DataError(f"{path.name}: {host} answered {error.code} {error.reason}; try again later, or put the file in {path.parent} yourself") from None
+            raise DataError(f"{host} answered {error.code} {error.reason}") from None
         except (URLError, http.client.HTTPException, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise DataError(f"{path.name}: {host} could not be reached or broke off ({reason}); check the network and run it again, "
-                            f"what is there is continued; or put the file in {path.parent} yourself") from None
+            raise DataError(f"{host} could not be reached or broke off ({getattr(error, 'reason', None) or error})") from None
     digest = hashlib.md5(usedforsecurity=False)
     with part.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -72,8 +71,7 @@ def _fetch_one(url: str, path: Path, md5: str, size: int | None, progress: Calla
     if digest.hexdigest() != md5:
         got = part.stat().st_size
         part.unlink()
-        raise DataError(f"{path.name}: {host} sent another file ({got:,} bytes, MD5 {digest.hexdigest()}, expected {md5}); "
-                        "it was deleted, run it again")
+        raise DataError(f"{host} sent another file ({got:,} bytes, MD5 {digest.hexdigest()}, expected {md5}), which was deleted")
     os.replace(part, path)
     return path
 
@@ -87,8 +85,7 @@ def _receive(url: str, part: Path, have: int, size: int | None, progress: Callab
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else size or 0
         if size is not None and total != size:
-            raise DataError(f"{part.stem}: {urlsplit(url).netloc} offers another file ({total:,} bytes, expected {size:,}); "
-                            f"try again later, or put the file in {part.parent} yourself")
+            raise DataError(f"{urlsplit(url).netloc} offers another file ({total:,} bytes, expected {size:,})")
         with part.open("ab" if continued else "wb") as file:
             while chunk := answer.read(CHUNK):
                 file.write(chunk)

@@ -90,7 +90,8 @@ def download(root: Path, progress: Callable[[int, int], None] | None = None) -> 
         for name, md5 in MNIST.resources
         if not _raw_file(root, name.removesuffix(".gz"))
     ]
-    wanted += [(root / name, [url], md5) for url, name, md5 in (SVHN.split_list[s] for s in ("train", "test")) if not (root / name).is_file()]
+    photos = (SVHN.split_list[split] for split in ("train", "test"))
+    wanted += [(root / name, [url], md5) for url, name, md5 in photos if not (root / name).is_file()]
     total, done = sum(SIZES[path.name] for path, _, _ in wanted), 0
     for path, urls, md5 in wanted:
         before = done
@@ -136,7 +137,8 @@ def _idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise DataError(f"{path}: cannot be read ({error}); delete it and download it again") from None
     header = bytes((0, 0, 8, len(shape))) + np.array(shape, ">u4").tobytes()
     if not content.startswith(header) or len(content) != len(header) + np.prod(shape):
-        raise DataError(f"{path}: not an idx file of {'×'.join(map(str, shape))} bytes (it holds {len(content):,}); delete it and download it again")
+        raise DataError(f"{path}: not an idx file of {'×'.join(map(str, shape))} bytes (it holds {len(content):,}); "
+                        "delete it and download it again")
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
 
 
@@ -162,7 +164,8 @@ def _mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except (MatReadError, KeyError, ValueError, TypeError, NotImplementedError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path}: not SVHN's .mat file of cropped digits ({error}); delete it and download it again") from None
     if images.dtype != np.uint8 or images.shape != (32, 32, 3, len(labels)):
-        raise DataError(f"{path}: X is {images.dtype} {images.shape} for {len(labels)} labels; expected uint8 (32, 32, 3, {len(labels)})")
+        raise DataError(f"{path}: X is {images.dtype} {images.shape} for {len(labels)} labels; "
+                        f"expected uint8 (32, 32, 3, {len(labels)})")
     return images, labels
 
 

@@ -70,22 +70,27 @@ class OwnPairs(PairedDataset):
     def __init__(self, path: Path) -> None:
         path = Path(path)
         content = _folder(path) if path.is_dir() else _file(path)
-        counts = {name: len(images) for name, images in content.images.items()} | {name: len(f) for name, f in content.factors.items()}
+        counts = {name: len(values) for name, values in (*content.images.items(), *content.factors.items())}
         if len(set(counts.values())) > 1:
             raise DataError(f"{path}: {', '.join(f'{name} has {n}' for name, n in counts.items())}; expected as many of each")
         total = next(iter(counts.values()))
         if total < FEWEST:
-            raise DataError(f"{path}: {total} pairs; at least {FEWEST} are needed, so that there are some to train, validate and test with")
+            raise DataError(f"{path}: {total} pairs; "
+                            f"at least {FEWEST} are needed, so that there are some to train, validate and test with")
         stray = set(content.described) - set(content.factors)
         if stray:
-            raise DataError(f"{path}: factor {sorted(stray)[0]!r} is described but has no values; there are {_listed(content.factors)}")
+            raise DataError(f"{path}: factor {sorted(stray)[0]!r} is described but has no values; "
+                            f"there are {_listed(content.factors)}")
         self.name, self.title = str(path.resolve()), path.stem
         self._images, self.modalities, notes = {}, (), []
         for i, (name, images) in enumerate(content.images.items()):
             self._images[name], modality, note = _fitted(name, f"x_{i + 1}", images)
             self.modalities += (modality,)
             notes += note
-        described = [_factor(path, name, values, content.described.get(name, {}), tuple(content.images)) for name, values in content.factors.items()]
+        described = [
+            _factor(path, name, values, content.described.get(name, {}), tuple(content.images))
+            for name, values in content.factors.items()
+        ]
         self.factors = tuple(factor for factor, _ in described)
         self._labels = {factor.name: labels for factor, labels in described}
         if not self.factors:
@@ -101,7 +106,7 @@ class OwnPairs(PairedDataset):
         return self._splits[name]
 
     def items(self, ids: Tensor | Sequence[int]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        ids = torch.as_tensor(ids, dtype=torch.int64).reshape(-1)
+        ids = torch.as_tensor(ids, dtype=torch.int64, device="cpu").reshape(-1)
         total = len(next(iter(self._images.values())))
         outside = ids[(ids < 0) | (ids >= total)]
         if len(outside):
@@ -134,12 +139,13 @@ def _factor(path: Path, name: str, values: np.ndarray, described: dict, modaliti
     """A factor and the labels of all items, from its values and what is said of it."""
     unknown = set(described) - DESCRIPTION
     if unknown:
-        raise DataError(f"{path}: factor {name!r} is described by {sorted(unknown)[0]!r}; expected some of {', '.join(sorted(DESCRIPTION))}")
+        raise DataError(f"{path}: factor {name!r} is described by {sorted(unknown)[0]!r}; "
+                        f"expected some of {', '.join(sorted(DESCRIPTION))}")
     if values.dtype.kind not in "iufbU":
         raise DataError(f"{path}: factor {name!r} is of type {values.dtype}; expected numbers or texts")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError(f"{path}: factor {name!r} is {values[~np.isfinite(values)][0]} for item {np.flatnonzero(~np.isfinite(values))[0]}; "
-                        "expected a number for every item")
+        item = np.flatnonzero(~np.isfinite(values))[0]
+        raise DataError(f"{path}: factor {name!r} is {values[item]} for item {item}; expected a number for every item")
     distinct, indices = np.unique(values, return_inverse=True)
     few = values.dtype.kind in "bU" or (values.dtype.kind in "iu" and len(distinct) <= FEW)
     kind = described.get("kind", "categorical" if few else "ordered")
@@ -147,13 +153,15 @@ def _factor(path: Path, name: str, values: np.ndarray, described: dict, modaliti
     if kind not in ("ordered", "categorical"):
         raise DataError(f"{path}: factor {name!r} is of kind {kind!r}; expected 'ordered' or 'categorical'")
     if owner is not None and owner not in modalities:
-        raise DataError(f"{path}: factor {name!r} belongs to {owner!r}; expected {' or '.join(modalities)}, or null where both show it")
+        raise DataError(f"{path}: factor {name!r} belongs to {owner!r}; "
+                        f"expected {' or '.join(modalities)}, or null where both show it")
     if not isinstance(unit, str) or not isinstance(neutral, (int, float, type(None))):
         raise DataError(f"{path}: factor {name!r} has unit {unit!r} and neutral {neutral!r}; expected a text and a number")
     if kind == "categorical":
         return Factor(name, kind, tuple(map(str, distinct)), unit, owner, neutral), torch.from_numpy(indices.astype(np.int64))
     if values.dtype.kind == "U":
-        raise DataError(f"{path}: factor {name!r} is ordered but {str(distinct[0])!r} is no number; write numbers, or make it categorical")
+        raise DataError(f"{path}: factor {name!r} is ordered but {str(distinct[0])!r} is no number; "
+                        "write numbers, or make it categorical")
     grid = distinct if len(distinct) <= 101 else np.linspace(distinct[0], distinct[-1], 21)  # measured rather than set: no grid
     return Factor(name, kind, tuple(map(float, grid)), unit, owner, neutral), torch.from_numpy(values.astype(np.float32))
 
@@ -163,7 +171,8 @@ def _check_modalities(path: Path, names: Sequence[str], what: str) -> None:
         raise DataError(f"{path}: {len(names)} {what} ({_listed(names)}); expected two, one for each modality")
     for name in names:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or name == "shared":
-            raise DataError(f"{path}: {name!r} cannot name a modality; use a letter, then letters, digits, _ and -, and not 'shared'")
+            raise DataError(f"{path}: {name!r} cannot name a modality; "
+                            "use a letter, then letters, digits, _ and -, and not 'shared'")
 
 
 def _described(path: Path, text: str) -> dict[str, dict]:
@@ -196,11 +205,13 @@ def _images(path: Path, name: str, array: np.ndarray) -> Tensor:
     elif array.ndim == 4 and array.shape[3] in (1, 3):
         array = array.transpose(0, 3, 1, 2)
     if array.ndim != 4 or array.shape[1] not in (1, 3) or 0 in array.shape:
-        raise DataError(f"{path}: {name} has shape {array.shape}; expected [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3")
+        raise DataError(f"{path}: {name} has shape {array.shape}; "
+                        "expected [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3")
     if array.dtype.kind == "f":
         low, high = array.min(), array.max()
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise DataError(f"{path}: {name} holds values that are not finite, first in item {np.argwhere(~np.isfinite(array))[0][0]}; expected 0 to 1")
+            item = np.argwhere(~np.isfinite(array))[0][0]
+            raise DataError(f"{path}: {name} holds values that are not finite, first in item {item}; expected 0 to 1")
         if low < 0 or high > 1:
             raise DataError(f"{path}: {name} holds values from {low:.3g} to {high:.3g}; expected 0 to 1, or uint8 from 0 to 255")
         array = (array * 255).round().astype(np.uint8)
@@ -216,11 +227,13 @@ def _folder(path: Path) -> Content:
     for here, there, folder in ((first, second, folders[1]), (second, first, folders[0])):
         alone = sorted(set(here) - set(there))
         if alone:
-            raise DataError(f"{folder}: no image {alone[0]!r} to pair with {here[alone[0]].parent.name}/{here[alone[0]].name}; expected the same names in both folders")
+            partner = here[alone[0]]
+            raise DataError(f"{folder}: no image {alone[0]!r} to pair with {partner.parent.name}/{partner.name}; "
+                            "expected the same names in both folders")
     items = sorted(first)
-    images = {folder.name: _opened([pictures[item] for item in items]) for folder, pictures in zip(folders, (first, second)) if items}
     if not items:
         raise DataError(f"{folders[0]}: no images in it; expected some of {', '.join(PICTURES)}")
+    images = {folder.name: _opened([pictures[item] for item in items]) for folder, pictures in zip(folders, (first, second))}
     table, description = path / "factors.csv", path / "factors.json"
     text = description.read_text("utf-8") if description.is_file() else "{}"
     return Content(images, _table(table, items) if table.is_file() else {}, _described(description, text))
@@ -248,7 +261,8 @@ def _opened(paths: list[Path]) -> Tensor:
         if image.mode not in GREY + COLOUR:
             raise DataError(f"{path}: pixels of kind {image.mode}; expected 8 bits, grey or in colour")
         if opened and image.size != opened[0].size:
-            raise DataError(f"{path}: {image.width}×{image.height} pixels, but {paths[0].name} has {opened[0].width}×{opened[0].height}; expected one size")
+            sizes = [f"{each.width}×{each.height}" for each in (image, opened[0])]
+            raise DataError(f"{path}: {sizes[0]} pixels, but {paths[0].name} has {sizes[1]}; expected one size")
         opened.append(image)
     mode = "L" if all(image.mode in GREY for image in opened) else "RGB"
     stacked = torch.from_numpy(np.stack([np.asarray(image.convert(mode)) for image in opened]))
@@ -272,12 +286,14 @@ def _table(path: Path, items: list[str]) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: two rows for item {next(name for name in names if names.count(name) > 1)!r}; expected one")
     missing = [item for item in items if item not in by_item]
     if missing:
-        raise DataError(f"{path}: no row for item {missing[0]!r} ({len(missing)} of {len(items)} are missing); expected one for every pair of images")
+        raise DataError(f"{path}: no row for item {missing[0]!r} ({len(missing)} of {len(items)} are missing); "
+                        "expected one for every pair of images")
     factors = {}
     for name in columns:
         cells = [by_item[item][name] for item in items]
-        if not all(cells):
-            raise DataError(f"{path}: nothing under {name!r} for item {items[[bool(cell) for cell in cells].index(False)]!r}; expected a value for every item")
+        if not all(cells):  # None where a row is too short
+            empty = next(item for item, cell in zip(items, cells) if not cell)
+            raise DataError(f"{path}: nothing under {name!r} for item {empty!r}; expected a value for every item")
         factors[name] = _column(cells)
     return factors
 

@@ -48,7 +48,9 @@ class Pairing:
         ValueError: Where a label has images of the first modality in a split but none of the second to pair them with.
     """
 
-    def __init__(self, first: np.ndarray, second: np.ndarray, first_splits: np.ndarray, second_splits: np.ndarray, seed: int = 0) -> None:
+    def __init__(
+        self, first: np.ndarray, second: np.ndarray, first_splits: np.ndarray, second_splits: np.ndarray, seed: int = 0
+    ) -> None:
         self.first, self.second = first, second
         self._members = {
             name: (np.flatnonzero(first_splits == s), np.flatnonzero(second_splits == s)) for s, name in enumerate(SPLITS)
@@ -88,7 +90,7 @@ class Pairing:
         Raises:
             DataError: Where an id names no image, or two images whose labels differ.
         """
-        ids = np.asarray(ids, dtype=np.int64).reshape(-1)
+        ids = torch.as_tensor(ids, dtype=torch.int64, device="cpu").reshape(-1).numpy()
         outside = ids[(ids < 0) | (ids >= len(self.first) * len(self.second))]
         if len(outside):
             raise DataError(f"item {outside[0]}: no such pair; ids run from 0 to {len(self.first) * len(self.second) - 1}")
@@ -96,7 +98,8 @@ class Pairing:
         unlike = np.flatnonzero(self.first[first] != self.second[second])
         if len(unlike):
             i = unlike[0]
-            raise DataError(f"item {ids[i]}: its images show {self.first[first[i]]} and {self.second[second[i]]}; a pair shows one digit twice")
+            raise DataError(f"item {ids[i]}: its images show {self.first[first[i]]} and {self.second[second[i]]}; "
+                            "a pair shows one digit twice")
         return first, second
 
     def split(self, name: str) -> Tensor:
@@ -137,7 +140,10 @@ class RePairedDigits(PairedDataset):
 
     def items(self, ids: Tensor | Sequence[int]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         indices = self.pairing.indices(ids)
-        images = {name: stored[torch.from_numpy(index)].float().div_(255) for (name, stored), index in zip(self.images.items(), indices)}
+        images = {
+            name: stored[torch.from_numpy(index)].float().div_(255)
+            for (name, stored), index in zip(self.images.items(), indices)
+        }
         return images, {"digit": torch.from_numpy(self.pairing.first[indices[0]])}
 
     def draw(self, split: str, n: int, rng: np.random.Generator) -> Tensor:

@@ -24,7 +24,7 @@ def test_both_kinds_of_image_show_their_digit(root):
     assert reader.score(test["mnist"].flatten(1), test_labels["digit"]) > 0.9
     contrast = [abs(images["svhn"].mean(dim=1) - images["svhn"].mean(dim=(1, 2, 3))[:, None, None]) for images in (train, test)]
     reader = LogisticRegression(max_iter=200).fit(contrast[0].flatten(1), train_labels["digit"])
-    assert reader.score(contrast[1].flatten(1), test_labels["digit"]) > 0.5  # of ten; blind to which is the number, which the wall
+    assert reader.score(contrast[1].flatten(1), test_labels["digit"]) > 0.5  # blind to which is the number, which the wall
 
 
 def test_handwriting_fills_and_centres_as_mnist_does(root):

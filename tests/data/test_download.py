@@ -1,5 +1,6 @@
 """Downloads are tried against a server on this machine that can lie, break off and be away."""
 
+import gzip
 import hashlib
 import socket
 import threading
@@ -35,10 +36,11 @@ class Files(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
     server.asked, server.url = [], f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -46,7 +48,8 @@ def server():
 
 def test_a_good_file_arrives_whole_and_progress_counts_to_the_end(server, tmp_path):
     seen = []
-    path = fetch([server.url + "/good"], tmp_path / "deep" / "file", md5=MD5, size=len(CONTENT), progress=lambda done, total: seen.append((done, total)))
+    path = tmp_path / "deep" / "file"
+    fetch([server.url + "/good"], path, md5=MD5, size=len(CONTENT), progress=lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == CONTENT
     assert seen == sorted(seen) and seen[-1] == (len(CONTENT), len(CONTENT)) and len(seen) > 1
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
@@ -59,7 +62,7 @@ def test_a_file_that_is_there_is_not_fetched_again(server, tmp_path):
 
 
 def test_another_file_is_refused_and_leaves_nothing(server, tmp_path):
-    with pytest.raises(DataError, match=rf"file: 127\.0\.0\.1:\d+ sent another file .*expected {MD5}"):
+    with pytest.raises(DataError, match=rf"file was not downloaded: 127\.0\.0\.1:\d+ sent another file .*expected {MD5}"):
         fetch([server.url + "/other"], tmp_path / "file", md5=MD5, size=len(CONTENT))
     assert not list(tmp_path.iterdir())
 
@@ -79,7 +82,10 @@ def test_a_server_that_cannot_continue_sends_all_of_it(server, tmp_path):
     assert (tmp_path / "file.part").read_bytes() == CONTENT[:512_000]
 
 
-@pytest.mark.parametrize(("path", "message"), [("/good", "offers another file .1,024,000 bytes, expected 1,000"), ("/endless", "sent another file")])
+@pytest.mark.parametrize(("path", "message"), [
+    ("/good", "offers another file .1,024,000 bytes, expected 1,000"),
+    ("/endless", "sent another file"),
+])
 def test_a_longer_answer_than_expected_is_refused_before_it_fills_the_disk(server, tmp_path, path, message):
     with pytest.raises(DataError, match=message):
         fetch([server.url + path], tmp_path / "file", md5=MD5, size=1000)
@@ -93,7 +99,8 @@ def test_the_second_place_is_asked_where_the_first_has_no_such_file(server, tmp_
         fetch([server.url + "/missing"], tmp_path / "other", md5=MD5)
 
 
-def test_no_network_is_one_line_that_names_the_host_and_what_to_do(tmp_path):
+def test_no_network_is_one_line_that_names_the_host_and_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -104,8 +111,6 @@ def test_no_network_is_one_line_that_names_the_host_and_what_to_do(tmp_path):
 
 
 def test_downloading_fetches_only_what_is_missing_and_counts_all_of_it(tmp_path, monkeypatch):
-    import gzip
-
     fetched = []
 
     def served(urls, path, *, md5, size, progress):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
+from torchvision.datasets import SVHN
 
 from mmvae.data import SPLITS, DataError, dataset
 from mmvae.data import mnist_svhn
@@ -24,7 +25,10 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
     """A data root in which everything is there, but little of it; each image is filled with its own number."""
-    files = {"train-images-idx3-ubyte": (60, 28, 28), "train-labels-idx1-ubyte": (60,), "t10k-images-idx3-ubyte": (20, 28, 28), "t10k-labels-idx1-ubyte": (20,)}
+    files = {
+        "train-images-idx3-ubyte": (60, 28, 28), "train-labels-idx1-ubyte": (60,),
+        "t10k-images-idx3-ubyte": (20, 28, 28), "t10k-labels-idx1-ubyte": (20,),
+    }
     monkeypatch.setattr(mnist_svhn, "MNIST_FILES", files)
     monkeypatch.setattr(mnist_svhn, "VALIDATION", 10)
     raw = tmp_path / "MNIST" / "raw"
@@ -47,7 +51,19 @@ def write_crops(root: Path) -> None:
     np.savez(root / "svhn.npz", images=images, labels=(numbers % 10).astype(np.uint8), photo=numbers // 3)
 
 
-def test_official_files_are_read_as_torchvision_reads_them(root):
+def test_official_photos_are_read_as_torchvision_reads_them(root, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.svhn.check_integrity", lambda *_: True)  # these are not the real files
+    data = dataset("mnist-svhn", root)
+    for split, start in (("train", 0), ("test", 40)):
+        theirs = SVHN(root, split=split)
+        drawn = np.unique(data.draw(split, 5000, np.random.default_rng(0)).numpy() % 70)
+        ids = data.pairing.ids(data.pairing.second[drawn], drawn)  # MNIST image n shows n
+        images, labels = data.items(ids)
+        assert ((255 * images["svhn"]).round().numpy() == theirs.data[drawn - start]).all()
+        assert (labels["digit"].numpy() == theirs.labels[drawn - start]).all()
+
+
+def test_official_splits_are_kept_and_validation_is_the_end_of_training(root):
     data = dataset("mnist-svhn", root)
     assert data.source == "official"
     assert [len(data.split(name)) for name in SPLITS] == [50, 10, 20]
@@ -89,7 +105,9 @@ def test_missing_files_are_named_with_the_way_to_get_them(root, tmp_path):
         dataset("mnist-svhn", tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["MNIST/raw/train-images-idx3-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte", "train_32x32.mat", "svhn.npz"])
+@pytest.mark.parametrize("name", [
+    "MNIST/raw/train-images-idx3-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte", "train_32x32.mat", "svhn.npz",
+])
 def test_a_file_cut_short_is_refused_by_name(root, name):
     if name == "svhn.npz":
         write_crops(root)

@@ -33,7 +33,8 @@ def pictures(tmp_path, n: int = 12, table: str | None = None):
         for i in range(n):
             Image.new(mode, size, i if mode == "L" else (i, 2 * i, 3 * i)).save(tmp_path / folder / f"thing{i:02d}.png")
     if table is None:
-        table = "item,count,weight,maker\n" + "".join(f"thing{i:02d},{i % 3},{i / 10},{'ab'[i % 2]}\n" for i in reversed(range(n)))
+        rows = [f"thing{i:02d},{i % 3},{i / 10},{'ab'[i % 2]}\n" for i in reversed(range(n))]
+        table = "item,count,weight,maker\n" + "".join(rows)
     (tmp_path / "factors.csv").write_text(table)
     return tmp_path
 
@@ -62,7 +63,8 @@ def test_every_pair_is_in_one_split_and_always_the_same(tmp_path):
 
 def test_factors_take_their_kind_from_their_values_and_from_their_description(tmp_path):
     description = {"step": {"kind": "ordered", "unit": "mm", "owner": "left", "neutral": 2}}
-    data = dataset(str(saved(tmp_path, step=np.arange(20) % 4, grade=np.arange(20) % 4, factors=np.array(json.dumps(description)))))
+    levels = np.arange(20) % 4
+    data = dataset(str(saved(tmp_path, step=levels, grade=levels, factors=np.array(json.dumps(description)))))
     step, grade, angle = (data.factor(name) for name in ("step", "grade", "angle"))
     assert (step.kind, step.values, step.unit, step.owner, step.neutral) == ("ordered", (0, 1, 2, 3), "mm", "left", 2)
     assert (grade.kind, grade.values, grade.owner) == ("categorical", ("0", "1", "2", "3"), None)
@@ -100,7 +102,7 @@ def test_an_item_that_is_not_there_is_refused(tmp_path):
     ({"angle": np.zeros(5)}, "angle has 5, kind has 20; expected as many of each"),
     ({"left": np.zeros((20, 28, 28), np.int64)}, "left is of type int64; expected uint8"),
     ({"left": np.full((20, 28, 28), 3.5)}, "left holds values from 3.5 to 3.5; expected 0 to 1"),
-    ({"left": np.where(np.arange(20)[:, None, None] == 7, np.nan, np.zeros((20, 28, 28)))}, "left holds values that are not finite, first in item 7"),
+    ({"left": np.where(np.arange(20 * 784) // 784 == 7, np.nan, 0).reshape(20, 28, 28)}, "left .* not finite, first in item 7"),
     ({"left": np.zeros((20, 28, 28, 4), np.uint8)}, r"left has shape \(20, 28, 28, 4\); expected \[N, H, W\]"),
     ({"angle": np.where(np.arange(20) == 4, np.nan, 1.0)}, "factor 'angle' is nan for item 4"),
     ({"kind": np.array([None, {}] * 10)}, "not a whole .npz file of plain arrays"),
@@ -123,7 +125,12 @@ def test_too_few_pairs_are_refused(tmp_path):
         dataset(str(path))
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b[:2000] + bytes(2000) + b[4000:], lambda b: b"", lambda b: b"no zip at all"])
+@pytest.mark.parametrize("spoil", [
+    lambda b: b[: len(b) // 2],
+    lambda b: b[:2000] + bytes(2000) + b[4000:],
+    lambda b: b"",
+    lambda b: b"no zip at all",
+])
 def test_a_damaged_archive_is_refused_by_name(tmp_path, spoil):
     path = saved(tmp_path)
     path.write_bytes(spoil(path.read_bytes()))
@@ -163,5 +170,6 @@ def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
     refused(folder, r"3 folders of images \(photo, sketch, sound\)")
     refused(fresh("no row", table="item,count\nthing00,1\n"), r"no row for item 'thing01' \(11 of 12 are missing\)")
     refused(fresh("no column", table="name,count\nthing00,1\n"), r"no column 'item' \(there are name, count\)")
-    refused(fresh("empty", table="item,count\n" + "".join(f"thing{i:02d},{'' if i == 8 else i}\n" for i in range(12))), "nothing under 'count' for item 'thing08'")
+    table = "item,count\n" + "".join(f"thing{i:02d},{'' if i == 8 else i}\n" for i in range(12))
+    refused(fresh("empty", table=table), "nothing under 'count' for item 'thing08'")
     refused(fresh("twice", table="item,count\nthing00,1\nthing00,2\n"), "two rows for item 'thing00'")
