@@ -129,8 +129,8 @@ def dci(codes: ArrayLike, labels: Labels, factors: Sequence[Factor], seed: int =
     with :math:`R_{ij}` the importance of dimension i for factor j (columns sum to 1), P its rows and :math:`\tilde P` its
     columns scaled to sum to 1, and :math:`\rho_i` the share of dimension i in all importance. Ordered factors are read
     by boosted regression (R²), categorical ones by a forest that weighs all dimensions at every split
-    (chance-corrected accuracy): boosting needs minutes for 50 classes and still misreads them, and a
-    default forest, which weighs a few dimensions at a time, is forced to lean on noise.
+    (chance-corrected accuracy): boosting misreads fifty classes at the slightest noise, and a default
+    forest, which weighs a few dimensions at a time, is forced to lean on noise.
 
     D and C lie in 0…1, informativeness is at most 1 and below 0 where the probe is worse than a constant. A perfect
     code scores D = 1 and informativeness 1; C = 1 on ordered factors, about 0.4 for a class spread over 4 of 9 dimensions.
