@@ -15,7 +15,7 @@ import numpy as np
 from .base import DataError
 
 
-# what numpy and zipfile make of damage, of encryption, and of a lone .npy (an array, which is no archive: the last two)
+# what numpy and zipfile raise for damage, encryption, and a lone .npy (an array, which is no archive: the last two)
 MALFORMED = (
     zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError, MemoryError, AttributeError, TypeError
 )
@@ -37,7 +37,7 @@ def read_arrays(path: Path, expected: Sequence[str] = ()) -> dict[str, np.ndarra
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except MALFORMED as error:
-        raise DataError(f"{path}: not a whole .npz file of plain arrays ({_first_line(error)}); "
+        raise DataError(f"{path}: not a whole .npz file of plain arrays ({_reason(path, error)}); "
                         "write it again with numpy.savez") from None
 
 
@@ -53,5 +53,9 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
         part.unlink(missing_ok=True)
 
 
-def _first_line(error: Exception) -> str:
+def _reason(path: Path, error: Exception) -> str:
+    if path.is_file() and not zipfile.is_zipfile(path):
+        return "it is no zip archive, or was cut short"
+    if "pickle" in str(error):
+        return "it holds Python objects, which are never loaded"
     return (str(error).splitlines() or [type(error).__name__])[0]
