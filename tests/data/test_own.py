@@ -105,7 +105,7 @@ def test_an_item_that_is_not_there_is_refused(tmp_path):
     ({"left": np.where(np.arange(20 * 784) // 784 == 7, np.nan, 0).reshape(20, 28, 28)}, "left .* not finite, first in item 7"),
     ({"left": np.zeros((20, 28, 28, 4), np.uint8)}, r"left has shape \(20, 28, 28, 4\); expected \[N, H, W\]"),
     ({"angle": np.where(np.arange(20) == 4, np.nan, 1.0)}, "factor 'angle' is nan for item 4"),
-    ({"kind": np.array([None, {}] * 10)}, "not a whole .npz file of plain arrays .it holds Python objects, which are never loaded"),
+    ({"kind": np.array([None, {}] * 10)}, "not a whole .npz file of plain arrays .it holds Python objects"),
     ({"factors": np.array('{"angle": {"kind": "sorted"}}')}, "factor 'angle' is of kind 'sorted'"),
     ({"factors": np.array('{"angle": {"owner": "up"}}')}, "factor 'angle' belongs to 'up'; expected left or right"),
     ({"factors": np.array('{"angel": {}}')}, "factor 'angel' is described but has no values; there are angle, kind"),
