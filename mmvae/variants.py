@@ -44,6 +44,10 @@ class Elbo:
     reconstruction: float = 1.0
     kl: float = 1.0
 
+    def __post_init__(self) -> None:
+        if self.alien not in ("prior", "auxiliary"):
+            raise ValueError(f"alien private codes come from a 'prior' or an 'auxiliary' one, not from {self.alien!r}")
+
 
 @dataclass(frozen=True)
 class Match:
@@ -134,6 +138,8 @@ class Variant:
                                ("prior_expert", ("always", "several", "full", "never")), ("family", ("gaussian", "laplace"))):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"variant {self.name!r}: {field} {getattr(self, field)!r} is none of {', '.join(allowed)}")
+        if not self.encoders or not self.terms or len(set(self.encoders)) < len(self.encoders):
+            raise ValueError(f"variant {self.name!r}: needs encoders, each once, and terms")
 
     @property
     def auxiliary_prior(self) -> bool:
@@ -226,15 +232,42 @@ def variant_from_json(row: dict) -> Variant:
     Raises:
         ValueError: Where the row has a field or a term that no variant knows, or lacks one.
     """
-    kinds = {kind.__name__: kind for kind in (Elbo, Match, ImportanceBound, Contrast)}
     try:
-        terms = []
-        for entry in row["terms"]:
-            entry = dict(entry)
-            kind = kinds[entry.pop("term")]
-            terms.append(kind(**{key: frozenset(v) if isinstance(v, list) else v for key, v in entry.items()}))
-        rest = {key: value for key, value in row.items() if key != "terms"}
-        rest["encoders"] = tuple(frozenset(reads) for reads in row["encoders"])
-        return Variant(**rest, terms=tuple(terms))
-    except (KeyError, TypeError, AttributeError) as error:
+        return _read(Variant, row)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"not a variant's row: {error}") from None
+
+
+def _read(kind: type, row: dict):
+    """A row or a term from plain JSON values, each held against the type its field declares."""
+    types = {field.name: str(field.type) for field in fields(kind)}
+    unknown = sorted(set(row) - set(types))
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no {unknown[0]!r}")
+    return kind(**{name: _READERS[types[name]](value) for name, value in row.items()})
+
+
+def _of(*kinds: type):
+    def read(value):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise ValueError(f"expected {kinds[-1].__name__}, got {value!r}")
+        return value
+    return read
+
+
+def _positions(value) -> frozenset[int]:
+    if not isinstance(value, list) or not value or any(v not in (0, 1) for v in value):
+        raise ValueError(f"expected positions of modalities, some of 0 and 1, got {value!r}")
+    return frozenset(value)
+
+
+def _term(entry: dict) -> Term:
+    kinds = {kind.__name__: kind for kind in (Elbo, Match, ImportanceBound, Contrast)}
+    return _read(kinds[entry["term"]], {key: value for key, value in entry.items() if key != "term"})
+
+
+_READERS = {
+    "str": _of(str), "bool": _of(bool), "int": _of(int), "float": _of(int, float), "frozenset[int]": _positions,
+    "frozenset[int] | None": lambda value: None if value is None else _positions(value),
+    "tuple[frozenset[int], ...]": lambda value: tuple(map(_positions, value)), "tuple[Term, ...]": lambda value: tuple(map(_term, value)),
+}
