@@ -1,0 +1,171 @@
+"""What one does with a trained model: traverse, interpolate, swap, draw. Pure functions of a model and codes.
+
+A code is {block name: [N, dim]}; pictures are {modality: [..., C, H, W] in [0, 1]}.
+"""
+
+from __future__ import annotations
+
+__all__ = ["RANGES", "TraversalFigure", "code_of", "encode", "interpolate", "path", "point_of", "sample_codes", "swap", "traversal_figure",
+           "traverse"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .model import MultimodalVAE
+from .point import Point
+
+Code = Mapping[str, Tensor]
+#: How far a dimension is moved: three standard deviations of the prior, or the 1st to 99th percentile of the posterior.
+RANGES = ("fixed", "percentile")
+
+
+@dataclass(frozen=True)
+class TraversalFigure:
+    """Every coordinate swept on its own from one code.
+
+    Arguments:
+        columns: (block name, dimension) of each coordinate, in the order private, shared, private.
+        values: What each coordinate is set to in each frame, [frames, columns].
+        images: {modality: [frames, columns, C, H, W]}.
+    """
+
+    columns: tuple[tuple[str, int], ...]
+    values: Tensor
+    images: dict[str, Tensor]
+
+
+@torch.inference_mode()
+def encode(model: MultimodalVAE, observed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The posterior mean given any subset of the modalities, {block: [N, dim]}.
+
+    Raises:
+        CannotInfer: Where the variant has no posterior given these.
+    """
+    return {name: belief.mean for name, belief in model.posterior(observed).items()}
+
+
+@torch.inference_mode()
+def sample_codes(model: MultimodalVAE, n: int, seed: int = 0, observed: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """n codes from the prior, or from the posterior of n observed items: {block: [n, dim]}."""
+    generator = torch.Generator().manual_seed(seed)
+    beliefs = model.posterior(observed, n) if observed else model.prior(n)
+    return {name: belief.sample(generator) for name, belief in beliefs.items()}
+
+
+@torch.inference_mode()
+def traverse(model: MultimodalVAE, z: Code, block: str, dimension: int, values: Sequence[float] | Tensor) -> dict[str, Tensor]:
+    """One coordinate set to each of V values, all else as in the code of one item: {modality: [V, C, H, W]}.
+
+    Raises:
+        KeyError: Where the model has no such block.
+        ValueError: Where the block has no such dimension, or the code is not of one item.
+    """
+    if not 0 <= dimension < model.block(block).dim:
+        raise ValueError(f"block {block!r} has dimensions 0 to {model.block(block).dim - 1}, not {dimension}")
+    if any(len(part) != 1 for part in z.values()):
+        raise ValueError(f"a traversal starts from the code of one item, got {max(len(part) for part in z.values())}")
+    values = torch.as_tensor(values, dtype=torch.float32)
+    swept = {name: part.repeat(len(values), 1) for name, part in z.items()}
+    swept[block][:, dimension] = values
+    return model.decode(swept)
+
+
+def traversal_figure(model: MultimodalVAE, z: Code, statistics: Mapping | None = None, range: str = "fixed", frames: int = 61) -> TraversalFigure:
+    """Every coordinate from its lowest to its highest value, the others as in the code of one item.
+
+    With the fixed range and 61 frames it is the figure of the paired faces experiment: −3 to 3 in steps of 0.1.
+
+    Arguments:
+        statistics: A checkpoint's, see `mmvae.checkpoints.statistics_of`; needed for the percentile range.
+        range: One of `RANGES`.
+
+    Raises:
+        ValueError: Where the range is unknown, or needs statistics that are not there.
+    """
+    if range not in RANGES:
+        raise ValueError(f"range {range!r} is none of {', '.join(RANGES)}")
+    if range == "percentile" and not (statistics or {}).get("blocks"):
+        raise ValueError("the percentile range needs the checkpoint's statistics, which it has none of yet; take the fixed range")
+    columns = tuple((block.name, d) for block in model.blocks for d in torch.arange(block.dim).tolist())
+    ends = [(statistics["blocks"][b]["low"][d], statistics["blocks"][b]["high"][d]) if range == "percentile" else (-3.0, 3.0)
+            for b, d in columns]
+    values = torch.stack([torch.linspace(low, high, frames) for low, high in ends], 1)
+    swept = [traverse(model, z, block, d, values[:, c]) for c, (block, d) in enumerate(columns)]
+    return TraversalFigure(columns, values, {name: torch.stack([each[name] for each in swept], 1) for name in model.names})
+
+
+def path(start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None, spherical: bool = False) -> dict[str, Tensor]:
+    r"""Codes from one item's to another's, both ends included: {block: [steps, dim]}.
+
+    Straight, :math:`(1-t)\,a + t\,b`, or along the arc between the two directions,
+    :math:`\frac{\sin (1-t)\omega}{\sin \omega} a + \frac{\sin t\omega}{\sin \omega} b`, which keeps to lengths that the prior makes likely.
+
+    Arguments:
+        start, end: The code of one item each, {block: [1, dim]}.
+        blocks: The blocks that move; None for all. The others stay at the start.
+        spherical: Along the arc, within each block.
+
+    Raises:
+        ValueError: Where there are fewer than two steps, or a block to move does not exist.
+    """
+    moving = set(start if blocks is None else blocks)
+    if steps < 2:
+        raise ValueError(f"an interpolation has at least two steps, got {steps}")
+    if not moving <= set(start):
+        raise ValueError(f"no block {sorted(moving - set(start))[0]!r}; there are {', '.join(start)}")
+    t = torch.linspace(0, 1, steps)[:, None]
+    codes = {}
+    for name, a in start.items():
+        b = end[name] if name in moving else a
+        cosine = torch.cosine_similarity(a, b).clamp(-1, 1)
+        angle = torch.arccos(cosine)
+        if spherical and 1e-3 < angle.item() < torch.pi - 1e-3:  # no arc is defined between parallel directions
+            codes[name] = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+        else:
+            codes[name] = torch.lerp(a.expand(steps, -1), b.expand(steps, -1), t)
+    return codes
+
+
+@torch.inference_mode()
+def interpolate(model: MultimodalVAE, start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None,
+                spherical: bool = False) -> dict[str, Tensor]:
+    """The pictures along a `path`: {modality: [steps, C, H, W]}."""
+    return model.decode(path(start, end, steps, blocks, spherical))
+
+
+@torch.inference_mode()
+def swap(model: MultimodalVAE, content: Code, style: Code) -> dict[str, Tensor]:
+    """Every shared code with every pair of private codes: {modality: [contents, styles, C, H, W]}.
+
+    Arguments:
+        content: Codes whose shared block is taken, of n items.
+        style: Codes whose private blocks are taken, of m items.
+
+    Raises:
+        ValueError: Where the model has no private blocks to swap.
+    """
+    if not any(block.owner for block in model.blocks):
+        raise ValueError(f"{model.variant.title} has no private blocks: nothing can be swapped")
+    n, m = (len(next(iter(code.values()))) for code in (content, style))
+    z = {b.name: style[b.name].repeat(n, 1) if b.owner else content[b.name].repeat_interleave(m, 0) for b in model.blocks}
+    return {name: pictures.unflatten(0, (n, m)) for name, pictures in model.decode(z).items()}
+
+
+def code_of(point: Point, model: MultimodalVAE) -> dict[str, Tensor]:
+    """The code that a point carries, {block: [1, dim]}.
+
+    Raises:
+        PointError: Where it is of another size than the model's.
+    """
+    return {name: torch.tensor([values], dtype=torch.float32)
+            for name, values in point.blocks({block.name: block.dim for block in model.blocks}).items()}
+
+
+def point_of(checkpoint: str, digest: str, model: MultimodalVAE, z: Code, *, item: int | None = None, observed: Sequence[str] = (),
+             seed: int | None = None) -> Point:
+    """The code of one item as a point; see `mmvae.point.Point` for the arguments."""
+    values = torch.cat([z[block.name].reshape(-1) for block in model.blocks]).tolist()
+    return Point(checkpoint, digest, tuple(values), item, tuple(observed), seed)

@@ -1,0 +1,127 @@
+"""Pictures to look at and to save: sheets of images, PNG that carries a latent point, GIF."""
+
+from __future__ import annotations
+
+__all__ = ["POINT_KEY", "as_bytes", "png", "read_point", "sheet", "write_gif", "write_png"]
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+from .checkpoints import write_atomically
+from .point import Point, PointError
+
+#: The text field of a PNG that carries the point it shows.
+POINT_KEY = "mmvae:point"
+MOST_PIXELS = 50_000_000  # a dropped picture that unpacks to more is refused
+Pixels = NDArray[np.uint8]
+
+
+def as_bytes(images: Tensor) -> Pixels:
+    """Images [..., C, H, W] in [0, 1] of one or three channels as RGB, uint8 [..., H, W, 3]."""
+    pixels = (images.detach().cpu().clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
+    return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels
+
+
+def sheet(rows: Sequence[Sequence[Tensor | None]], *, scale: int = 2, gap: int = 2, background: int = 255) -> Pixels:
+    """Images in rows and columns, uint8 [H, W, 3]; grey and colour, small and large may be mixed.
+
+    Arguments:
+        rows: Images [C, H, W] in [0, 1]; None leaves a place empty.
+        scale: Pixels a side for each pixel of the largest image; smaller images get the largest whole factor that fits,
+            and their border is continued.
+        gap: Pixels between images and around them.
+        background: Grey of the gaps.
+
+    Raises:
+        ValueError: Where there is no image at all.
+    """
+    shown = [image for row in rows for image in row if image is not None]
+    if not shown:
+        raise ValueError("a sheet needs at least one image")
+    cell = max(max(image.shape[1:]) for image in shown) * scale
+    columns = max(len(row) for row in rows)
+    canvas = np.full((gap + len(rows) * (cell + gap), gap + columns * (cell + gap), 3), background, np.uint8)
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            if image is not None:
+                top, left = gap + r * (cell + gap), gap + c * (cell + gap)
+                canvas[top:top + cell, left:left + cell] = _fitted(as_bytes(image), cell)
+    return canvas
+
+
+def _fitted(pixels: Pixels, cell: int) -> Pixels:
+    """The picture enlarged by whole pixels to a square of `cell`, its border continued where it does not fit exactly."""
+    factor = cell // max(pixels.shape[:2])
+    pixels = pixels.repeat(factor, 0).repeat(factor, 1)
+    spare = [(cell - side) for side in pixels.shape[:2]]
+    return np.pad(pixels, (*((s // 2, s - s // 2) for s in spare), (0, 0)), mode="edge")
+
+
+def png(pixels: Pixels, point: Point | None = None) -> bytes:
+    """A PNG file's bytes; the same pixels and point give the same bytes."""
+    about = PngImagePlugin.PngInfo()
+    if point is not None:
+        about.add_text(POINT_KEY, str(point))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=about)
+    return buffer.getvalue()
+
+
+def write_png(file: Path, pixels: Pixels, point: Point | None = None) -> None:
+    """Writes a PNG whole or not at all."""
+    content = png(pixels, point)
+    write_atomically(file, lambda temporary: Path(temporary).write_bytes(content))
+
+
+def read_point(file: Path | io.BytesIO) -> Point:
+    """The point that a saved picture carries.
+
+    Raises:
+        PointError: Where the file is no picture or carries none.
+    """
+    try:
+        with Image.open(file, formats=("PNG",)) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise PointError(f"a picture of {picture.width}×{picture.height} pixels is larger than any this program saves")
+            picture.load()  # text may follow the pixels
+            text = picture.info.get(POINT_KEY)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, PointError):
+            raise
+        raise PointError(f"not a PNG picture ({type(error).__name__})") from None
+    if not isinstance(text, str):
+        raise PointError("this picture carries no point: it was not saved by this program, or lost its metadata on the way")
+    return Point.parse(text)
+
+
+def write_gif(file: Path, frames: Iterable[Pixels], seconds: float = 0.1, point: Point | None = None) -> None:
+    """Writes an animation that repeats for ever, whole or not at all.
+
+    Grey frames keep all their greys; frames in colour share one palette, so that nothing flickers.
+
+    Arguments:
+        frames: uint8 [H, W, 3] each.
+        seconds: How long a frame stands.
+        point: Kept as the file's comment.
+
+    Raises:
+        ValueError: Where there is no frame.
+    """
+    frames = list(frames)
+    if not frames:
+        raise ValueError("an animation needs at least one frame")
+    if all((frame == frame[..., :1]).all() for frame in frames):
+        pictures = [Image.fromarray(frame[..., 0]) for frame in frames]
+    else:
+        sample = np.concatenate(frames[:: max(1, len(frames) // 12)])
+        palette = Image.fromarray(sample).quantize(256, Image.Quantize.MAXCOVERAGE)
+        pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    comment = {"comment": str(point).encode()} if point is not None else {}
+    write_atomically(file, lambda temporary: pictures[0].save(
+        temporary, "GIF", save_all=True, append_images=pictures[1:], duration=round(1000 * seconds), loop=0, **comment))

@@ -1,0 +1,99 @@
+"""Pictures are read back from the files they were written to."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmvae.pictures import as_bytes, png, read_point, sheet, write_gif, write_png
+from mmvae.point import Point, PointError
+
+POINT = Point("faces-mumo", "0123abcd", (0.5, -1.25), item=8123, observed=("elevation",))
+
+
+def flat(value: float, channels: int = 1, side: int = 4) -> torch.Tensor:
+    return torch.full((channels, side, side), value)
+
+
+def test_pixels_are_rounded_and_grey_becomes_three_equal_channels():
+    pixels = as_bytes(torch.tensor([0.0, 0.5, 1.0, 1.2]).reshape(4, 1, 1, 1))
+    assert pixels[:, 0, 0].tolist() == [[0, 0, 0], [128, 128, 128], [255, 255, 255], [255, 255, 255]]
+
+
+def test_a_sheet_puts_every_image_into_its_row_and_column_and_leaves_gaps():
+    pixels = sheet([[flat(0.0), flat(0.4)], [None, flat(0.8, channels=3)]], scale=2, gap=1, background=7)
+    assert pixels.shape == (19, 19, 3)
+    assert [pixels[r, c, 0] for r, c in ((5, 5), (5, 14), (14, 5), (14, 14), (0, 0), (9, 9))] == [0, 102, 7, 204, 7, 7]
+
+
+def test_enlarging_repeats_pixels():
+    image = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+    assert sheet([[image]], scale=3, gap=0)[..., 0].tolist() == np.kron([[0, 255], [255, 0]], np.ones((3, 3))).tolist()
+
+
+def test_a_smaller_image_stands_in_the_middle_of_its_place_with_its_border_continued():
+    small = torch.zeros(1, 2, 2)
+    small[0, 0, 0] = 1.0
+    pixels = sheet([[flat(0.5, side=5), small]], scale=1, gap=0)[:, 5:, 0]  # twice as large is 4 of 5 pixels
+    assert pixels.tolist() == [[255, 255, 0, 0, 0]] * 2 + [[0] * 5] * 3
+
+
+def test_a_sheet_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one image"):
+        sheet([[None]])
+
+
+def test_a_png_brings_back_its_pixels_and_its_point(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 9, 3), np.uint8)
+    write_png(tmp_path / "a.png", pixels, POINT)
+    assert read_point(tmp_path / "a.png") == POINT
+    assert (np.asarray(Image.open(tmp_path / "a.png")) == pixels).all()
+
+
+def test_the_same_picture_is_the_same_file():
+    pixels = sheet([[flat(0.3)]])
+    assert png(pixels, POINT) == png(pixels.copy(), Point.parse(str(POINT)))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", png(sheet([[flat(0.3)]]))[:40]])
+def test_what_is_no_picture_carries_no_point(content):
+    with pytest.raises(PointError, match="not a PNG"):
+        read_point(io.BytesIO(content))
+
+
+def test_a_picture_without_a_point_says_so():
+    with pytest.raises(PointError, match="carries no point"):
+        read_point(io.BytesIO(png(sheet([[flat(0.3)]]))))
+
+
+def test_a_grey_animation_keeps_every_grey_its_timing_and_its_point(tmp_path):
+    ramp = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, 2)
+    frames = [ramp, ramp[::-1], ramp[:, ::-1]]
+    write_gif(tmp_path / "a.gif", frames, seconds=0.1, point=POINT)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 3 and gif.info["loop"] == 0
+        assert gif.info["comment"].decode() == str(POINT)
+        for i, frame in enumerate(frames):
+            gif.seek(i)
+            assert gif.info["duration"] == 100
+            assert (np.asarray(gif.convert("RGB")) == frame).all()
+
+
+def test_frames_in_colour_stay_close_to_their_colours(tmp_path):
+    y, x = np.mgrid[0:32, 0:32]
+    frames = [np.stack([8 * x, 8 * y, np.full_like(x, 80 * i)], -1).astype(np.uint8) for i in range(3)]
+    write_gif(tmp_path / "a.gif", frames)
+    with Image.open(tmp_path / "a.gif") as gif:
+        for i, frame in enumerate(frames):
+            gif.seek(i)
+            assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - frame).mean() < 6
+
+
+def test_an_animation_of_nothing_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError, match="at least one frame"):
+        write_gif(tmp_path / "a.gif", [])
+    assert not list(tmp_path.iterdir())
