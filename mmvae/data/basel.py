@@ -48,7 +48,8 @@ class BaselFaces(FaceGrid):
     def _open(self, path: Path) -> torch.Tensor:
         expected = (*self.shape, *self.modalities[0].shape[1:])
         if not path.exists():
-            raise DataError(f"{path} is missing: the Basel face renders are licensed and never downloaded; if you own the file, put it there")
+            advice = "the Basel face renders are licensed and never downloaded; if you own the file, put it there"
+            raise DataError(f"{path} is missing: {advice}")
         try:
             grid = torch.load(path, weights_only=True, mmap=True)
         except (RuntimeError, pickle.UnpicklingError, ValueError, EOFError, OSError) as error:

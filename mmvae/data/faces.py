@@ -211,4 +211,5 @@ def _render_apart(identity: int, *angles: Sequence[float]) -> bytes:
 def _progress_line(done: int, total: int) -> None:
     width = 30
     bar = "█" * (width * done // total)
-    print(f"\rrendering faces |{bar:<{width}}| {done:,} of {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    end = "\n" if done == total else ""
+    print(f"\rrendering faces |{bar:<{width}}| {done:,} of {total:,}", end=end, file=sys.stderr, flush=True)

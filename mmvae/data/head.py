@@ -168,7 +168,8 @@ def _skull(t: SimpleNamespace, m: SimpleNamespace) -> tuple[Array, Array, Array]
     u = (u - 0.40 * np.sin(u))[None]  # denser in front
     dome = np.concatenate([np.zeros(ROWS - DOME_ROWS), np.linspace(0, np.pi / 2, DOME_ROWS + 1)[1:]])[:, None]
     fine = np.linspace(bottom, cap, 2000)
-    density = np.cumsum(0.4 + ramp(-1.6, -1.3, fine) + 7 * bump(fine - m.chin_y + 0.03, 0.06))  # under the chin the surface lies flat
+    under_chin = bump(fine - m.chin_y + 0.03, 0.06)  # where the surface lies almost flat
+    density = np.cumsum(0.4 + ramp(-1.6, -1.3, fine) + 7 * under_chin)
     climb = np.interp(np.linspace(density[0], density[-1], ROWS - DOME_ROWS), density, fine)
     y = np.concatenate([climb, np.full(DOME_ROWS, cap)])[:, None] + (top - cap) * np.sin(dome)
     u, y = np.broadcast_to(u, (ROWS, COLUMNS)), np.broadcast_to(y, (ROWS, COLUMNS))
@@ -274,14 +275,16 @@ def _face_paint(x: Array, y: Array, facing: Array, eye: SimpleNamespace, t: Simp
     a *= 1 - 0.45 * bump(above, 0.012) * ramp(1.08, 0.9, along) * front
     a *= 1 - 0.40 * bump(np.hypot((ax - 0.062 * m.nose_width) / 1.4, y - m.nose_y + 0.085), 0.018) * front
     off = (ax - m.eye_x - 0.015) / 0.20
-    brow = ramp(1.08, 0.75, np.abs(off)) * bump(y - m.brow_y - 0.045 * (1 - off**2), 0.020 + 0.006 * np.clip(1 - off, 0, 2)) * front
+    thickness = 0.020 + 0.006 * np.clip(1 - off, 0, 2)
+    brow = ramp(1.08, 0.75, np.abs(off)) * bump(y - m.brow_y - 0.045 * (1 - off**2), thickness) * front
     a *= 1 - np.clip(0.50 + 0.2 * t.brow_tone, 0.15, 0.85) * brow
     distance = np.hypot(ax - m.eye_x, eye.up - 0.008)
     eyeball = 0.72 - 0.48 * ramp(0.066, 0.054, distance) - 0.18 * ramp(0.032, 0.022, distance)
     inside = eye.inside * front
     a = a * (1 - inside) + inside * eyeball
     a *= 1 - 0.60 * bump(eye.up - eye.upper, 0.011) * ramp(1.12, 0.95, np.abs(eye.across)) * front
-    return a * (1 - (0.10 * bump(eye.up - eye.upper - 0.055, 0.014) + 0.08 * bump(eye.up + eye.lower + 0.03, 0.02)) * eye.lid * front)
+    folds = 0.10 * bump(eye.up - eye.upper - 0.055, 0.014) + 0.08 * bump(eye.up + eye.lower + 0.03, 0.02)
+    return a * (1 - folds * eye.lid * front)
 
 
 def _skin_tone(t: SimpleNamespace) -> float:
@@ -387,7 +390,8 @@ def _ambient_occlusion(points: Array, normals: Array, directions: int = 36, size
         facing = normals @ d
         which = np.flatnonzero(facing > 0)
         at = centred[which]
-        column, row = ((at @ axis * scale + size / 2).astype(np.int32).clip(0, size - 1) for axis in (across, np.cross(across, d)))
+        axes = (across, np.cross(across, d))
+        column, row = ((at @ axis * scale + size / 2).astype(np.int32).clip(0, size - 1) for axis in axes)
         pixel, depth = row * size + column, at @ d
         nearest = np.full(size * size, -9, np.float32)
         np.maximum.at(nearest, pixel, depth)
@@ -402,8 +406,8 @@ def _smooth(grid: Array, reach: int) -> Array:
     for axis, mode in ((0, "edge"), (1, "wrap")):
         pad = [(0, 0), (0, 0)]
         pad[axis] = (reach + 1, reach)
-        total = np.cumsum(np.pad(grid, pad, mode=mode), axis, dtype=np.float64)
-        grid = (np.take(total, range(width, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - width), axis)) / width
+        total = np.swapaxes(np.cumsum(np.pad(grid, pad, mode=mode), axis, dtype=np.float64), 0, axis)
+        grid = np.swapaxes(total[width:] - total[:-width], 0, axis) / width
     return grid
 
 

@@ -166,8 +166,8 @@ def render_identity(
     """
     head = identity_head(identity)
     by_light = np.stack([render_views(head, azimuth, 0.0, lightings) for azimuth in azimuths])
-    by_elevation = np.stack([[render_views(head, azimuth, elevation, [0.0])[0] for elevation in elevations] for azimuth in azimuths])
-    return by_elevation, by_light
+    by_elevation = [[render_views(head, azimuth, elevation, [0.0])[0] for elevation in elevations] for azimuth in azimuths]
+    return np.stack(by_elevation), by_light
 
 
 if __name__ == "__main__":  # how a data set has an identity drawn by another process: arguments as JSON in, pixels out

@@ -8,7 +8,7 @@ import torch
 
 from mmvae.data import DATASETS, SPLITS, DataError
 from mmvae.data.faces import Faces
-from mmvae.data.head import TRAITS, build_head, identity_traits
+from mmvae.data.head import TRAITS, Head, build_head, identity_traits
 from mmvae.data.render import render, render_views, rotation
 
 PER_CELL = 11 * 11
@@ -159,13 +159,20 @@ def test_light_from_the_right_brightens_the_right_half_of_the_picture():
     assert left[:, :32].mean() > 1.5 * left[:, 32:].mean()
 
 
-def test_a_head_casts_a_shadow_from_its_nose():
-    """Under a light from the right, skin left of the nose is darker than its own slant explains: further out it brightens."""
-    head = build_head({"hair_volume": -1.7})
-    picture = render_views(head, 0, 0, [50], 128)[0].astype(float)
-    nose_row = picture[70:74].mean(0)
-    shaded, cheek = nose_row[46:56].min(), nose_row[76:86].max()
-    assert shaded < 0.5 * cheek
+def plate(half_width, depth):
+    """Points of a square that faces the camera."""
+    x, y = np.meshgrid(np.arange(-half_width, half_width, 0.01), np.arange(-half_width, half_width, 0.01))
+    return np.stack([x, y, np.full_like(x, depth)], -1).reshape(-1, 3)
+
+
+def test_a_plate_before_a_wall_casts_its_shadow_to_the_side_away_from_the_light():
+    points = np.concatenate([plate(1.1, -0.3), plate(0.2, 0.3)]).astype(np.float32)
+    ones = np.ones(len(points), np.float32)
+    scene = Head(points, np.tile(np.float32([0, 0, 1]), (len(points), 1)), 0.5 * ones, ones, 0 * ones)
+    picture = render_views(scene, 0, 0, [45])[0].astype(float)
+    row, beside = 35, 14  # the shadow falls 0.6 to the left and 0.18 down
+    assert picture[row, 32 - beside] < 0.4 * picture[row, 32 + beside]
+    assert picture[row, 4] == pytest.approx(picture[row, 60], rel=0.1)  # further out both sides are lit
 
 
 def test_values_between_the_grids_lie_between_their_neighbours():
