@@ -1,0 +1,152 @@
+"""Maps to take along: a CSV with ids, one HTML file that needs nothing else, and TensorBoard's projector."""
+
+from __future__ import annotations
+
+__all__ = ["write_csv", "write_html", "write_projector"]
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SPRITE_LIMIT = 8192  # pixels a side: what TensorBoard reads
+CATEGORIES = 20  # up to so many distinct values, a label gets one legend entry per value
+# petroff10: ten colours that stay apart under the colour blindnesses
+PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+
+Labels = Mapping[str, Sequence]
+
+
+def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels) -> None:
+    """Write a row per point: id, x, y and a column per label.
+
+    Arguments:
+        ids: The items' ids, of length N.
+        positions: With shape [N, 2].
+        labels: {name: N values}.
+
+    Raises:
+        ValueError: Where lengths differ.
+    """
+    _check(ids, labels, positions=positions)
+    with _opened(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["id", "x", "y", *labels])
+        columns = [np.asarray(values).tolist() for values in labels.values()]
+        for item, (x, y), *values in zip(np.asarray(ids).tolist(), np.asarray(positions).tolist(), *columns, strict=True):
+            writer.writerow([item, f"{x:.6g}", f"{y:.6g}", *values])
+
+
+def write_html(path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = "") -> None:
+    """Write a page that draws the map without a network: zoom, pan, hover with id and labels, a legend that toggles.
+
+    Arguments:
+        ids, positions, labels: As for :func:`write_csv`.
+        colour: The label to colour by; the first where None. Numbers of more than 20 distinct values get a colour scale.
+
+    Raises:
+        ValueError: Where lengths differ or there is no label of that name.
+    """
+    import plotly.graph_objects as go  # here, since plotly takes longer to import than a CSV to write
+
+    _check(ids, labels, positions=positions)
+    if colour is not None and colour not in labels:
+        raise ValueError(f"no label {colour!r} to colour by; choose {', '.join(labels) or 'none, there are no labels'}")
+    colour = colour if colour is not None else next(iter(labels), None)
+    positions = np.asarray(positions)
+    shown = np.column_stack([np.asarray(values).astype(str) for values in (ids, *labels.values())])
+    hover = "<br>".join(f"{name.replace('%', '')} %{{customdata[{column}]}}" for column, name in enumerate(["id", *labels]))
+
+    def points(rows: np.ndarray, marker: dict, name: str = "") -> go.Scattergl:
+        return go.Scattergl(
+            x=positions[rows, 0], y=positions[rows, 1], customdata=shown[rows], name=name, mode="markers",
+            marker={"size": 4, "opacity": 0.8, **marker}, hovertemplate=hover + "<extra></extra>",
+        )  # fmt: skip
+
+    everything = np.arange(len(positions))
+    values = np.asarray(labels[colour]) if colour is not None else np.zeros(len(positions), int)
+    distinct = np.unique(values)
+    if colour is None:
+        traces = [points(everything, {"color": PALETTE[0]})]
+    elif len(distinct) > CATEGORIES and np.issubdtype(values.dtype, np.number):
+        scale = {"color": values, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": colour}}}
+        traces = [points(everything, scale)]
+    else:
+        traces = [points(np.flatnonzero(values == v), {"color": PALETTE[i % len(PALETTE)]}, str(v)) for i, v in enumerate(distinct)]
+    figure = go.Figure(traces)
+    figure.update_layout(
+        title={"text": title}, template="plotly_dark", dragmode="pan", legend={"title": {"text": colour or ""}, "itemsizing": "constant"},
+        xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"}, showlegend=len(traces) > 1,
+    )  # fmt: skip
+    page = figure.to_html(include_plotlyjs=True, full_html=True, config={"scrollZoom": True, "displaylogo": False})
+    with _opened(path) as file:
+        file.write(page)
+
+
+def write_projector(folder: str | Path, ids: Sequence, codes: np.ndarray, labels: Labels, thumbnails: np.ndarray | None = None) -> None:
+    """Write vectors.tsv, metadata.tsv, projector_config.pbtxt and, with thumbnails, sprite.png for TensorBoard's projector.
+
+    Open with `tensorboard --logdir FOLDER`, or load the two .tsv files at projector.tensorflow.org.
+
+    Arguments:
+        ids, labels: As for :func:`write_csv`.
+        codes: With shape [N, D], unprojected: the projector embeds by itself.
+        thumbnails: float [N, C, H, W] in [0, 1] with one or three channels; shrunk where the sprite would be too large.
+
+    Raises:
+        ValueError: Where lengths or shapes differ from these.
+    """
+    _check(ids, labels, codes=codes, **({} if thumbnails is None else {"thumbnails": thumbnails}))
+    folder = Path(folder)
+    with _opened(folder / "vectors.tsv") as file:
+        np.savetxt(file, np.asarray(codes), fmt="%.6g", delimiter="\t")
+    with _opened(folder / "metadata.tsv") as file:
+        if labels:  # the projector takes a first line for a header only where there are several columns
+            file.write("\t".join(["id", *map(_cell, labels)]) + "\n")
+        for row in zip(np.asarray(ids).tolist(), *(np.asarray(values).tolist() for values in labels.values()), strict=True):
+            file.write("\t".join(map(_cell, row)) + "\n")
+    sprite = ""
+    if thumbnails is not None:
+        image, width, height = _sprite(np.asarray(thumbnails))
+        image.save(folder / "sprite.png")
+        sprite = f'  sprite {{\n    image_path: "sprite.png"\n    single_image_dim: {width}\n    single_image_dim: {height}\n  }}\n'
+    config = f'embeddings {{\n  tensor_name: "codes"\n  tensor_path: "vectors.tsv"\n  metadata_path: "metadata.tsv"\n{sprite}}}\n'
+    (folder / "projector_config.pbtxt").write_text(config, encoding="utf-8")
+
+
+def _sprite(thumbnails: np.ndarray) -> tuple[Image.Image, int, int]:
+    """One picture of all thumbnails, row by row in a square grid, and a thumbnail's width and height in it."""
+    if thumbnails.ndim != 4 or thumbnails.shape[1] not in (1, 3):
+        raise ValueError(f"thumbnails need the shape [N, 1 or 3, H, W], got {list(thumbnails.shape)}")
+    count, channels, height, width = thumbnails.shape
+    side = math.ceil(math.sqrt(count))
+    shrink = min(1.0, SPRITE_LIMIT / (side * max(height, width)))
+    width, height = max(1, int(width * shrink)), max(1, int(height * shrink))
+    sheet = Image.new("L" if channels == 1 else "RGB", (side * width, side * height))
+    pixels = (np.clip(thumbnails, 0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+    for i, picture in enumerate(pixels):
+        image = Image.fromarray(picture[..., 0] if channels == 1 else picture)
+        image = image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BOX)
+        sheet.paste(image, (i % side * width, i // side * height))
+    return sheet, width, height
+
+
+def _opened(path: str | Path):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w", encoding="utf-8", newline="")
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split())  # a tab or a line break would shift the columns
+
+
+def _check(ids: Sequence, labels: Labels, **arrays: np.ndarray) -> None:
+    for name, values in {**labels, **arrays}.items():
+        if len(values) != len(ids):
+            raise ValueError(f"{len(ids)} ids but {len(values)} rows of {name}; give one row per id")
+    if "positions" in arrays and np.shape(arrays["positions"])[1:] != (2,):
+        raise ValueError(f"positions need the shape [N, 2], got {list(np.shape(arrays['positions']))}")

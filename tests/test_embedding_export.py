@@ -1,0 +1,79 @@
+"""What is exported is read back as another program would."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmvae.embedding_export import write_csv, write_html, write_projector
+
+IDS = np.array([4, 8, 15, 16, 23])
+POSITIONS = np.arange(10, dtype=np.float32).reshape(5, 2) / 3
+LABELS = {"digit": np.array([0, 1, 0, 1, 2]), "name": ["a, b", 'say "hi"', "tab\there", "</script>", "ü"]}
+
+
+def test_csv_gives_back_ids_positions_and_awkward_labels(tmp_path):
+    write_csv(tmp_path / "deep" / "map.csv", IDS, POSITIONS, LABELS)
+    with (tmp_path / "deep" / "map.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["id"]) for row in rows] == IDS.tolist()
+    assert [row["name"] for row in rows] == LABELS["name"]
+    np.testing.assert_allclose([[float(row["x"]), float(row["y"])] for row in rows], POSITIONS, rtol=1e-5)
+
+
+def test_html_stands_alone_and_holds_a_legend_entry_per_value(tmp_path):
+    write_html(tmp_path / "map.html", IDS, POSITIONS, LABELS, colour="digit", title="digits")
+    page = (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
+    data = page[page.rindex("Plotly.newPlot(") :]
+    assert data.count('"customdata":') == 3
+    assert "</script>" not in data[: data.index("scrollZoom")]  # a label must not end the script
+
+
+def test_html_colours_many_numbers_on_a_scale(tmp_path):
+    count = 50
+    write_html(tmp_path / "map.html", range(count), np.zeros((count, 2)), {"kl": np.linspace(0, 9, count)})
+    data = (tmp_path / "map.html").read_text(encoding="utf-8").split("Plotly.newPlot(")[-1]
+    assert data.count('"customdata":') == 1 and '"showscale":true' in data
+
+
+def test_html_refuses_a_label_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match="no label 'speed' to colour by; choose digit, name"):
+        write_html(tmp_path / "map.html", IDS, POSITIONS, LABELS, colour="speed")
+
+
+def test_projector_files_agree_row_by_row(tmp_path):
+    codes = np.random.default_rng(0).normal(size=(5, 4))
+    thumbnails = np.linspace(0, 1, 5)[:, None, None, None] * np.ones((1, 3, 6, 8))
+    write_projector(tmp_path, IDS, codes, LABELS, thumbnails)
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "vectors.tsv", delimiter="\t"), codes, rtol=1e-5)
+    header, *rows = (tmp_path / "metadata.tsv").read_text(encoding="utf-8").splitlines()
+    assert header.split("\t") == ["id", "digit", "name"]
+    assert [row.split("\t")[0] for row in rows] == [str(i) for i in IDS] and all(row.count("\t") == 2 for row in rows)
+    sprite = np.asarray(Image.open(tmp_path / "sprite.png"))
+    assert sprite.shape == (18, 24, 3)
+    for i in range(5):
+        tile = sprite[i // 3 * 6 : i // 3 * 6 + 6, i % 3 * 8 : i % 3 * 8 + 8]
+        np.testing.assert_array_equal(tile, round(i / 4 * 255 + 1e-9))
+    config = (tmp_path / "projector_config.pbtxt").read_text(encoding="utf-8")
+    assert [int(n) for n in re.findall(r"single_image_dim: (\d+)", config)] == [8, 6]
+    assert {json.loads(name) for name in re.findall(r'_path: (".*")', config)} == {"vectors.tsv", "metadata.tsv", "sprite.png"}
+
+
+def test_projector_metadata_of_ids_alone_has_no_header(tmp_path):
+    write_projector(tmp_path, IDS, POSITIONS, {})
+    assert (tmp_path / "metadata.tsv").read_text(encoding="utf-8").splitlines() == [str(i) for i in IDS]
+    assert not (tmp_path / "sprite.png").exists()
+
+
+def test_a_sprite_too_large_for_the_projector_is_shrunk(tmp_path):
+    write_projector(tmp_path, range(10), np.zeros((10, 2)), {}, np.zeros((10, 1, 2100, 10), np.float32))
+    assert max(Image.open(tmp_path / "sprite.png").size) <= 8192
+
+
+def test_lengths_that_differ_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="5 ids but 4 rows of digit"):
+        write_csv(tmp_path / "map.csv", IDS, POSITIONS, {"digit": [1, 2, 3, 4]})
