@@ -47,10 +47,12 @@ class MultimodalVAE(nn.Module):
         super().__init__()
         self.variant, self.modalities, self.blocks, self.dataset = variant, tuple(modalities), tuple(blocks), dataset
         self.names = tuple(m.name for m in self.modalities)
-        owners = [block.owner for block in self.blocks]
-        expected = [self.names[0], None, self.names[1]] if variant.private else [None]
-        if len(self.names) != 2 or owners != expected:
-            raise ValueError(f"variant {variant.name!r} over {', '.join(self.names)} needs blocks owned by {expected}, got {owners}")
+        if len(set(self.names)) != 2:
+            raise ValueError(f"a pair needs two modalities of different names, got {', '.join(self.names) or 'none'}")
+        got = [(block.name, block.owner) for block in self.blocks]
+        expected = [(b.name, b.owner) for b in partition(self.names, private=(1, 1) if variant.private else (), shared=1)]
+        if got != expected:
+            raise ValueError(f"variant {variant.name!r} over {' and '.join(self.names)} needs the blocks (name, owner) {expected}, got {got}")
         self.encoders = nn.ModuleDict({
             self._key(reads): Encoder([self.modalities[m] for m in sorted(reads)], 2 * sum(b.dim for b in self._emitted(reads)))
             for reads in variant.encoders})
@@ -98,6 +100,12 @@ class MultimodalVAE(nn.Module):
     def experts(self, observed: Mapping[str, Tensor]) -> Experts:
         """What every encoder whose modalities are all observed believes, block by block."""
         given = self.positions(observed)
+        for modality in self.modalities:
+            shape = tuple(observed[modality.name].shape) if modality.name in observed else (0, *modality.shape)
+            if shape[1:] != modality.shape:
+                raise ValueError(f"images of {modality.name!r} must be [N, {', '.join(map(str, modality.shape))}], got {shape}")
+        if len({len(x) for x in observed.values()}) > 1:
+            raise ValueError(f"a pair needs as many images of each modality, got {', '.join(f'{name} {len(x)}' for name, x in observed.items())}")
         beliefs: Experts = {}
         for reads in self.variant.encoders:
             if reads <= given:
@@ -217,6 +225,7 @@ class MultimodalVAE(nn.Module):
 
     def positions(self, names: Iterable[str]) -> frozenset[int]:
         """The positions of modalities by name; a ValueError names an unknown one."""
+        names = tuple(names)
         unknown = [name for name in names if name not in self.names]
         if unknown:
             raise ValueError(f"no modality {unknown[0]!r}; this model has {' and '.join(self.names)}")

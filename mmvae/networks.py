@@ -65,7 +65,7 @@ class Encoder(nn.Module):
         self.reads = tuple(m.name for m in modalities)
         self.stacked = len({(m.shape[1:], m.network) for m in modalities}) == 1
         groups = [modalities] if self.stacked else [[m] for m in modalities]
-        nets = [NETWORKS[group[0].network] for group in groups]
+        nets = [_network(group[0]) for group in groups]
         self.trunks = nn.ModuleList(
             _encoder_trunk(net, sum(m.shape[0] for m in group)) for net, group in zip(nets, groups))
         features = sum(net.widths[-1] * net.sides()[-1] ** 2 for net in nets)
@@ -89,7 +89,7 @@ class Decoder(nn.Module):
         self.stacked = len({(m.shape[1:], m.network) for m in modalities}) == 1
         self.channels = [m.shape[0] for m in modalities]
         groups = [modalities] if self.stacked else [[m] for m in modalities]
-        nets = [NETWORKS[group[0].network] for group in groups]
+        nets = [_network(group[0]) for group in groups]
         hidden = max(net.hidden for net in nets)
         self.stem = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
         self.trunks = nn.ModuleList(
@@ -101,6 +101,16 @@ class Decoder(nn.Module):
         if self.stacked:
             outputs = outputs[0].split(self.channels, 1)
         return dict(zip(self.writes, outputs))
+
+
+def _network(modality: Modality) -> Network:
+    net = NETWORKS.get(modality.network)
+    if net is None:
+        raise ValueError(f"modality {modality.name!r}: network {modality.network!r} is none of {', '.join(NETWORKS)}")
+    if modality.shape[1:] != (net.size, net.size):
+        raise ValueError(f"modality {modality.name!r}: network {modality.network!r} is for {net.size}×{net.size} images, "
+                         f"these are {modality.shape[1]}×{modality.shape[2]}")
+    return net
 
 
 def _encoder_trunk(net: Network, channels: int) -> nn.Sequential:

@@ -11,6 +11,8 @@ from mmvae.modalities import Modality
 from mmvae.model import MultimodalVAE
 from mmvae.variants import VARIANTS
 
+torch.set_num_threads(1)  # the networks are far too small to share
+
 #: Two modalities that differ in everything a mix-up would show: shape, likelihood, weight.
 A = Modality("a", (1, 28, 28), "x_a", "first", weight=2.0, network="small28")
 B = Modality("b", (3, 32, 32), "x_b", "second", likelihood="gaussian", scale=0.5**0.5, network="small32")
