@@ -14,8 +14,10 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 PREFIX = "p1"
+NAME = r"[A-Za-z0-9._%-]+"  # percent-encoded, so that a folder of any name can be pointed at
 
 
 class PointError(ValueError):
@@ -51,7 +53,8 @@ class Point:
 
     def __str__(self) -> str:
         code = base64.urlsafe_b64encode(struct.pack(f"<{len(self.z)}f", *self.z)).rstrip(b"=").decode()
-        fields = (PREFIX, self.checkpoint, self.digest, _text(self.item), "+".join(self.observed), _text(self.seed), code)
+        observed = "+".join(map(_quoted, self.observed))
+        fields = (PREFIX, _quoted(self.checkpoint), self.digest, _text(self.item), observed, _text(self.seed), code)
         return "~".join(fields)
 
     @classmethod
@@ -65,17 +68,21 @@ class Point:
         if len(text) > 10_000 or len(fields) != 7 or fields[0] != PREFIX:
             raise PointError(f"not a point: expected {PREFIX}~checkpoint~digest~item~observed~seed~code, got {text[:60]!r}")
         _, checkpoint, digest, item, observed, seed, code = fields
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", checkpoint) or checkpoint.startswith("."):
-            raise PointError(f"not a point: checkpoint name {checkpoint!r}")
+        for what, value, form in (("checkpoint name", checkpoint, NAME), ("digest", digest, "[0-9a-f]{8}"), ("item", item, "[0-9]{0,18}"),
+                                  ("observed modalities", observed, rf"({NAME}(\+{NAME})*)?"), ("seed", seed, "[0-9]{0,18}")):
+            if not re.fullmatch(form, value):
+                raise PointError(f"not a point: {what} {value[:60]!r}")
+        names = [unquote(name) for name in (checkpoint, *observed.split("+"))]
+        if names[0].startswith(".") or any(not name.isprintable() or "/" in name or "\\" in name for name in names):
+            raise PointError(f"not a point: names {names!r}")
         try:
             raw = base64.b64decode(code + "=" * (-len(code) % 4), altchars=b"-_", validate=True)
             z = struct.unpack(f"<{len(raw) // 4}f", raw)
-            point = cls(checkpoint, digest, z, int(item) if item else None, tuple(observed.split("+")) if observed else (), int(seed) if seed else None)
         except (binascii.Error, struct.error, ValueError) as error:
-            raise PointError(f"not a point: {error}") from None
+            raise PointError(f"not a point: its code is damaged ({error})") from None
         if not all(math.isfinite(value) for value in z):
             raise PointError("not a point: its code has values that are not finite")
-        return point
+        return cls(names[0], digest, z, int(item) if item else None, tuple(names[1:]) if observed else (), int(seed) if seed else None)
 
     def blocks(self, sizes: Mapping[str, int]) -> dict[str, Sequence[float]]:
         """The code block by block, {name: values}, for blocks of these sizes in order.
@@ -90,6 +97,10 @@ class Point:
             result[name] = self.z[at:at + size]
             at += size
         return result
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="").replace("~", "%7E")
 
 
 def _text(value: int | None) -> str:
