@@ -1,20 +1,21 @@
 """The training loop: reproducible by seed, stopped and resumed to the bit, told as events.
 
 A run is a folder. Beside the checkpoint's files (`mmvae.checkpoints`) it holds ``events.jsonl``, one JSON object a
-line; ``best.safetensors``, the weights of the best validation; and ``state.safetensors``, what resuming needs: the
-parameters in full precision, Adam's moments, the step. Each step draws its batch and its noise from the seed and the
-step's number alone, so that resuming needs no state of any generator.
+line; ``best.safetensors``, the weights of the best validation; ``snapshots/<step>.safetensors``, weights in half precision
+of moments spread over the whole run, to look back at; and ``state.safetensors``, what resuming needs: the parameters in
+full precision, Adam's moments, the step. Each step draws its batch and its noise from the seed and the step's number
+alone, so that resuming needs no state of any generator. One process at a time trains a run (`mmvae.turns`).
 """
 
 from __future__ import annotations
 
-__all__ = ["Diverged", "RunError", "start", "train"]
+__all__ = ["Diverged", "RunError", "start", "thinned", "train"]
 
 import contextlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,9 +30,11 @@ from .data.base import PairedDataset
 from .model import MultimodalVAE
 from .objective import Loss, loss
 from .presets import Settings
+from .turns import Busy, held, stop_asked
 
-STATE, BEST, EVENTS = "state.safetensors", "best.safetensors", "events.jsonl"
-LOG_EVERY = 25  # steps between step events
+STATE, BEST, EVENTS, SNAPSHOTS = "state.safetensors", "best.safetensors", "events.jsonl", "snapshots"
+LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
+MOST_SNAPSHOTS = 40
 VALIDATION_PAIRS = 512
 
 
@@ -70,15 +73,24 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
         data: The data set.
         until: Steps in total, where it should go on for longer than its settings say.
         on_event: Called with each event as it is written to ``events.jsonl``.
-        stopped: Asked after each step; True saves a snapshot and returns.
+        stopped: Asked after each step, beside `mmvae.turns.stop_asked`; True saves a snapshot and returns.
 
     Returns:
         ``"finished"`` or ``"stopped"``.
 
     Raises:
         Diverged: Where the loss or a gradient is not finite; the last snapshot stays as it is.
-        RunError: Where the folder holds no run, or its state is malformed.
+        RunError: Where the folder holds no run, its state is malformed, or another process trains it.
     """
+    try:
+        with held(run):
+            return _train(run, data, until, on_event, stopped)
+    except Busy as busy:
+        raise RunError(f"{busy}: stop that first") from None
+
+
+def _train(run: Path, data: PairedDataset, until: int | None, on_event: Callable[[dict], None] | None,
+           stopped: Callable[[], bool] | None) -> str:
     config = read_json(run / "config.json")
     settings = Settings(**config["training"])
     steps = until or settings.steps
@@ -104,6 +116,7 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
             value = _validate(model, data, validation, settings, device)
             tell("validation", step, total=round(value, 4))
             write_weights(run / "weights.safetensors", model)
+            _keep(run / SNAPSHOTS, model, step)
             if value < best:
                 best = value
                 write_weights(run / BEST, model)
@@ -113,19 +126,22 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
         began = time.perf_counter()
         tell("started" if done == 0 else "resumed", done, device=str(device), precision=_precision(settings, device),
              pairs=settings.batch_size)
+        if done == 0:
+            _keep(run / SNAPSHOTS, model, 0)
+        every = max(1, min(LOG_EVERY, steps // 200))
         window, counted = time.perf_counter(), done
         for step in range(done, steps):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * min(1.0, 2 * (steps - step) / steps)
             result = update(model, optimizer, data, settings, step, device)
-            if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
+            if (step + 1) % every == 0 or step + 1 == steps:
                 now = time.perf_counter()
                 speed = (step + 1 - counted) / (now - window)
                 window, counted = now, step + 1
                 tell("step", step + 1, total=_number(result.total), parts={name: _number(value) for name, value in result.parts.items()},
                      kl={name: [_number(v) for v in values] for name, values in result.kl.items()},
                      pairs_per_second=round(speed * settings.batch_size, 1), seconds_left=round((steps - step - 1) / speed, 1))
-            halt = stopped is not None and stopped()
+            halt = stop_asked(run) or (stopped is not None and stopped())
             if halt or (step + 1) % settings.snapshot == 0 or step + 1 == steps:
                 snapshot(step + 1)
                 window, counted = time.perf_counter(), step + 1
@@ -136,6 +152,19 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
         write_json(run / STATISTICS, statistics_of(model, data))
         tell("finished", steps)
     return "finished"
+
+
+def thinned(steps: Sequence[int], most: int = MOST_SNAPSHOTS) -> list[int]:
+    """Which of some snapshots to keep: at most so many, evenly spread in the logarithm of the step, for early steps teach most.
+
+    Arguments:
+        steps: Ascending; the first and the last are always kept.
+    """
+    kept = list(steps)
+    while len(kept) > most:
+        gaps = [(kept[i + 1] + 1) / (kept[i - 1] + 1) for i in range(1, len(kept) - 1)]
+        del kept[1 + min(range(len(gaps)), key=gaps.__getitem__)]
+    return kept
 
 
 def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedDataset, settings: Settings, step: int, device: torch.device) -> Loss:
@@ -196,6 +225,15 @@ def _validate(model: MultimodalVAE, data: PairedDataset, ids: Tensor, settings: 
         with autocast(settings, device):
             total += loss(model, images, generator=generator).total.item() * len(chunk)
     return total / len(ids)
+
+
+def _keep(folder: Path, model: MultimodalVAE, step: int) -> None:
+    """Adds the weights of this moment to a run's snapshots, and drops those of steps that a kill undid and of crowded ones."""
+    folder.mkdir(exist_ok=True)
+    write_weights(folder / f"{step:07d}.safetensors", model, half=True)
+    files = {int(file.stem): file for file in folder.glob("[0-9]*.safetensors")}
+    for other in set(files) - set(thinned(sorted(s for s in files if s <= step))):
+        files[other].unlink()
 
 
 def _save_state(run: Path, model: MultimodalVAE, optimizer: torch.optim.Optimizer, step: int, best: float, seconds: float) -> None:

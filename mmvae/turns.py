@@ -1,0 +1,162 @@
+"""Who trains a run, and whose turn it is on a device: locks that the system releases however a process ends.
+
+The process that trains a run, or waits to, holds the lock of the file ``lock`` in the run's folder, and says in it what
+it does. A lock that nobody holds but that still says something was left by a process that was killed. On each device
+one waiting run trains at a time, in the order of asking; no further process keeps the queue.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Busy", "ask_to_stop", "held", "holder", "left_behind", "note", "stop_asked", "turn"]
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+LOCK, STOP = "lock", "stop"
+PATIENCE = 3.0  # seconds: `holder` takes a lock for a moment to see whether it is free
+POLL = 0.5  # seconds
+_BEGAN = time.time()
+_own: dict[Path, IO[str]] = {}
+
+
+class Busy(BlockingIOError):
+    """A run that another process trains already."""
+
+
+@contextlib.contextmanager
+def held(run: Path, doing: str = "training", device: str = "") -> Iterator[None]:
+    """Holds a run while the block runs. Nested in one process, the inner block only says anew what is done.
+
+    Arguments:
+        doing: ``"waiting"``, ``"starting"`` or ``"training"``.
+        device: On which.
+
+    Raises:
+        Busy: Where another process holds the run.
+    """
+    key = run.resolve()
+    if key in _own:
+        note(_own[key], doing, device)
+        yield
+        return
+    file = open(run / LOCK, "a+", encoding="utf-8")
+    deadline = time.monotonic() + PATIENCE
+    while not _lock(file):
+        if time.monotonic() > deadline:
+            file.close()
+            raise Busy(f"{run} is being trained by process {_read(run).get('pid', '?')} already")
+        time.sleep(0.05)
+    with file:
+        if (run / STOP).exists() and (run / STOP).stat().st_mtime < _BEGAN:
+            (run / STOP).unlink(missing_ok=True)  # meant for a process that was killed before it could obey
+        _own[key] = file
+        note(file, doing, device)
+        try:
+            yield
+        finally:
+            del _own[key]
+            (run / STOP).unlink(missing_ok=True)
+            file.truncate(0)
+
+
+def holder(run: Path) -> dict | None:
+    """What the living process that holds a run says: ``{"pid", "doing", "device", "since"}``; None where there is none."""
+    try:
+        file = open(run / LOCK, "r+", encoding="utf-8")
+    except OSError:
+        return None
+    with file:
+        return None if _lock(file) else _read(run)
+
+
+def left_behind(run: Path) -> dict:
+    """What the run's lock says though nobody holds it; empty where the last process ended in order."""
+    return _read(run)
+
+
+def note(target: IO[str] | Path, doing: str, device: str = "") -> None:
+    """Says in a run's lock what is done with it; a path writes on behalf of a process that is about to start."""
+    text = json.dumps({"pid": os.getpid() if not isinstance(target, Path) else None, "doing": doing, "device": device, "since": time.time()})
+    if isinstance(target, Path):
+        (target / LOCK).write_text(text, encoding="utf-8")
+    else:
+        target.truncate(0)
+        target.write(text)
+        target.flush()
+
+
+def ask_to_stop(run: Path) -> None:
+    """Has the process that holds the run save a snapshot and end, wherever it was started."""
+    (run / STOP).touch()
+
+
+def stop_asked(run: Path) -> bool:
+    """Whether the run was asked to stop and has not done so yet."""
+    return (run / STOP).exists()
+
+
+@contextlib.contextmanager
+def turn(run: Path, device: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    """Waits until no run that asked earlier waits or trains on this device, and keeps the device while the block runs.
+
+    Arguments:
+        run: A folder beside the other runs.
+        device: ``"cpu"`` or ``"cuda"``.
+        stopped: Asked while waiting, beside `stop_asked`; True gives the place up.
+
+    Yields:
+        True once it is this run's turn, False where it was stopped before.
+
+    Raises:
+        Busy: Where another process holds the run.
+    """
+    with held(run, "waiting", device), open(run.parent / f".{device}.lock", "a", encoding="utf-8") as file:
+        since = _read(run).get("since", 0.0)
+        while not (stop_asked(run) or stopped()):
+            if not _earlier(run, device, since) and _lock(file):
+                with held(run, "starting", device):
+                    yield True
+                return
+            time.sleep(POLL)
+        yield False
+
+
+def _earlier(run: Path, device: str, since: float) -> bool:
+    """Whether another run that asked before this one waits for the device still."""
+    for lock in run.parent.glob(f"*/{LOCK}"):
+        said = _read(lock.parent)
+        if said.get("doing") == "waiting" and said.get("device") == device and lock.parent.name != run.name \
+                and (said.get("since", 0.0), lock.parent.name) < (since, run.name) and holder(lock.parent):
+            return True
+    return False
+
+
+def _read(run: Path) -> dict:
+    try:
+        said = json.loads((run / LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _lock(file: IO[str]) -> bool:
+    """Takes the lock of an open file where it is free; closing the file, or the end of the process, gives it back."""
+    try:
+        if os.name == "posix":
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            file.seek(1 << 30)  # a byte beyond the content, which others go on reading
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True
