@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["Settings", "modalities_for", "settings_for"]
+__all__ = ["Settings", "first_look_for", "modalities_for", "published_for", "settings_for"]
 
 from dataclasses import dataclass, replace
 
 from .data import DatasetRow
 from .modalities import Modality
 from .variants import ImportanceBound, Variant
+
+#: Training pairs of the published MNIST–SVHN experiments: each digit's images, re-paired thirty times.
+PUBLISHED_PAIRS = 1_682_040
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Settings:
         if not (self.learning_rate > 0 and self.clip > 0 and self.warmup >= 0):
             raise ValueError(f"learning rate and clip must be positive and warm-up not negative, got "
                              f"{self.learning_rate}, {self.clip}, {self.warmup}")
+        if self.precision not in ("auto", "bfloat16", "float32"):
+            raise ValueError(f"precision {self.precision!r} is none of auto, bfloat16, float32")
 
 
 def modalities_for(variant: Variant, row: DatasetRow) -> tuple[Modality, ...]:
@@ -70,3 +75,28 @@ def settings_for(variant: Variant, row: DatasetRow) -> Settings:
     if any(isinstance(term, ImportanceBound) for term in variant.terms):
         settings = replace(settings, batch_size=settings.batch_size // 2)
     return settings
+
+
+def first_look_for(variant: Variant, row: DatasetRow, steps: int = 800) -> Settings:
+    """Settings under which one sees a model begin to learn within minutes: small batches, many snapshots, short warm-up."""
+    if any(isinstance(term, ImportanceBound) for term in variant.terms):
+        steps //= 3
+    return replace(settings_for(variant, row), steps=steps, batch_size=32, warmup=steps // 4, snapshot=max(1, steps // 20))
+
+
+def published_for(variant: Variant, row: DatasetRow) -> Settings | None:
+    """The batch, learning rate and number of updates that the variant's source states for this experiment; None where it states none.
+
+    The faces experiment: Adam 1e-4, batches of 64, 300,000 updates. DMVAE and MMVAE on MNIST–SVHN: 7 epochs in batches of
+    100 and 30 epochs in batches of 128 of 1,682,040 pairs. Networks, decay and, for MMVAE, K remain this program's.
+    """
+    faces, digits = row.modalities[0].shape == (1, 64, 64), row.name in ("mnist-svhn", "digits")
+    if faces and variant.name in ("mumo", "vanilla", "mmpoe-v1", "mmpoe-v2", "wg-v1", "wg-v2"):
+        steps, batch, rate = 300_000, 64, 1e-4
+    elif digits and variant.name == "dmvae":
+        steps, batch, rate = 7 * PUBLISHED_PAIRS // 100, 100, 1e-3
+    elif digits and variant.name == "mmvae":
+        steps, batch, rate = 30 * PUBLISHED_PAIRS // 128, 128, 1e-3
+    else:
+        return None
+    return replace(settings_for(variant, row), steps=steps, batch_size=batch, learning_rate=rate, warmup=0, snapshot=2500)

@@ -7,7 +7,7 @@ one waiting run trains at a time, in the order of asking; no further process kee
 
 from __future__ import annotations
 
-__all__ = ["Busy", "ask_to_stop", "held", "holder", "left_behind", "note", "stop_asked", "turn"]
+__all__ = ["Busy", "ask_to_stop", "held", "holder", "left_behind", "note", "stop_asked", "turn", "withdraw_stop"]
 
 import contextlib
 import json
@@ -98,6 +98,11 @@ def note(target: IO[str] | Path, doing: str, device: str = "") -> None:
 def ask_to_stop(run: Path) -> None:
     """Has the process that holds the run save a snapshot and end, wherever it was started."""
     (run / STOP).touch()
+
+
+def withdraw_stop(run: Path) -> None:
+    """Forgets that the run was asked to stop."""
+    (run / STOP).unlink(missing_ok=True)
 
 
 def stop_asked(run: Path) -> bool:

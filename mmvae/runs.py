@@ -1,0 +1,431 @@
+"""Runs: folders under ``runs/`` that processes of their own train; listed, started, stopped, renamed, removed.
+
+What is known of a run is read off its folder each time, so that a page reloaded, a second one or a server restarted see
+the same: a run belongs to nobody's session.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LIVE", "Plan", "Run", "RunError", "begin", "check_name", "command_line", "delete", "events", "free_name", "log_tail", "measure", "rename",
+           "resume", "run_named", "runs", "runs_folder", "snapshots", "stop"]
+
+import json
+import math
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from uuid import uuid4
+
+from . import turns
+from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
+from .presets import Settings
+from .training import EVENTS, SNAPSHOTS, STATE, RunError
+
+LOG, LAUNCH = "log.txt", "launch.json"
+PROGRAM = Path(__file__).resolve().parents[1]
+NICE = 10
+TAIL = 1 << 16  # bytes: the end of a file of events holds the last step, validation and snapshot
+#: States in which some process works on a run.
+LIVE = ("waiting", "starting", "training", "stopping", "elsewhere")
+SILENT = 180.0  # seconds without a sign of life after which a run without a lock is held for dead
+SPAWNED = 60.0  # seconds within which a process that was started takes its run's lock
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to be.
+
+    Arguments:
+        variant: Its name.
+        dataset: Its name, or the path of a person's own pairs.
+        settings: How to train.
+        private: Dimensions of the private blocks; None for the data set's own choice.
+        shared: Dimensions of the shared block; likewise.
+    """
+
+    variant: str
+    dataset: str
+    settings: Settings
+    private: tuple[int, int] | None = None
+    shared: int | None = None
+
+    def arguments(self, folder: Path) -> list[str]:
+        """The command line that trains it, after ``python -m mmvae``."""
+        s = self.settings
+        listed = ["train", "--variant", self.variant, "--dataset", self.dataset, "--out", _shown(folder), "--steps", str(s.steps),
+                  "--batch-size", str(s.batch_size), "--learning-rate", f"{s.learning_rate:g}", "--warmup", str(s.warmup),
+                  "--snapshot", str(s.snapshot), "--seed", str(s.seed), "--device", s.device]
+        if self.private:
+            listed += ["--private", *map(str, self.private)]
+        if self.shared:
+            listed += ["--shared", str(self.shared)]
+        return listed
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder tells it.
+
+    Arguments:
+        path: The folder.
+        state: ``"waiting"`` for its turn, ``"starting"``, ``"training"``, ``"stopping"``, trained ``"elsewhere"`` (by a
+            process that holds no lock here), ``"finished"``, ``"stopped"``, ``"died"``, or ``"new"``: never started.
+        config: The content of its configuration; empty while there is none.
+        variant: The variant's name.
+        dataset: The data set's name.
+        step: Updates done.
+        steps: Updates it is to have in the end.
+        seconds: Spent training so far.
+        began: When its folder was configured, in seconds since 1970.
+        loss: Of the last batch that was told of, in nats per pair; None before.
+        validation: The last validation's loss, in nats per pair; None before the first.
+        pairs_per_second: At the end; None before the first steps.
+        seconds_left: To the end at that speed; None where nothing trains it.
+        device: Where it is or was trained; empty before.
+    """
+
+    path: Path
+    state: str
+    config: dict
+    variant: str
+    dataset: str
+    step: int
+    steps: int
+    seconds: float
+    began: float
+    loss: float | None = None
+    validation: float | None = None
+    pairs_per_second: float | None = None
+    seconds_left: float | None = None
+    device: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def live(self) -> bool:
+        """Whether some process works on it."""
+        return self.state in LIVE
+
+    @property
+    def openable(self) -> bool:
+        """Whether it has saved weights that a model can be opened with."""
+        return (self.path / WEIGHTS).is_file() and bool(self.config)
+
+    @property
+    def plan(self) -> Plan:
+        """What would train it anew."""
+        known = {field.name for field in fields(Settings)}
+        settings = Settings(**{key: value for key, value in self.config["training"].items() if key in known})
+        dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
+        owned = tuple(dim for owner, dim in dims.items() if owner is not None)
+        return Plan(self.variant, self.config.get("source") or self.dataset, settings, owned if len(owned) == 2 else None, dims[None])
+
+
+# ---- what there is
+
+
+def runs_folder(home: Path | None = None) -> Path:
+    """Where runs lie; see `mmvae.checkpoints.home_folder`."""
+    return (home or home_folder()) / RUNS
+
+
+def runs(home: Path | None = None) -> list[Run]:
+    """Every run, the newest first."""
+    folders = [file.parent for file in runs_folder(home).glob("[!.]*/*") if file.name in (CONFIG, LAUNCH)]
+    return sorted((_look(folder) for folder in set(folders)), key=lambda run: (-run.began, run.name))
+
+
+def run_named(name: str, home: Path | None = None) -> Run:
+    """The run of this name.
+
+    Raises:
+        RunError: Where there is none.
+    """
+    folder = runs_folder(home) / name
+    if not _NAME.fullmatch(name) or not ((folder / CONFIG).is_file() or (folder / LAUNCH).is_file()):
+        raise RunError(f"no run {name!r} on this machine")
+    return _look(folder)
+
+
+def events(run: Path, tail: int | None = None) -> list[dict]:
+    """What the run's training told, in order; a line that is no event is left out.
+
+    Arguments:
+        tail: Only those in the last bytes of the file.
+    """
+    try:
+        with open(run / EVENTS, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - tail) if tail else 0)
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    told = []
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict) and isinstance(event.get("event"), str) and all(_is_number(event.get(k)) for k in ("step", "steps", "seconds")):
+            told.append(event)
+    return told
+
+
+def snapshots(run: Path) -> dict[int, str]:
+    """The moments one can look back at, ascending: {step: file of weights within the run's folder}."""
+    files = {int(file.stem): f"{SNAPSHOTS}/{file.name}" for file in (run / SNAPSHOTS).glob("[0-9]*.safetensors") if file.stem.isdigit()}
+    return dict(sorted(files.items()))
+
+
+def log_tail(run: Path, lines: int = 12) -> str:
+    """The last lines of what the run's processes printed; empty where they printed to a terminal."""
+    try:
+        with open(run / LOG, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """A command of this program as one would type it in its folder."""
+    return shlex.join(["python", "-m", "mmvae", *arguments])
+
+
+def launched(run: Path) -> list[str]:
+    """The arguments its last process was started with; empty where it was not started from here."""
+    try:
+        listed = read_json(run / LAUNCH).get("arguments")
+    except CheckpointError:
+        return []
+    return listed if isinstance(listed, list) and all(isinstance(text, str) for text in listed) else []
+
+
+# ---- what one does with them
+
+
+def begin(name: str, plan: Plan, home: Path | None = None) -> Run:
+    """Starts a new run: a process at low priority that waits for its turn, then trains.
+
+    Raises:
+        RunError: Where the name cannot be used.
+    """
+    check_name(name, home)
+    folder = runs_folder(home) / name
+    folder.mkdir(parents=True)
+    _launch(folder, [*plan.arguments(folder), "--wait"])
+    return _look(folder)
+
+
+def resume(run: Run, steps: int | None = None) -> None:
+    """Goes on from the last snapshot, to more steps in total where told so.
+
+    Raises:
+        RunError: Where some process works on the run already.
+    """
+    _idle(run, "resumed")
+    if not (run.path / CONFIG).is_file():
+        _launch(run.path, launched(run.path))  # it died before it wrote its configuration
+        return
+    steps, device = steps or run.steps, run.config["training"].get("device", "auto")
+    _launch(run.path, ["train", "--out", _shown(run.path), "--resume", "--steps", str(steps), "--device", device, "--wait"])
+
+
+def stop(run: Run) -> None:
+    """Has the process save a snapshot and end, or give up its place.
+
+    Raises:
+        RunError: Where nothing trains it, or something that cannot be told.
+    """
+    if not turns.holder(run.path):
+        raise RunError(f"{run.name} is {run.state}: it cannot be stopped from here")
+    turns.ask_to_stop(run.path)
+
+
+def rename(run: Run, name: str) -> None:
+    """Gives a run that nothing works on another name.
+
+    Raises:
+        RunError: Where that cannot be.
+    """
+    _idle(run, "renamed")
+    check_name(name, run.path.parents[1])
+    run.path.rename(run.path.parent / name)
+
+
+def delete(run: Run) -> None:
+    """Removes a run that nothing works on, with all its files.
+
+    Raises:
+        RunError: Where something works on it.
+    """
+    _idle(run, "deleted")
+    doomed = run.path.parent / f".deleted-{uuid4().hex}"
+    run.path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def check_name(name: str, home: Path | None = None) -> None:
+    """A RunError that says why a new run cannot have this name, where it cannot."""
+    if not _NAME.fullmatch(name):
+        raise RunError(f"{name!r} cannot be a name: letters, digits, '.', '_' and '-', at most 60, the first a letter or digit")
+    if name in catalogue(home) or (runs_folder(home) / name).exists():
+        raise RunError(f"there is a model or run named {name} already")
+
+
+def free_name(stem: str, home: Path | None = None) -> str:
+    """A name that is not taken, like this one."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")[:50] or "run"
+    taken = {*catalogue(home), *(folder.name for folder in runs_folder(home).glob("*"))}
+    return next(name for name in (stem, *(f"{stem}-{i}" for i in range(2, len(taken) + 3))) if name not in taken)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The speed of a few steps: how many, the seconds that one took, the device and the precision."""
+
+    steps: int
+    seconds_per_step: float
+    device: str
+    precision: str
+
+
+def measure(plan: Plan, steps: int = 5, patience: float = 180.0, told: Callable[[str], None] = lambda text: None) -> Measured:
+    """Trains a few steps in a process of its own at low priority, in a folder that is thrown away.
+
+    The first step, which warms up, is not counted; validation and snapshots are not, either.
+
+    Arguments:
+        patience: Seconds after which it is given up.
+        told: Called with what is going on.
+
+    Raises:
+        RunError: With the process's own last line, where it failed.
+    """
+    # Runs of few steps tell of each one; the snapshot never comes.
+    trial = replace(plan, settings=replace(plan.settings, steps=steps + 100, snapshot=steps + 100))
+    with tempfile.TemporaryDirectory(prefix="mmvae-measure-") as parent:
+        folder = Path(parent) / "run"
+        folder.mkdir()
+        process = _spawn(folder, trial.arguments(folder))
+        try:
+            deadline = time.monotonic() + patience
+            while True:
+                ended = process.poll() is not None
+                at = {event["step"]: event["seconds"] for event in events(folder) if event["event"] == "step"}
+                if len(at) > steps:
+                    first = next(event for event in events(folder) if event["event"] == "started")
+                    return Measured(steps, max(1e-6, at[1 + steps] - at[1]) / steps, first["device"], first["precision"])
+                if ended:
+                    raise RunError(log_tail(folder, 1) or f"the process ended with status {process.returncode}")
+                if time.monotonic() > deadline:
+                    raise RunError(f"{len(at)} steps in {patience:.0f} s: too slow to measure")
+                told(f"step {len(at)} of {steps + 1}" if at else "starting a process, opening the data")
+                time.sleep(0.2)
+        finally:
+            process.kill()
+            process.wait()
+
+
+# ---- how it is told
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+def _look(folder: Path) -> Run:
+    try:
+        config = read_json(folder / CONFIG)
+    except CheckpointError:
+        config = {}
+    arguments = launched(folder)
+    told = events(folder, TAIL)
+    state = _state(folder, told)
+    training = config.get("training") if isinstance(config.get("training"), dict) else {}
+    variant = config.get("variant") if isinstance(config.get("variant"), dict) else {}
+    asked = _after(arguments, "--steps")
+    last = told[-1] if told else {"step": 0, "steps": training.get("steps", 0), "seconds": 0.0}
+    steps = int(asked) if state in LIVE and asked and asked.isdigit() else last["steps"]
+    step, validation = _last(told, "step"), _last(told, "validation")
+    began = next((file.stat().st_mtime for file in (folder / CONFIG, folder / LAUNCH) if file.is_file()), 0.0)
+    return Run(folder, state, config, str(variant.get("name") or _after(arguments, "--variant") or "?"),
+               str(config.get("dataset") or _after(arguments, "--dataset") or "?"), last["step"], steps, last["seconds"], began,
+               loss=_number(step, "total"), validation=_number(validation, "total"), pairs_per_second=_number(step, "pairs_per_second"),
+               seconds_left=_number(step, "seconds_left") if state in ("training", "elsewhere") else None,
+               device=str((_last(told, "started") or _last(told, "resumed") or {}).get("device") or training.get("device") or ""))
+
+
+def _state(folder: Path, told: Sequence[dict]) -> str:
+    said = turns.holder(folder)
+    if said is not None:
+        return "stopping" if turns.stop_asked(folder) else said.get("doing", "starting")
+    left = turns.left_behind(folder)
+    if left:
+        return "starting" if left.get("doing") == "spawned" and time.time() - left.get("since", 0.0) < SPAWNED else "died"
+    last = told[-1]["event"] if told else "new"
+    if last in ("new", "finished", "stopped"):
+        return last
+    # Programs older than the lock write events and hold nothing; so do processes on another machine that shares the folder.
+    return "elsewhere" if not (folder / turns.LOCK).exists() and time.time() - (folder / EVENTS).stat().st_mtime < SILENT else "died"
+
+
+def _idle(run: Run, what: str) -> None:
+    state = _look(run.path).state
+    if state in LIVE:
+        raise RunError(f"{run.name} is {state}: it cannot be {what} before that ends")
+
+
+def _launch(folder: Path, arguments: Sequence[str]) -> None:
+    """Starts the process that trains a run, detached from this one."""
+    write_json(folder / LAUNCH, {"arguments": list(arguments)})
+    turns.withdraw_stop(folder)
+    turns.note(folder, "spawned")
+    process = _spawn(folder, arguments)
+
+    def reap() -> None:
+        process.wait()
+        if turns.left_behind(folder).get("doing") == "spawned":
+            turns.note(folder, "ended")  # it never came to hold the run: its log says why
+
+    threading.Thread(target=reap, name=f"reap {folder.name}", daemon=True).start()
+
+
+def _spawn(folder: Path, arguments: Sequence[str]) -> subprocess.Popen:
+    with open(folder / LOG, "a", encoding="utf-8") as log:
+        print(f"$ {command_line(arguments)}", file=log, flush=True)
+        return subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", *arguments], cwd=PROGRAM, stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def _shown(folder: Path) -> str:
+    """A run's folder as the command line names it: from the program's folder where it lies within."""
+    folder = folder.resolve()
+    return str(folder.relative_to(PROGRAM) if folder.is_relative_to(PROGRAM) else folder)
+
+
+def _after(arguments: Sequence[str], option: str) -> str | None:
+    return next((value for name, value in zip(arguments, arguments[1:]) if name == option), None)
+
+
+def _last(told: Sequence[dict], kind: str) -> dict | None:
+    return next((event for event in reversed(told) if event["event"] == kind), None)
+
+
+def _number(event: dict | None, key: str) -> float | None:
+    return event[key] if event and _is_number(event.get(key)) else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
