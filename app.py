@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from ui import pictures
+from ui import live, pictures
 
-app = st.App("ui/frame.py", routes=[*pictures.routes])
+app = st.App("ui/frame.py", routes=[*live.routes, *pictures.routes])

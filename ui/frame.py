@@ -1,10 +1,20 @@
-"""The script behind every page: its title, the top bar, and the page that was asked for."""
+"""The script behind every page: its title, the shared style, the top bar, and the page that was asked for."""
+
+from pathlib import Path
 
 import streamlit as st
 
-from ui import navigation
+from ui import navigation, palette, pictures
 
-st.set_page_config(page_title="mmvae explorer", page_icon=":material/blur_on:", layout="wide", menu_items={"About": "mmvae explorer: look inside two-modality VAEs."})
+HERE = Path(__file__).parent
+
+st.set_page_config(page_title="mmvae explorer", page_icon=HERE / "icon.svg", layout="wide")
+st.logo(HERE / "logo.svg", size="large")
+first, shared, second = palette.BLOCKS[palette.theme()]
+st.html(
+    f"<style>:root {{--block-first:{first}; --block-shared:{shared}; --block-second:{second}; "
+    f"--film-frames:{pictures.FRAMES}; --film-seconds:{pictures.SECONDS}s}}\n{(HERE / 'style.css').read_text(encoding='utf-8')}</style>"
+)
 st.navigation(
     [st.Page(navigation.file_of(name), title=title, default=name == "home") for name, title in navigation.PAGES],
     position="top",

@@ -5,7 +5,7 @@ Works outside a script run too, where Streamlit's own caches do not: the live ro
 
 from __future__ import annotations
 
-__all__ = ["Recent", "checkpoint", "data_for", "names", "path_of", "title", "title_of", "version_of"]
+__all__ = ["Recent", "checkpoint", "data_for", "data_named", "names", "path_of", "title", "title_of", "version_of"]
 
 import gc
 from collections import OrderedDict
@@ -19,7 +19,8 @@ import torch
 
 from mmvae import DATASETS
 from mmvae.checkpoints import CARD, CONFIG, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, open_checkpoint, statistics_of
-from mmvae.data import DataError, PairedDataset, data_root, dataset
+from mmvae.data import DataError, PairedDataset, data_root, dataset, digits
+from mmvae.data.faces import Faces
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -98,11 +99,19 @@ def checkpoint(name: str) -> Checkpoint:
 
 def data_for(opened: Checkpoint) -> PairedDataset | None:
     """The data set a model was trained on, or None where its images are not on this machine."""
-    source = opened.config.get("source") or opened.model.dataset
     try:
-        return _datasets((source, data_root()))
+        return data_named(opened.config.get("source") or opened.model.dataset)
     except DataError:
         return None
+
+
+def data_named(source: str) -> PairedDataset:
+    """The data set of this name, or a person's own at this path; nothing is downloaded, no face rendered.
+
+    Raises:
+        DataError: Where its images are not on this machine.
+    """
+    return _datasets((source, data_root()))
 
 
 def title(opened: Checkpoint) -> str:
@@ -128,11 +137,12 @@ def _open(key: tuple[Path, tuple[int, ...]]) -> Checkpoint:
 
 
 def _open_dataset(key: tuple[str, Path]) -> PairedDataset:
+    # Rendering takes a minute: only where a person asks for it.
     source, root = key
     if source == "faces":
-        from mmvae.data.faces import Faces
-
-        data: PairedDataset = Faces(root, progress=_refuse)  # rendering takes a minute: only where a person asks for it
+        data: PairedDataset = Faces(root, progress=_refuse)
+    elif source == "digits" and not digits.is_rendered(root):
+        raise DataError("the digits are not drawn yet")
     else:
         data = dataset(source, root)
     _settle()

@@ -9,6 +9,7 @@ from pathlib import Path
 #: File name under pages/ (also the address), and title.
 PAGES = (
     ("home", "Home"),
+    ("explore", "Explore"),
 )
 
 

@@ -1,13 +1,13 @@
 """The moving picture of a model, made by the model itself: a column for each block, walking through codes of test pairs.
 
 Served by a route of its own, so that pages appear at once and the browser fetches pictures as it comes to them. A
-picture is one JPEG with its frames one above the other; `filmstrip` is the HTML that plays it, and holds still for
-whoever asked the system for less motion.
+picture is one JPEG with its frames one above the other; `filmstrip` is the HTML that style.css plays, and holds still
+for whoever asked the system for less motion.
 """
 
 from __future__ import annotations
 
-__all__ = ["FRAMES", "filmstrip", "frames_of", "routes"]
+__all__ = ["FRAMES", "SECONDS", "filmstrip", "frames_of", "routes"]
 
 import html
 import io
@@ -27,7 +27,7 @@ from mmvae.checkpoints import Checkpoint, CheckpointError
 from .figures import to_uint8
 from .models import Recent, checkpoint, path_of, version_of
 
-FRAMES = 36
+FRAMES, SECONDS = 36, 4.5
 STOPS = 4  # reference pairs that a block walks through, the last leading back to the first
 COLUMNS = 3
 CELL, GAP = 96, 4  # pixels
@@ -70,15 +70,6 @@ def filmstrip(name: str, alt: str) -> str:
         f'<div class="film" style="aspect-ratio:{COLUMNS * (CELL + GAP) - GAP}/{2 * CELL + GAP}">'
         f'<img src="picture/{html.escape(name)}?v={version:x}" alt="{html.escape(alt)}" loading="lazy"></div>'
     )
-
-
-#: How film strips play, once on a page.
-STYLE = f"""
-.film {{width:100%; overflow:hidden; border-radius:6px; background:#181818}}
-.film img {{display:block; width:100%; height:100%; object-fit:cover; object-position:0 0; animation:film {FRAMES * 0.1:.1f}s steps({FRAMES}, jump-none) infinite}}
-@keyframes film {{to {{object-position:0 100%}}}}
-@media (prefers-reduced-motion: reduce) {{.film img {{animation:none}}}}
-"""
 
 
 def _reference(opened: Checkpoint) -> dict[str, dict]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["VERSION", "Digits", "render"]
+__all__ = ["VERSION", "Digits", "is_rendered", "render"]
 
 from collections.abc import Callable
 from functools import cache
@@ -113,6 +113,11 @@ def render(root: Path, progress: Callable[[int, int], None] | None = None) -> Pa
         raise DataError(f"{_cache(root)}: cannot be written ({error.strerror}); "
                         "name a folder that can with --data-root or MMVAE_DATA") from None
     return _cache(root)
+
+
+def is_rendered(root: Path) -> bool:
+    """Whether `Digits` opens at once, its images being in the data root."""
+    return _cache(root).is_file()
 
 
 def _cache(root: Path) -> Path:

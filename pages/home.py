@@ -1,0 +1,192 @@
+"""What this is, the models as pictures to open, the variants explained, and the data on this machine."""
+
+from __future__ import annotations
+
+import html
+
+import streamlit as st
+
+from mmvae import DATASETS, VARIANTS
+from mmvae.archive import unpack
+from mmvae.checkpoints import CONFIG, RUNS, SHIPPED, STATISTICS, CheckpointError, read_json
+from mmvae.data import DataError, data_root
+from mmvae.notation import diagram, formula
+from ui import datasets, figures, models, navigation, palette, pictures
+
+THUMBS = 6
+
+
+def hero(featured: str | None) -> None:
+    """What this is, beside the picture of one model large."""
+    words, picture = st.columns([6, 5], gap="large", vertical_alignment="center")
+    with words:
+        st.title("Two pictures, one code")
+        st.markdown(
+            "A two-modality VAE sees one thing twice – a head from above and in another light, a digit in handwriting and on a house – "
+            "and learns one latent code for both. Here you look inside: drag a dimension and watch both pictures follow, ask for one "
+            "picture given the other, and see what the code keeps **private** to a picture and what both **share**."
+        )
+        if featured:
+            if st.button("Start exploring", type="primary", icon=":material/tune:"):
+                st.switch_page(navigation.file_of("explore"), query_params={"model": featured})
+    with picture:
+        if featured:
+            st.html(film(featured, explain=True))
+
+
+def film(name: str, *, explain: bool = False) -> str:
+    """The moving picture of a model with what each of its columns walks through; {explain} says it in words."""
+    config = read_json(models.path_of(name) / CONFIG)
+    if len(config["blocks"]) == 1:
+        legend = '<span class="shared whole">the one shared code</span>'
+    else:
+        first, second = (html.escape(modality["title" if explain else "name"]) for modality in config["modalities"])
+        words = (f"private to the {first}: only the upper picture moves", "shared: both pictures move", f"private to the {second}: only the lower picture moves")
+        texts = words if explain else (first, "shared", second)
+        legend = "".join(f'<span class="{hue}">{text}</span>' for hue, text in zip(("first", "shared", "second"), texts))
+    return f'{pictures.filmstrip(name, models.title_of(config))}<div class="walks">{legend}</div>'
+
+
+def card(name: str) -> None:
+    """A model as a picture that opens it."""
+    folder = models.path_of(name)
+    try:
+        config, figures_line = read_json(folder / CONFIG), measured(name)
+        with st.container(key=f"model-{name}", border=True):
+            st.html(film(name))
+            st.page_link(navigation.file_of("explore"), label=f"**{config['variant']['title']}**", query_params={"model": name})
+            st.html(f'<div class="card-figures">{figures_line}</div>')
+    except (CheckpointError, KeyError) as error:
+        st.warning(f"{name}: {error}")
+
+
+def measured(name: str) -> str:
+    """What was measured of a model, in a line of HTML: from its card where it has one, else from its statistics."""
+    folder = models.path_of(name)
+    config = read_json(folder / CONFIG)
+    sizes = " + ".join(str(block["dim"]) for block in config["blocks"])
+    parts = [f"<span>{html.escape(models.title_of(config).split(' · ')[0])}</span>", f"<span><b>{sizes}</b> dimensions</span>"]
+    if (folder / STATISTICS).is_file():
+        blocks = read_json(folder / STATISTICS)["blocks"]
+        parts.append(f"<span>KL <b>{sum(sum(block['kl']) for block in blocks.values()):.1f}</b> nats</span>")
+    return "".join(parts)
+
+
+def shelf(title: str, names: list[str]) -> None:
+    """Models in rows."""
+    st.subheader(title, anchor=False)
+    with st.container(key=f"shelf-{title}"):
+        for name in names:
+            card(name)
+
+
+def variants() -> None:
+    """Every variant in a table; the one selected with its graph, formula, trade and source."""
+    st.header("Variants", anchor="variants")
+    st.caption("Each is a row of data: blocks, encoders, fusion, prior and loss. Select one.")
+    rows = list(VARIANTS.values())
+    table, detail = st.columns([5, 6], gap="large")
+    with table:
+        chosen = st.dataframe(
+            [{"variant": row.title, "private": row.private, "fusion": row.fusion, "terms": len(row.terms), "single": row.infers_from(frozenset({0}))} for row in rows],
+            hide_index=True, on_select="rerun", selection_mode="single-row-required", key="variant", height=(len(rows) + 1) * 35 + 3,
+            selection_default={"selection": {"rows": [list(VARIANTS).index("mumo")]}},
+            column_config={
+                "variant": st.column_config.TextColumn("Variant", width=130),
+                "private": st.column_config.CheckboxColumn("Private", width=60, help="Whether each modality has a private code beside the shared one"),
+                "fusion": st.column_config.TextColumn("Shared posterior", width=140, help="How the posterior of the pair comes about from the encoders"),
+                "terms": st.column_config.NumberColumn("Terms", width=55, help="Terms of the loss"),
+                "single": st.column_config.CheckboxColumn("From one", width=70, help="Whether the code can be inferred from one picture alone"),
+            },
+        ).selection.rows
+    with detail:
+        explain(rows[chosen[0]])
+
+
+def explain(variant) -> None:
+    """One variant: what it trades, its graph, its formula."""
+    scheme = palette.theme()
+    modalities = DATASETS["faces"].modalities
+    st.subheader(variant.title, anchor=False)
+    st.markdown(variant.summary)
+    st.graphviz_chart(diagram(variant, modalities, hues=palette.BLOCKS[scheme], ink=palette.GREY[scheme]), alt=f"Graph of {variant.title}")
+    st.caption("Solid: the posterior of the pair. Dashed: encoders that serve where one picture is missing.")
+    st.latex(r"\begin{aligned} &" + r"\\[4pt] &".join(formula(variant, modalities)) + r" \end{aligned}")
+    st.caption(f"Source: {variant.source}")
+
+
+def data_panel() -> None:
+    """Each data set: what it is, some of its pairs, and the way to it where it is not here."""
+    st.header("Data", anchor="data")
+    st.caption(f"Data lies in {data_root()}. Models open without it: their codes of test pairs come along.")
+    with st.container(key="shelf-data"):
+        for row in DATASETS.values():
+            with st.container(border=True, key=f"data-{row.name}"):
+                st.subheader(row.title, anchor=False)
+                show_pairs(row.name)
+                st.html(f'<div class="muted">{html.escape(row.summary)}</div>')
+
+
+def show_pairs(name: str) -> None:
+    """A few test pairs of a data set, or how to get it."""
+    try:
+        data = models.data_named(name)
+    except DataError as error:
+        if name in datasets.WAYS:
+            datasets.offer(name)
+        else:
+            st.html(f'<div class="muted">{html.escape(str(error))}</div>')
+        return
+    ids = data.split("test")
+    images, _ = data.items(ids[:: max(1, len(ids) // THUMBS)][:THUMBS])
+    cells = "".join(f'<img alt="" src="{figures.data_uri(figures.png(figures.to_uint8(image)))}">' for batch in images.values() for image in batch)
+    st.html(f'<div class="thumbs">{cells}</div>')
+    source = getattr(data, "source", None)
+    st.badge(f"here: {source}" if source and source != "official" else "here", icon=":material/check:", color="green")
+    if source not in (None, "official"):
+        datasets.offer(name, "Download all of SVHN")
+
+
+def upload() -> None:
+    """Opens a checkpoint from a file."""
+    st.header("Open a checkpoint", anchor="open")
+    given = st.file_uploader("The zip of a checkpoint's folder: config.json, weights.safetensors and what else it holds", type="zip", key="upload")
+    if given is None:
+        return
+    if st.session_state.get("uploaded_id") != given.file_id:
+        try:
+            st.session_state.uploaded_name = unpack(given.getvalue(), given.name)
+        except CheckpointError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        st.session_state.uploaded_id = given.file_id
+        st.rerun()
+    st.success(f"Opened as {st.session_state.uploaded_name}", icon=":material/check:")
+    st.page_link(navigation.file_of("explore"), label="Explore it", icon=":material/tune:", query_params={"model": st.session_state.uploaded_name})
+
+
+def nothing_here() -> None:
+    """What to do where there is no model at all."""
+    st.info("No model is on this machine yet. Train a first one, in about two minutes without any download, or open a checkpoint below.", icon=":material/info:")
+    st.code("python -m mmvae train --variant joint-poe --dataset digits --out runs/first --steps 500", language="bash")
+
+
+names = models.names()
+shipped = [name for name in names if models.path_of(name).parent.name == SHIPPED]
+running = [name for name in names if models.path_of(name).parent.name == RUNS]
+others = [name for name in names if name not in shipped and name not in running]
+
+hero(next(iter(shipped or names), None))
+if not names:
+    nothing_here()
+for row in DATASETS.values():
+    members = [name for name in shipped if read_json(models.path_of(name) / CONFIG).get("dataset") == row.name]
+    if members:
+        shelf(row.title, members)
+if running:
+    shelf("Runs on this machine", running)
+if others:
+    shelf("Uploads", others)
+variants()
+data_panel()
+upload()

@@ -1,0 +1,118 @@
+"""Which data is on this machine, and bringing in what is not: downloads and renderings that go on behind the pages."""
+
+from __future__ import annotations
+
+__all__ = ["Preparation", "is_here", "offer"]
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, Thread
+
+import streamlit as st
+
+from mmvae.data import DataError, data_root
+from mmvae.data import digits, mnist_svhn
+from mmvae.data.faces import Faces
+
+from .models import data_named
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a data set comes onto this machine.
+
+    Arguments:
+        label: Of the button.
+        doing: What is said while it is under way, with ``{done}`` and ``{total}``.
+        unit: What one of `done` is, in units of which figures are shown.
+        run: Brings the data set into a data root, telling its progress.
+    """
+
+    label: str
+    doing: str
+    unit: int
+    run: Callable[[Path, Progress], object]
+
+
+WAYS = {
+    "faces": Way("Render the faces (about a minute)", "Rendering: {done:,.0f} of {total:,.0f} pictures", 1, lambda root, progress: Faces(root, progress=progress)),
+    "mnist-svhn": Way(f"Download MNIST and SVHN ({mnist_svhn.DOWNLOAD_BYTES / 1e6:.0f} MB)", "Downloading: {done:,.0f} of {total:,.0f} MB", 1_000_000, mnist_svhn.download),
+    "digits": Way("Draw the digits (under a minute)", "Drawing: {done:,.0f} of {total:,.0f} house numbers", 1, digits.render),
+}
+
+
+@dataclass
+class Preparation:
+    """One way under way: how far it is, and what went wrong where something did."""
+
+    done: int = 0
+    total: int = 0
+    running: bool = True
+    error: str | None = None
+
+
+_preparations: dict[str, Preparation] = {}
+_lock = Lock()
+
+
+def is_here(name: str) -> bool:
+    """Whether the data set's images are on this machine."""
+    try:
+        data_named(name)
+    except DataError:
+        return False
+    return True
+
+
+def start(name: str) -> None:
+    """Begins to bring the data set in, unless that is under way already."""
+    with _lock:
+        if name in _preparations and _preparations[name].running:
+            return
+        preparation = _preparations[name] = Preparation()
+    Thread(target=_prepare, args=(WAYS[name], preparation), name=f"prepare {name}", daemon=True).start()
+
+
+def offer(name: str, label: str | None = None) -> None:
+    """Draws a button that brings the data set in; while that goes on, its progress; a failure as one line.
+
+    Draws nothing for a data set that can only be put there by hand. The page runs anew once the data is there.
+    """
+    if name in WAYS:
+        preparation = _preparations.get(name)
+        running = preparation is not None and preparation.running
+        st.fragment(_offer, run_every=0.5 if running else None)(name, label or WAYS[name].label, running)
+
+
+def _offer(name: str, label: str, was_running: bool) -> None:
+    preparation = _preparations.get(name)
+    if preparation and preparation.running:
+        share = preparation.done / preparation.total if preparation.total else 0.0
+        unit = WAYS[name].unit
+        st.progress(min(share, 1.0), WAYS[name].doing.format(done=preparation.done / unit, total=preparation.total / unit))
+        return
+    if was_running:
+        st.rerun()
+    if preparation and preparation.error:
+        st.error(preparation.error, icon=":material/error:")
+    if st.button(label, key=f"prepare-{name}", icon=":material/download:"):
+        start(name)
+        st.rerun()
+
+
+def _prepare(way: Way, preparation: Preparation) -> None:
+    def tell(done: int, total: int) -> None:
+        preparation.done, preparation.total = done, total
+
+    try:
+        way.run(data_root(), tell)
+    except DataError as error:
+        preparation.error = str(error)
+    except Exception as error:  # the thread's end: what is not said here is said nowhere
+        preparation.error = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        preparation.running = False
