@@ -17,9 +17,10 @@ earlier one. A client that breaks a rule is told in the closing code, and it alo
 
 from __future__ import annotations
 
-__all__ = ["BOUND", "DRAG", "MAX_CODES", "PATH", "READINGS", "STRIP", "Served", "decode", "live_routes", "pixels", "routes", "serve"]
+__all__ = ["BOUND", "DRAG", "EXPORT_PATH", "FILES_PATH", "FRONTEND", "MAX_CODES", "PATH", "READINGS", "STRIP", "Served", "decode", "live_routes", "pixels", "routes", "serve"]
 
 import asyncio
+import hashlib
 import itertools
 import json
 import os
@@ -31,11 +32,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import torch
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from torch import Tensor
 
@@ -43,7 +46,10 @@ from mmvae.checkpoints import Checkpoint, CheckpointError, digest
 from mmvae.model import MultimodalVAE
 from mmvae.readers import Readers, readers_for
 
-PATH = "/live/socket"
+FRONTEND = Path(__file__).parent / "frontend"
+PATH, EXPORT_PATH = "/live/socket", "/live/export"
+#: Where the browser finds the panel's modules: a change of any of them is another address, so that none is stale.
+FILES_PATH = "/live/" + hashlib.sha256(b"".join(file.read_bytes() for file in sorted(FRONTEND.glob("*.*")))).hexdigest()[:12]
 HEADER = struct.Struct("<IBBH")
 DRAG, STRIP = 0, 1
 READINGS = 1
@@ -288,7 +294,7 @@ def live_routes(open_model: Callable[[str], Served], workers: Workers | None = N
         finally:
             open_sockets.discard(socket)
 
-    return [WebSocketRoute(PATH, live)]
+    return [WebSocketRoute(PATH, live), Mount(FILES_PATH, StaticFiles(directory=FRONTEND))]
 
 
 async def _hello(socket: WebSocket, open_model: Callable[[str], Served]) -> Served:

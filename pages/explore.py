@@ -1,0 +1,265 @@
+"""Explore: one pair, its code as sliders, and both pictures as they follow."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from math import log, sqrt
+
+import streamlit as st
+import torch
+
+from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, digest, read_json
+from mmvae.data import PairedDataset
+from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace
+from mmvae.model import CannotInfer
+from mmvae.notation import diagram, formula
+from mmvae.point import Point, PointError
+from ui import models
+from ui.pairs import Pairs, pairs_of
+from ui.panel import Beliefs, beliefs_of, draw, panel
+
+PANEL = "explore panel"
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows; kept in the session, so that leaving the page loses nothing.
+
+    Arguments:
+        model: The checkpoint's name.
+        item: The pair, or None where the model knows none.
+        observed: The modalities that the posterior is given.
+        code: All blocks one after the other; None for the posterior mean.
+        revision: Counts what the person chose here: the panel takes on the code when it changes.
+        request: The address bar's wish that was followed last.
+        complaint: Why a wish could not be followed.
+    """
+
+    model: str
+    item: int | None = None
+    observed: tuple[str, ...] = ()
+    code: tuple[float, ...] | None = None
+    revision: int = 0
+    request: tuple[str | None, ...] = ()
+    complaint: str = ""
+
+    def moved(self, **changes) -> View:
+        """The view after a choice: the code starts anew unless one is given."""
+        return replace(self, **{"code": None, "complaint": "", **changes}, revision=self.revision + 1)
+
+
+def view() -> View:
+    return st.session_state["explore"]
+
+
+def choose(**changes) -> None:
+    st.session_state["explore"] = view().moved(**changes)
+
+
+def opened_at(text: str, request: tuple[str | None, ...] = ()) -> View:
+    """The view that a point's text asks for.
+
+    Raises:
+        PointError: Where it is none, or does not fit its model.
+        CheckpointError: Where its model is not here.
+    """
+    point = Point.parse(text)
+    checkpoint = models.checkpoint(point.checkpoint)
+    model = checkpoint.model
+    point.blocks({block.name: block.dim for block in model.blocks})
+    unknown = [name for name in point.observed if name not in model.names]
+    if unknown:
+        raise PointError(f"the point observes {unknown[0]!r}, the model has {' and '.join(model.names)}")
+    here = digest(checkpoint.path)
+    complaint = "" if point.digest == here else (
+        f"The link was made with other weights of {point.checkpoint} (digest {point.digest or 'missing'}, here {here}): "
+        "the same code may draw another picture.")
+    return View(point.checkpoint, point.item, point.observed, point.z, request=request, complaint=complaint)
+
+
+def follow_address() -> None:
+    """Takes the view from the address bar where it asks for something new, from the session otherwise."""
+    wishes = tuple(st.query_params.get(name) for name in ("point", "model", "item"))
+    text, name, item = wishes
+    current: View | None = st.session_state.get("explore")
+    reported = st.session_state.get("explore reported")
+    if current and (not any(wishes) or wishes == current.request or text is not None and text == reported):
+        return
+    revision = current.revision + 1 if current else 0
+    fallback = current or View(models.names()[0])
+    try:
+        if text:
+            asked = opened_at(text, wishes)
+        elif name:
+            asked = View(models.checkpoint(name).path.name, int(item) if item else None, request=wishes)
+        else:
+            asked = fallback
+    except (PointError, CheckpointError, ValueError) as error:
+        asked = replace(fallback, request=wishes, complaint=f"The link could not be opened: {error}.")
+    st.session_state["explore"] = replace(asked, revision=revision)
+
+
+def stored_beliefs(checkpoint: Checkpoint, pairs: Pairs, item: int | None, observed: tuple[str, ...]) -> Beliefs:
+    """The posterior that a checkpoint carries for its reference items; the prior where it carries none."""
+    model = checkpoint.model
+    codes = checkpoint.statistics.get("reference", {}).get("codes", {}).get("+".join(observed))
+    at = pairs.position(item) if item is not None else None
+    if codes is None or at is None:
+        return beliefs_of(model, {})
+    belief = {}
+    for name, code in codes.items():
+        mean, stddev = torch.tensor([code["mean"][at]]), torch.tensor([code["stddev"][at]]).clamp_min(1e-4)
+        belief[name] = (DiagonalLaplace(mean, stddev.log() - log(sqrt(2))) if model.variant.family == "laplace"
+                        else DiagonalGaussian(mean, 2 * stddev.log()))
+    return Beliefs(belief, {}, model.positions(observed))
+
+
+# ---- the left column
+
+def model_choice(checkpoint: Checkpoint) -> None:
+    names = models.names()
+    st.session_state["explore model"] = view().model
+    st.selectbox("Model", names, key="explore model", format_func=label_of,
+                 on_change=lambda: choose(model=st.session_state["explore model"], item=None, observed=()))
+    variant, model = checkpoint.model.variant, checkpoint.model
+    with st.popover(f"{variant.title}: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help="What this variant is"):
+        st.markdown(f"{variant.summary}")
+        st.caption(variant.source)
+        for line in formula(variant, model.modalities):
+            st.latex(line)
+        st.graphviz_chart(diagram(variant, model.modalities), width="stretch")
+
+
+def label_of(name: str) -> str:
+    """A checkpoint in a list: data set and variant, and its own name where it is not made of these."""
+    try:
+        return models.title_of(read_json(models.path_of(name) / CONFIG))
+    except CheckpointError:
+        return name
+
+
+def pair_choice(pairs: Pairs) -> None:
+    """Factors to find a pair by, and steps through the list."""
+    if not len(pairs.ids):
+        st.caption("This model's data set is not on this machine, and it carries no reference pairs: the prior is shown.")
+        return
+    at = pairs.position(view().item)
+    shown = {f.name: pairs.labels[f.name][at].item() if at is not None else None for f in pairs.factors}
+
+    def find(factor: str) -> None:
+        wanted = {f.name: st.session_state[f"explore {f.name}"] for f in pairs.factors}
+        choose(item=pairs.nearest(wanted, factor), observed=view().observed)
+
+    for factor in pairs.factors:
+        values = pairs.values(factor)
+        st.session_state[f"explore {factor.name}"] = shown[factor.name] if at is not None else values[0]
+        choose_from = st.selectbox if factor.kind == "categorical" else st.select_slider
+        choose_from(factor.name.capitalize(), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor.name,))
+
+    def go(position: int) -> None:
+        choose(item=int(pairs.ids[position % len(pairs.ids)]), observed=view().observed)
+
+    with st.container(horizontal=True, gap="small"):
+        st.button("‹ prev", on_click=lambda: go((at or 0) - 1), key="explore previous", width="stretch")
+        st.button("random", on_click=lambda: go(random.randrange(len(pairs.ids))), key="explore random", width="stretch")
+        st.button("next ›", on_click=lambda: go((-1 if at is None else at) + 1), key="explore next", width="stretch")
+
+
+def subset_choice(checkpoint: Checkpoint) -> None:
+    """Which modalities the posterior is given; what the variant cannot do is shown as such."""
+    model = checkpoint.model
+    first, second = model.modalities
+    options = [("both", model.names), (f"only {first.name}", (first.name,)), (f"only {second.name}", (second.name,)), ("none", ())]
+    st.markdown("Observed")
+    with st.container(horizontal=True, gap="small", key="explore-observed"):
+        for title, names in options:
+            refused = refusal(checkpoint, names)
+            st.button(title, key=f"explore observe {title}", type="primary" if view().observed == names else "secondary", disabled=bool(refused),
+                      help=refused or None, on_click=choose, kwargs={"observed": names, "item": view().item})
+
+
+def refusal(checkpoint: Checkpoint, names: tuple[str, ...]) -> str:
+    """Why the variant has no posterior given these modalities, or an empty text."""
+    model = checkpoint.model
+    if model.variant.infers_from(model.positions(names)):
+        return ""
+    try:
+        beliefs_of(model, {m.name: torch.zeros(1, *m.shape) for m in model.modalities if m.name in names})
+    except CannotInfer as error:
+        return str(error)
+    return ""
+
+
+# ---- the page
+
+def panel_for(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs) -> None:
+    model, current = checkpoint.model, view()
+    images, labels, note = {}, {}, ""
+    if current.item is not None and data is not None:
+        images, tensors = data.items([current.item])
+        labels = {name: value[0].item() for name, value in tensors.items()}
+    elif current.item is not None and (at := pairs.position(current.item)) is not None:
+        labels = {name: values[at].item() for name, values in pairs.labels.items()}
+    if data is not None or not current.observed:
+        beliefs = beliefs_of(model, {name: images[name] for name in current.observed if name in images})
+    else:
+        beliefs = stored_beliefs(checkpoint, pairs, current.item, current.observed)
+    mean = torch.cat([beliefs.posterior[b.name].mean for b in model.blocks], 1)[0].tolist()
+    result = panel(checkpoint, beliefs, code=current.code or mean, revision=f"{current.model} {current.revision}", item=current.item,
+                   labels=labels, images=images, note=note, key=PANEL, on_draw=draw_here, drawn=st.session_state.pop("explore drawn", None))
+    if result.open:
+        open_point(result.open)
+    if result.point:
+        st.session_state["explore reported"] = result.point
+        rested = Point.parse(result.point)
+        if rested.checkpoint == current.model and len(rested.z) == len(mean):
+            st.session_state["explore"] = replace(current, code=rested.z)
+
+
+def draw_here() -> None:
+    """Draws where the live path cannot be had."""
+    asked = st.session_state[PANEL].draw
+    if asked:
+        st.session_state["explore drawn"] = draw(models.checkpoint(view().model).model, asked["code"], asked["id"])
+
+
+def open_point(text: str) -> None:
+    try:
+        st.session_state["explore"] = replace(opened_at(text), revision=view().revision + 1, request=view().request)
+    except (PointError, CheckpointError) as error:
+        st.session_state["explore"] = replace(view(), complaint=f"That point could not be opened: {error}.")
+    st.rerun(scope="fragment")
+
+
+@st.fragment
+def explore() -> None:
+    if not models.names():
+        st.info("No model is here yet. Train one, or put a checkpoint into the folder `checkpoints`.")
+        return
+    follow_address()
+    try:
+        checkpoint = models.checkpoint(view().model)
+    except CheckpointError as error:
+        st.error(f"{error}")
+        return
+    data = models.data_for(checkpoint)
+    pairs = pairs_of(checkpoint, data)
+    if view().item is None and len(pairs.ids) and view().code is None:
+        st.session_state["explore"] = replace(view(), item=int(pairs.ids[0]), observed=checkpoint.model.names)
+    if view().complaint:
+        st.warning(view().complaint)
+    left, right = st.columns([1, 4.4], gap="medium")
+    with left:
+        model_choice(checkpoint)
+        pair_choice(pairs)
+        subset_choice(checkpoint)
+        if data is None and len(pairs.ids):
+            st.caption(f"The images of this data set are not on this machine: {len(pairs.ids)} reference pairs with their stored codes stand in, "
+                       "without input pictures.")
+    with right:
+        panel_for(checkpoint, data, pairs)
+
+
+st.html("<style>.st-key-explore-observed button {padding: 0 .6rem; min-height: 2rem}</style>")
+explore()

@@ -1,0 +1,50 @@
+// Elements and numbers: what every part of the panel needs.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element with properties and children. `class`, `aria-…`, `data-…` and roles become attributes, on… listeners. */
+export function el(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name in node && !name.includes("-") && name !== "list") node[name] = value;
+    else node.setAttribute(name === "class" ? "class" : name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** The same for SVG, where everything is an attribute. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/** A button that says what it does. */
+export function button(label, title, onclick, properties = {}) {
+  return el("button", { type: "button", class: "button", title, onclick, ...properties }, label);
+}
+
+/** "z" with its block's letter below it: z_I 1. */
+export function symbol(letter, index) {
+  return el("span", { class: "symbol" }, "z", el("sub", {}, letter), index === undefined ? "" : String(index + 1));
+}
+
+export const signed = (value, digits = 2) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
+export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+export const mix = (a, b, t) => a + (b - a) * t;
+export const ease = (t) => (t < 0.5 ? 2 * t * t : 1 - (2 - 2 * t) ** 2 / 2);
+
+/** A standard normal number (Box and Muller). */
+export function normal() {
+  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+}
+
+/** A Laplace number of standard deviation 1. */
+export function laplace() {
+  const u = Math.random() - 0.5;
+  return (-Math.sign(u) * Math.log(1 - 2 * Math.abs(u))) / Math.SQRT2;
+}

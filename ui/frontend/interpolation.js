@@ -1,0 +1,87 @@
+// From one point to another: a strip of pictures on the way, for all blocks or some, straight or along the sphere.
+
+import { button, el, mix } from "./dom.js";
+import { canvas, paint } from "./pictures.js";
+
+const STEPS = 9;
+
+export class Interpolation {
+  constructor(panel) {
+    this.panel = panel;
+    const { modalities, blocks } = panel.data;
+    this.ends = [null, null];
+    this.pins = ["A", "B"].map((name, i) => button(`set ${name}`, `${name} is the code as it is now`, () => this.pin(i)));
+    const scopes = [["all", "all blocks"], ...(blocks.length > 1 ? [["shared", "shared only"], ["private", "private only"]] : [])];
+    this.scope = el("select", { "aria-label": "blocks that move", onchange: () => this.refresh() }, scopes.map(([value, title]) => el("option", { value }, title)));
+    this.form = el("select", { "aria-label": "path", onchange: () => this.refresh() },
+      el("option", { value: "straight" }, "straight"), el("option", { value: "spherical" }, "spherical"));
+    this.cells = modalities.map((modality) => Array.from({ length: STEPS }, (_, i) => canvas(modality.shape, { onclick: () => this.go(i), title: "go to this point" })));
+    this.hint = el("p", { class: "hint" }, "Set A, then go to another pair or code and set B.");
+    this.root = el("div", { class: "between" },
+      el("div", { class: "buttons" }, this.pins, this.scope, this.form, button("▶ play", "move from A to B and back", () => this.play()),
+        button("GIF", "save the way as an animation", () => this.save("path-gif")), button("PNG", "save the strip", () => this.save("path-png"))),
+      this.cells.map((cells) => el("div", { class: "way" }, cells)), this.hint);
+  }
+
+  pin(i) {
+    this.ends[i] = this.panel.state.code.slice();
+    this.pins[i].classList.add("set");
+    this.pins[i].textContent = `${"AB"[i]} set`;
+    this.hint.textContent = this.ends[0] && this.ends[1] ? "" : i ? "Set A too." : "Now go to another pair or code and set B.";
+    this.refresh();
+  }
+
+  /** The code at t in [0, 1]; blocks that do not move stay at A. */
+  at(t) {
+    const [a, b] = this.ends;
+    const code = a.slice();
+    for (const block of this.panel.data.blocks) {
+      if ((this.scope.value === "shared" && block.owner !== null) || (this.scope.value === "private" && block.owner === null)) continue;
+      const places = this.panel.dimensions.filter((d) => d.block === block).map(({ at }) => at);
+      const [from, to] = weights(places.map((p) => a[p]), places.map((p) => b[p]), t, this.form.value === "spherical");
+      for (const p of places) code[p] = from * a[p] + to * b[p];
+    }
+    return code;
+  }
+
+  refresh() {
+    if (!this.ends[0] || !this.ends[1] || !this.panel.live.hello) return;
+    const key = `${this.ends.join(" ")} ${this.scope.value} ${this.form.value}`;
+    if (key === this.key) return;
+    this.key = key;
+    this.cancel?.();
+    const codes = Array.from({ length: STEPS }, (_, i) => this.at(i / (STEPS - 1)));
+    this.cancel = this.panel.live.strip(codes, (i, images) => images.forEach((pixels, m) => paint(this.cells[m][i], pixels)));
+  }
+
+  go(i) {
+    if (!this.ends[0] || !this.ends[1]) return;
+    this.panel.remember();
+    this.panel.glide(this.at(i / (STEPS - 1)));
+  }
+
+  play() {
+    const { panel } = this;
+    if (!this.ends[0] || !this.ends[1]) return;
+    if (panel.state.playing) return panel.stop();
+    panel.remember();
+    panel.animate((elapsed) => {
+      panel.change(this.at(0.5 - 0.5 * Math.cos((Math.PI * elapsed) / 2500)));
+      return elapsed < 10_000;
+    });
+  }
+
+  save(kind) {
+    if (!this.ends[0] || !this.ends[1]) return;
+    const [point, to] = this.ends.map((code) => this.panel.point(code));
+    this.panel.download(kind, { point, to, scope: this.scope.value, form: this.form.value });
+  }
+}
+
+/** Weights of both ends at t: straight, or along the arc between their directions where there is one. */
+function weights(a, b, t, spherical) {
+  const dot = a.reduce((sum, value, i) => sum + value * b[i], 0);
+  const angle = Math.acos(Math.min(1, Math.max(-1, dot / (Math.hypot(...a) * Math.hypot(...b) || 1))));
+  if (!spherical || angle < 1e-3 || angle > Math.PI - 1e-3) return [mix(1, 0, t), t];
+  return [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
+}

@@ -1,0 +1,626 @@
+// The panel of the Explore page. One object holds the state; every change of the code goes through `change`.
+
+import { button, clamp, ease, el, laplace, mix, normal, symbol } from "./dom.js";
+import { Experts } from "./experts.js";
+import { Gauges } from "./gauges.js";
+import { Interpolation } from "./interpolation.js";
+import { canvas, paint, pixelsOf } from "./pictures.js";
+import { Plane } from "./plane.js";
+import { parsePoint, pointInFile, pointText } from "./point.js";
+import { Saved } from "./saved.js";
+import { Row } from "./sliders.js";
+import { Live } from "./socket.js";
+import { Strip } from "./strip.js";
+import { Traversal } from "./traversal.js";
+
+const REST = 250; // ms without a change after which the address bar and the server learn of the code
+const HISTORY = 200;
+const SWEEP = 4000; // ms in which playing takes a dimension there and back
+const STORED = "mmvae explore";
+
+/** Called by Streamlit with every new data and theme; what is on the element stays. */
+export function render(component) {
+  const host = component.parentElement;
+  host.mmvaePanel ??= new Panel(host);
+  host.mmvaePanel.receive(component);
+  // Streamlit also cleans up after a call that a newer one overtook: only a host that left the page is the end.
+  return () => setTimeout(() => host.isConnected || host.mmvaePanel?.destroy(), 0);
+}
+
+class Panel {
+  constructor(host) {
+    this.host = host;
+    this.state = {
+      code: null, // Float32Array, all blocks one after the other
+      active: 0, // the dimension whose strip and beliefs are shown
+      frozen: new Set(), // names of blocks that resets and samples leave alone
+      past: [], future: [],
+      held: false, // a knob is in a hand
+      playing: null, // how to stop it
+      live: "connecting",
+      ...{ range: "posterior", smooth: true, tab: "traversal", saved: [] },
+      ...stored(),
+    };
+    this.root = el("div", { class: "panel" });
+    host.append(this.root);
+    this.listeners = new AbortController();
+    document.addEventListener("keydown", (event) => this.key(event), { signal: this.listeners.signal });
+    window.addEventListener("dragover", (event) => event.preventDefault(), { signal: this.listeners.signal });
+    window.addEventListener("drop", (event) => this.drop(event), { signal: this.listeners.signal });
+    new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 760)).observe(this.root);
+  }
+
+  destroy() {
+    this.stop();
+    this.listeners.abort();
+    this.live?.close();
+    clearInterval(this.meter);
+    this.host.mmvaePanel = null;
+    this.root.remove();
+  }
+
+  // ---- what comes from the server
+
+  receive({ data, setStateValue, setTriggerValue }) {
+    Object.assign(this, { setStateValue, setTriggerValue });
+    this.theme();
+    if (data.drawn) this.drawn(data.drawn);
+    const before = this.data;
+    if (before && JSON.stringify(before) === JSON.stringify(data)) return;
+    this.data = data;
+    const another = !before || before.checkpoint !== data.checkpoint || before.digest !== data.digest;
+    if (another) this.build();
+    this.describePair();
+    if (another || before.revision !== data.revision) this.adopt(Float32Array.from(data.code), another);
+  }
+
+  /** Streamlit's colours are custom properties; whether they are dark, the style sheet cannot tell. */
+  theme() {
+    const probe = el("i", { style: "color: var(--st-background-color)" });
+    this.root.append(probe);
+    const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+    probe.remove();
+    this.root.dataset.theme = red + green + blue < 382 ? "dark" : "light";
+  }
+
+  build() {
+    const { data, state } = this;
+    this.stop();
+    state.frozen.clear();
+    state.active = 0;
+    state.past = [];
+    state.future = [];
+    state.code = null;
+    this.dimensions = data.blocks.flatMap((block) => block.dims.map((dim, index) => ({
+      ...dim, index, block, symbol: block.symbol, hue: block.hue,
+      label: `z ${block.symbol} ${index + 1}, ${block.title}${dim.dead ? ", dead" : ""}, ${dim.kl.toFixed(2)} nats`,
+    })));
+    this.dimensions.forEach((dimension, at) => (dimension.at = at));
+    this.views = data.modalities.map((modality, m) => this.buildView(modality, m));
+    this.strip = new Strip(data.modalities, (value) => this.set(state.active, value));
+    this.experts = new Experts();
+    this.tabs = { traversal: new Traversal(this), plane: new Plane(this), between: new Interpolation(this), saved: new Saved(this) };
+    this.rows = this.dimensions.map((dimension) => new Row(dimension, this.handling()));
+    this.readout = el("span", { class: "readout", role: "status" });
+    this.root.replaceChildren(
+      el("main", {}, el("div", { class: "views" }, this.views.map(({ root }) => root)), this.buildTabs()),
+      el("aside", {}, this.buildBar(), this.buildGroups(), this.experts.root),
+    );
+    this.root.classList.toggle("crowded", this.rows.length > 16);
+    this.connect();
+    this.toggleSmooth(state.smooth);
+    this.setRange(state.range);
+    this.showHistory();
+    this.openTab(state.tab);
+    this.activate(state.active);
+  }
+
+  buildView(modality, m) {
+    const big = canvas(modality.shape, { class: "big", role: "img", "aria-label": `${modality.title}, as decoded` });
+    const input = canvas(modality.shape, { class: "small" });
+    const rebuilt = canvas(modality.shape, { class: "small" });
+    const error = el("span");
+    const blocks = modality.reads.flatMap((b, i) => [i ? ", " : "", symbol(this.data.blocks[b].symbol)]);
+    const head = el("h3", {}, el("b", {}, "x", el("sub", {}, modality.symbol)), el("span", {}, ` ${modality.title} · decoded from `, blocks));
+    const inputFigure = el("figure", {}, input, el("figcaption", {}, "input"));
+    const gauges = el("div", { class: "gauges" });
+    const root = el("section", { class: `view hue${2 * m}` }, head, el("div", { class: "frame" }, big),
+      el("div", { class: "below" }, inputFigure, el("figure", {}, rebuilt, el("figcaption", {}, "rebuilt"), error), gauges));
+    return { root, big, input, rebuilt, error, inputFigure, gauges };
+  }
+
+  buildTabs() {
+    const names = { traversal: "Traversal", plane: "Plane", between: "Interpolation", saved: "Saved points" };
+    this.tabBar = el("div", { class: "tabs", role: "tablist" }, Object.entries(names).map(([name, title]) =>
+      el("button", { type: "button", role: "tab", "data-tab": name, onclick: () => this.openTab(name) }, title)));
+    this.tabBody = el("div", { class: "tab-body", role: "tabpanel" });
+    return el("section", { class: "workbench" }, this.tabBar, this.tabBody);
+  }
+
+  buildBar() {
+    this.playOne = button("▶ play", "play the active dimension (space)", () => this.play([this.state.active]));
+    this.playAll = button("▶ all", "play every dimension in turn", () => this.play(this.dimensions.map(({ at }) => at)));
+    this.rangeButton = button("", "range of the sliders: the codes' 1st to 99th percentile, or ±3", () =>
+      this.setRange(this.state.range === "posterior" ? "fixed" : "posterior"), { class: "button quiet" });
+    return el("div", { class: "toolbar" },
+      el("div", { class: "buttons" },
+        button("mean", "to the posterior mean of the pair", () => this.reset("posterior mean")),
+        button("sample", "a sample of the posterior of the pair", () => this.reset("posterior sample")),
+        button("prior 0", "to the mean of the prior", () => this.reset("prior mean")),
+        button("prior ~", "a sample of the prior", () => this.reset("prior sample")),
+        this.undoButton = button("↶", "undo (Ctrl+Z)", () => this.undo(), { "aria-label": "undo" }),
+        this.redoButton = button("↷", "redo (Ctrl+Shift+Z)", () => this.redo(), { "aria-label": "redo" })),
+      el("div", { class: "buttons" },
+        this.playOne, this.playAll, this.rangeButton,
+        this.smoothButton = button("", "how pixels are enlarged", () => this.toggleSmooth(), { class: "button quiet" }),
+        button("⤢", "present: pictures, gauges and sliders alone (P)", () => this.present(), { "aria-label": "present" }),
+        this.readout));
+  }
+
+  buildGroups() {
+    const most = Math.max(3, ...this.dimensions.map(({ kl }) => kl));
+    return el("div", { class: "groups" }, this.data.blocks.map((block) => {
+      const lock = el("button", { type: "button", class: "lock", "aria-pressed": "false", title: "keep this block as it is when resetting, sampling and picking pairs" }, "freeze");
+      lock.addEventListener("click", () => this.freeze(block.name, lock));
+      const rows = this.rows.filter((row) => row.dimension.block === block);
+      rows.forEach((row) => row.setKl(row.dimension.kl, most));
+      return el("section", { class: `group hue${block.hue}`, role: "group", "aria-label": block.title },
+        el("h4", {}, el("b", {}, block.title), lock, el("span", {}, block === this.data.blocks[0] ? "KL nats" : "")), rows.map(({ root }) => root));
+    }));
+  }
+
+  /** The pair's belief, pictures and labels: what changes with the item and with what is observed. */
+  describePair() {
+    const { data } = this;
+    this.mean = Float32Array.from(data.blocks.flatMap((block) => block.mean));
+    this.stddev = Float32Array.from(data.blocks.flatMap((block) => block.stddev));
+    data.blocks.forEach((block, b) => this.dimensions.filter((d) => d.symbol === block.symbol).forEach((d) => (d.block = data.blocks[b])));
+    this.rows.forEach((row, at) => row.setBelief(this.mean[at], this.stddev[at]));
+    this.views.forEach((view, m) => {
+      paint(view.rebuilt, pixelsOf(data.rebuilt[m]));
+      view.inputFigure.hidden = !data.inputs[m];
+      view.error.textContent = data.errors[m] === null ? "" : `mse ${data.errors[m].toFixed(4).replace(/^0/, "")}`;
+      view.inputFigure.classList.toggle("unseen", !data.observed.includes(data.modalities[m].name));
+      view.inputFigure.lastChild.textContent = data.observed.includes(data.modalities[m].name) ? "input" : "not observed";
+      if (data.inputs[m]) paint(view.input, pixelsOf(data.inputs[m]));
+    });
+    this.markTruth();
+    if (this.state.code) this.tabs[this.state.tab].refresh?.();
+    this.showExperts();
+  }
+
+  markTruth() {
+    const { labels, modalities } = this.data;
+    this.views.forEach((view, m) => {
+      const shown = Object.fromEntries(Object.entries(labels).filter(([name]) => {
+        const owner = this.live.hello?.readings.find(({ factor }) => factor === name)?.owner;
+        return !owner || owner === modalities[m].name;
+      }));
+      view.dials?.mark(shown);
+    });
+  }
+
+  /** Takes on a code from the server: at once where the model is another, in a short glide where it is not. */
+  adopt(code, another) {
+    this.stop();
+    const target = another || !this.state.code ? code : this.unlessFrozen(code);
+    if (another || !this.state.code) {
+      this.change(target);
+      this.settle();
+    } else {
+      this.remember();
+      this.glide(target);
+    }
+  }
+
+  // ---- the live path
+
+  connect() {
+    this.live?.close();
+    const url = new URL(this.data.socket, location.origin);
+    url.protocol = url.protocol.replace("http", "ws");
+    this.live = new Live(url, this.data.checkpoint, {
+      pictures: (reply) => this.pictured(reply),
+      status: (state, text) => this.connection(state, text),
+    });
+    this.painted = { count: 0, since: performance.now(), wait: 0 };
+    clearInterval(this.meter);
+    this.meter = setInterval(() => this.measure(), 500);
+  }
+
+  connection(state, text) {
+    this.state.live = state;
+    this.root.dataset.live = state;
+    if (state === "live") {
+      this.buildGauges();
+      if (this.state.code) this.live.show(this.state.code);
+      this.refreshFigures();
+    } else if (state === "fallback" && this.state.code) this.drawByRerun();
+    this.readout.textContent = {
+      connecting: "connecting…", lost: "connection lost, trying again…", refused: text,
+      fallback: "slow: no live connection, pictures come by reruns",
+    }[state] ?? "";
+  }
+
+  buildGauges() {
+    let at = 0;
+    const entries = this.live.hello.readings.map((entry) => ({ ...entry, at: (at += entry.size) - entry.size }));
+    this.views.forEach((view, m) => {
+      view.dials = new Gauges(entries.filter(({ modality }) => modality === this.data.modalities[m].name));
+      view.gauges.replaceWith(view.dials.root);
+      view.gauges = view.dials.root;
+    });
+    this.markTruth();
+  }
+
+  /** The newest pictures: drawn with the next frame, once a frame. */
+  pictured(reply) {
+    if (!this.reply) requestAnimationFrame(() => {
+      const { images, readings, wait } = this.reply;
+      this.reply = null;
+      images.forEach((pixels, m) => paint(this.views[m].big, pixels));
+      if (readings) for (const view of this.views) view.dials?.show(readings);
+      this.painted.count += 1;
+      this.painted.wait = mix(this.painted.wait || wait, wait, 0.2);
+      this.root.dataset.painted = Number(this.root.dataset.painted ?? 0) + 1;
+    });
+    this.reply = reply;
+  }
+
+  measure() {
+    if (this.state.live !== "live") return;
+    const now = performance.now();
+    const rate = (1000 * this.painted.count) / (now - this.painted.since);
+    this.readout.textContent = this.painted.count > 2 ? `${rate.toFixed(0)} pictures/s · ${this.painted.wait.toFixed(0)} ms`
+      : this.painted.wait ? `live · ${this.painted.wait.toFixed(0)} ms` : "live";
+    Object.assign(this.painted, { count: 0, since: now });
+  }
+
+  /** Where there is no socket: one code at a time through Streamlit, the newest next. */
+  drawByRerun() {
+    if (this.asked && performance.now() - this.asked.when < 5000) {
+      this.asked.again = true;
+      return;
+    }
+    this.asked = { id: Math.floor(Math.random() * 2 ** 31), when: performance.now(), again: false };
+    this.setTriggerValue("draw", { id: this.asked.id, code: [...this.state.code] });
+  }
+
+  drawn({ id, images }) {
+    if (this.asked?.id !== id) return;
+    const again = this.asked.again;
+    this.asked = null;
+    images.forEach((text, m) => paint(this.views[m].big, pixelsOf(text)));
+    this.root.dataset.painted = Number(this.root.dataset.painted ?? 0) + 1;
+    if (again) this.drawByRerun();
+  }
+
+  // ---- the code
+
+  set(at, value) {
+    this.remember();
+    const code = this.state.code.slice();
+    code[at] = value;
+    this.change(code);
+    this.settle();
+  }
+
+  change(code) {
+    this.state.code = code;
+    this.rows.forEach((row, at) => row.set(code[at]));
+    if (this.state.live === "fallback") this.drawByRerun();
+    else this.live.show(code);
+    this.strip.row && this.strip.mark(code[this.state.active]);
+    this.tabs[this.state.tab].follow?.(code);
+  }
+
+  /** What waits for a rest: the address bar, the server, strips and figures. */
+  settle() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      if (this.state.held || this.state.playing) return;
+      const text = this.point();
+      const url = new URL(location.href);
+      url.search = "";
+      url.searchParams.set("point", text);
+      history.replaceState(history.state, "", url);
+      if (text !== this.reported) this.setStateValue("point", text);
+      this.reported = text;
+      this.refreshFigures();
+    }, REST);
+  }
+
+  point(code = this.state.code) {
+    return pointText(this.data, code);
+  }
+
+  unlessFrozen(code) {
+    const result = code.slice();
+    for (const { at, block } of this.dimensions) if (this.state.frozen.has(block.name)) result[at] = this.state.code[at];
+    return result;
+  }
+
+  reset(to) {
+    this.stop();
+    const draw = this.data.blocks[0].beliefs.family === "laplace" ? laplace : normal;
+    const target = this.state.code.slice();
+    for (const block of this.data.blocks) {
+      const { fused, prior } = block.beliefs;
+      const part = fused[Math.floor(Math.random() * fused.length)]; // of a mixture, one component for the whole block
+      for (const { at, index } of this.dimensions.filter((d) => d.block === block)) {
+        target[at] = {
+          "posterior mean": block.mean[index], "prior mean": prior.mean[index],
+          "posterior sample": part.mean[index] + part.stddev[index] * draw(),
+          "prior sample": prior.mean[index] + prior.stddev[index] * draw(),
+        }[to];
+      }
+    }
+    this.remember();
+    this.glide(this.unlessFrozen(target));
+  }
+
+  remember(burst = null) {
+    const { past } = this.state;
+    const now = performance.now();
+    const same = burst !== null && burst === this.burst && now - this.burstAt < 700;
+    Object.assign(this, { burst, burstAt: now });
+    if (same) return;
+    past.push(this.state.code.slice());
+    if (past.length > HISTORY) past.shift();
+    this.state.future = [];
+    this.showHistory();
+  }
+
+  undo() {
+    this.step(this.state.past, this.state.future);
+  }
+
+  redo() {
+    this.step(this.state.future, this.state.past);
+  }
+
+  step(from, to) {
+    if (!from.length) return;
+    this.stop();
+    to.push(this.state.code.slice());
+    this.burst = null;
+    this.glide(from.pop());
+    this.showHistory();
+  }
+
+  showHistory() {
+    this.undoButton.disabled = !this.state.past.length;
+    this.redoButton.disabled = !this.state.future.length;
+  }
+
+  /** Moves smoothly to a code. */
+  glide(target, duration = 260) {
+    this.stop();
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) duration = 0;
+    const start = this.state.code;
+    this.animate((elapsed) => {
+      const t = duration ? Math.min(1, elapsed / duration) : 1;
+      this.change(t === 1 ? target : start.map((value, at) => mix(value, target[at], ease(t))));
+      return t < 1;
+    });
+  }
+
+  /** Calls frame(ms since the start) until it returns false or `stop` is called. */
+  animate(frame, ended = () => {}) {
+    const began = performance.now();
+    let request;
+    const stop = () => {
+      cancelAnimationFrame(request);
+      this.state.playing = null;
+      ended();
+      this.settle();
+    };
+    const tick = (now) => {
+      if (frame(Math.max(0, now - began))) request = requestAnimationFrame(tick);
+      else stop();
+    };
+    this.state.playing = stop;
+    request = requestAnimationFrame(tick);
+  }
+
+  stop() {
+    this.state.playing?.();
+  }
+
+  /** Sweeps dimensions one after the other over their ranges, from where they are and back. */
+  play(dimensions) {
+    if (this.state.playing) return this.stop();
+    const start = this.state.code.slice();
+    const buttons = [this.playOne, this.playAll];
+    this.remember();
+    buttons.forEach((node) => (node.textContent = "■ stop"));
+    this.animate((elapsed) => {
+      const turn = Math.floor(elapsed / SWEEP);
+      if (dimensions.length > 1 && turn >= dimensions.length) return false;
+      const at = dimensions[turn % dimensions.length];
+      const { low, high } = this.rows[at];
+      const from = clamp(Math.asin(clamp((2 * (start[at] - low)) / (high - low) - 1, -1, 1)), -1.57, 1.57);
+      const code = start.slice();
+      code[at] = low + ((high - low) * (1 + Math.sin(from + (2 * Math.PI * (elapsed % SWEEP)) / SWEEP))) / 2;
+      if (this.state.active !== at) this.activate(at);
+      this.change(code);
+      return true;
+    }, () => {
+      this.playOne.textContent = "▶ play";
+      this.playAll.textContent = "▶ all";
+    });
+  }
+
+  // ---- sliders
+
+  handling() {
+    return {
+      begin: (row, burst = null) => {
+        this.stop();
+        this.remember(burst && `${row.index} ${burst}`);
+        this.state.held = true;
+        this.highlight(row.index);
+      },
+      move: (row, value) => {
+        const code = this.state.code.slice();
+        code[row.index] = value;
+        this.change(code);
+      },
+      end: () => {
+        this.state.held = false;
+        this.activate(this.state.active);
+        this.settle();
+      },
+      reset: (row) => {
+        this.remember();
+        const code = this.state.code.slice();
+        code[row.index] = this.mean[row.index];
+        this.glide(code, 120);
+      },
+      focus: (row) => this.state.held || this.state.active === row.index || this.state.playing || row.root.matches(":active") || this.activate(row.index),
+    };
+  }
+
+  highlight(at) {
+    this.rows[this.state.active].root.classList.remove("active");
+    this.state.active = at;
+    this.rows[at].root.classList.add("active");
+    this.showExperts();
+  }
+
+  activate(at) {
+    this.highlight(at);
+    if (this.state.code) this.fillStrip();
+  }
+
+  /** The strip moves under another row only here, never while a knob is in a hand. */
+  fillStrip() {
+    const row = this.rows[this.state.active];
+    const changed = this.data.modalities.map((modality, m) => (modality.reads.includes(this.data.blocks.indexOf(row.dimension.block)) ? m : null)).filter((m) => m !== null);
+    this.strip.root.className = `strip hue${row.dimension.hue}`;
+    this.strip.show(row, this.state.code, changed.length === 1 ? changed[0] : null, this.live);
+  }
+
+  showExperts() {
+    const row = this.rows[this.state.active];
+    this.experts.show(row.dimension, row.dimension.block.beliefs, row.low, row.high);
+  }
+
+  setRange(range) {
+    this.state.range = range;
+    this.rows.forEach((row) => (range === "fixed" ? row.setRange(-3, 3) : row.setRange(row.dimension.low, Math.max(row.dimension.high, row.dimension.low + 0.2))));
+    this.rangeButton.textContent = range === "fixed" ? "±3" : "1–99 %";
+    this.store();
+    if (this.state.code) {
+      this.activate(this.state.active);
+      this.refreshFigures();
+    }
+  }
+
+  toggleSmooth(smooth = !this.state.smooth) {
+    this.state.smooth = smooth;
+    this.root.classList.toggle("pixelated", !smooth);
+    this.smoothButton.textContent = smooth ? "smooth" : "pixels";
+    this.store();
+  }
+
+  freeze(name, lock) {
+    const { frozen } = this.state;
+    if (!frozen.delete(name)) frozen.add(name);
+    lock.setAttribute("aria-pressed", frozen.has(name));
+    lock.textContent = frozen.has(name) ? "frozen" : "freeze";
+  }
+
+  // ---- figures below the pictures
+
+  openTab(name) {
+    this.tabs[this.state.tab].leave?.();
+    this.state.tab = name;
+    for (const tab of this.tabBar.children) tab.setAttribute("aria-selected", tab.dataset.tab === name);
+    this.tabBody.replaceChildren(this.tabs[name].root);
+    this.store();
+    if (this.state.code) this.tabs[name].refresh?.();
+  }
+
+  refreshFigures() {
+    if (!this.state.code || !this.live.hello) return;
+    this.fillStrip();
+    this.tabs[this.state.tab].refresh?.();
+  }
+
+  /** A file of the current point, made by the server; the browser saves it. */
+  download(kind, options = {}) {
+    const url = new URL(this.data.export, location.origin);
+    url.search = new URLSearchParams({ kind, point: this.point(), ...options });
+    el("a", { href: url.href, download: "" }).click();
+  }
+
+  // ---- points
+
+  /** Goes to a point of this model here, to another model's through the server. */
+  open(text) {
+    const point = parsePoint(text);
+    if (!point) return this.say("this carries no point");
+    if (point.checkpoint === this.data.checkpoint && point.code.length === this.state.code.length) {
+      this.remember();
+      this.glide(point.code, 600);
+    } else this.setTriggerValue("open", point.text);
+  }
+
+  async drop(event) {
+    const [file] = event.dataTransfer?.files ?? [];
+    if (!file) return;
+    event.preventDefault();
+    const point = await pointInFile(file);
+    if (point) this.open(point.text);
+    else this.say("this picture carries no point");
+  }
+
+  say(text) {
+    this.readout.textContent = text;
+    Object.assign(this.painted, { count: 0, since: performance.now() });
+  }
+
+  // ---- presenting and keys
+
+  present() {
+    const on = this.root.classList.toggle("present");
+    document.documentElement.style.overflow = on ? "hidden" : "";
+    if (on) this.root.requestFullscreen?.().catch(() => {}); // a window will do where full screen is refused
+    else if (document.fullscreenElement) document.exitFullscreen();
+  }
+
+  key(event) {
+    const typing = event.composedPath().some((node) => node.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable=true]"));
+    if (typing || !this.state.code) return;
+    const control = event.ctrlKey || event.metaKey;
+    const key = event.key.toLowerCase();
+    const presenting = this.root.classList.contains("present");
+    if (control && key === "z") event.shiftKey ? this.redo() : this.undo();
+    else if (control && key === "y") this.redo();
+    else if (control || event.altKey) return;
+    else if (key === "p" || (presenting && key === "escape")) this.present();
+    else if (key === " " && this.root.contains(event.composedPath()[0]) && !event.composedPath()[0].matches("button")) this.play([this.state.active]);
+    else if (key === "s") this.tabs.saved.add();
+    else if (presenting && (key === "arrowright" || key === "arrowleft")) this.tabs.saved.stepBy(key === "arrowright" ? 1 : -1);
+    else return;
+    event.preventDefault();
+  }
+
+  store() {
+    const { range, smooth, tab, saved } = this.state;
+    try {
+      localStorage.setItem(STORED, JSON.stringify({ range, smooth, tab, saved }));
+    } catch {
+      // a browser that keeps nothing: choices last as long as the page
+    }
+  }
+}
+
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(STORED)) ?? {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,158 @@
+// The live path's client: codes out, pictures in. ui/live.py describes the messages.
+
+const HEADER = 8;
+const DRAG = 0;
+const STRIP = 1;
+const READINGS = 1;
+const IN_FLIGHT = 3; // drags unanswered at a time: enough to hide the way there and back, few enough to stay current
+const STRIPS_IN_FLIGHT = 2;
+const STRIP_CODES = 8;
+const STRIP_PAUSE = 10; // ms between strips: the server bounds requests a second
+const QUIET = 120; // ms after a drag's last code before strips go on: they never compete with it
+const BACKOFF = [250, 500, 1000, 2000, 4000];
+const HOPELESS = 4; // failures in a row after which pictures come by reruns, while trying goes on
+const UNKNOWN_MODEL = 4404;
+
+/**
+ * A connection to the live route for one model, which comes back by itself.
+ *
+ * on.pictures({images, readings, ms, wait}): the newest drag's pictures, one Uint8Array for each modality.
+ * on.status(state, text): "connecting", "live", "lost", "fallback" or "refused".
+ */
+export class Live {
+  constructor(url, model, on) {
+    Object.assign(this, { url, model, on });
+    this.id = 0;
+    this.failures = 0;
+    this.newest = null;
+    this.sent = new Map(); // drags in flight: id -> when
+    this.shown = 0;
+    this.lastDrag = 0;
+    this.jobs = []; // strips waiting: {codes, from, deliver, cancelled}
+    this.strips = new Map(); // strips in flight: id -> {job, at, count}
+    this.hello = null;
+    this.open();
+  }
+
+  open() {
+    this.on.status(this.failures >= HOPELESS ? "fallback" : "connecting", "");
+    const socket = new WebSocket(this.url);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => socket.send(JSON.stringify({ model: this.model }));
+    socket.onmessage = (event) => (typeof event.data === "string" ? this.greeted(JSON.parse(event.data)) : this.answered(event.data));
+    socket.onclose = (event) => this.lost(event);
+    this.socket = socket;
+  }
+
+  greeted(hello) {
+    this.hello = hello;
+    this.sizes = hello.pictures.map(({ shape }) => shape.reduce((a, b) => a * b));
+    this.width = hello.readings.reduce((sum, reading) => sum + reading.size, 0);
+    this.failures = 0;
+    this.on.status("live", "");
+    this.pump();
+    this.pumpStrips();
+  }
+
+  lost(event) {
+    if (this.closed) return;
+    this.hello = null;
+    this.sent.clear();
+    for (const flight of this.strips.values()) this.jobs.unshift({ ...flight.job, from: Math.min(flight.at, flight.job.from) });
+    this.strips.clear();
+    if (event.code === UNKNOWN_MODEL) return this.on.status("refused", event.reason);
+    this.failures += 1;
+    this.on.status(this.failures >= HOPELESS ? "fallback" : "lost", event.reason);
+    this.retry = setTimeout(() => this.open(), BACKOFF[Math.min(this.failures - 1, BACKOFF.length - 1)]);
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.retry);
+    clearTimeout(this.later);
+    this.socket.close();
+  }
+
+  /** Asks for the pictures of a code (Float32Array); of codes asked for faster than answered, the newest. */
+  show(code) {
+    this.newest = code.slice();
+    this.lastDrag = performance.now();
+    this.pump();
+  }
+
+  pump() {
+    if (!this.hello || !this.newest || this.sent.size >= IN_FLIGHT) return;
+    const id = this.send(DRAG, [this.newest], this.width ? READINGS : 0);
+    this.sent.set(id, performance.now());
+    this.newest = null;
+  }
+
+  /** Asks for the pictures of several codes when nothing is dragged; deliver(index, images) for each. Returns how to cancel. */
+  strip(codes, deliver) {
+    const job = { codes, from: 0, deliver, cancelled: false };
+    this.jobs.unshift(job); // what was asked for last is what the person looks at
+    this.pumpStrips();
+    return () => {
+      job.cancelled = true;
+    };
+  }
+
+  pumpStrips() {
+    clearTimeout(this.later);
+    this.jobs = this.jobs.filter((job) => !job.cancelled && job.from < job.codes.length);
+    if (!this.hello || !this.jobs.length || this.strips.size >= STRIPS_IN_FLIGHT) return;
+    const quiet = performance.now() - this.lastDrag;
+    if (quiet < QUIET || this.sent.size) {
+      this.later = setTimeout(() => this.pumpStrips(), QUIET - Math.min(quiet, QUIET - 5));
+      return;
+    }
+    const job = this.jobs[0];
+    const count = Math.min(STRIP_CODES, this.hello.max_codes, job.codes.length - job.from);
+    const id = this.send(STRIP, job.codes.slice(job.from, job.from + count), 0);
+    this.strips.set(id, { job, at: job.from, count });
+    job.from += count;
+    this.later = setTimeout(() => this.pumpStrips(), STRIP_PAUSE);
+  }
+
+  send(lane, codes, flags) {
+    const id = ++this.id;
+    const dims = this.hello.dims;
+    const message = new ArrayBuffer(HEADER + 4 * dims * codes.length);
+    const view = new DataView(message);
+    view.setUint32(0, id, true);
+    view.setUint8(4, lane);
+    view.setUint8(5, flags);
+    view.setUint16(6, codes.length, true);
+    codes.forEach((code, i) => code.forEach((value, d) => view.setFloat32(HEADER + 4 * (i * dims + d), value, true)));
+    this.socket.send(message);
+    return id;
+  }
+
+  answered(buffer) {
+    const view = new DataView(buffer);
+    const id = view.getUint32(0, true);
+    const count = view.getUint16(6, true);
+    const pictures = [];
+    let at = HEADER + 4;
+    for (let i = 0; i < count; i++) {
+      pictures.push(this.sizes.map((size) => new Uint8Array(buffer, (at += size) - size, size)));
+    }
+    if (view.getUint8(4) === STRIP) return this.stripAnswered(id, pictures);
+    const wait = performance.now() - (this.sent.get(id) ?? performance.now());
+    for (const earlier of [...this.sent.keys()]) if (earlier <= id) this.sent.delete(earlier);
+    if (id > this.shown) {
+      this.shown = id;
+      // a copy, since readings need not lie at a multiple of four bytes
+      const readings = at < buffer.byteLength ? new Float32Array(buffer.slice(at)) : null;
+      this.on.pictures({ images: pictures[0], readings, ms: view.getFloat32(HEADER, true), wait });
+    }
+    this.pump();
+  }
+
+  stripAnswered(id, pictures) {
+    const flight = this.strips.get(id);
+    this.strips.delete(id);
+    if (flight && !flight.job.cancelled) pictures.forEach((images, i) => flight.job.deliver(flight.at + i, images));
+    this.pumpStrips();
+  }
+}

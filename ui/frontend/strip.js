@@ -1,0 +1,44 @@
+// Pictures under the active row: its dimension from one end to the other, everything else as it is.
+
+import { clamp, el, mix, signed } from "./dom.js";
+import { canvas, paint } from "./pictures.js";
+
+export const COUNT = 7;
+
+export class Strip {
+  /** modalities: of the panel's data; pick(value) where a picture is clicked. */
+  constructor(modalities, pick) {
+    this.cells = modalities.map((modality) => Array.from({ length: COUNT }, (_, i) =>
+      canvas(modality.shape, { onclick: () => pick(this.valueAt(i)), title: "set the dimension to this value" })));
+    this.rows = this.cells.map((cells) => el("div", { class: "strip-row" }, cells));
+    this.root = el("div", { class: "strip" }, this.rows);
+  }
+
+  valueAt(i) {
+    return mix(this.row.low, this.row.high, i / (COUNT - 1));
+  }
+
+  /** Moves under a row and fills anew; modality: the only one that the dimension changes, or null. */
+  show(row, code, modality, live) {
+    this.row = row;
+    this.cancel?.();
+    if (this.root.previousElementSibling !== row.root) row.root.after(this.root);
+    this.rows.forEach((node, m) => (node.hidden = modality !== null && m !== modality));
+    this.mark(code[row.index]);
+    const codes = Array.from({ length: COUNT }, (_, i) => {
+      const changed = code.slice();
+      changed[row.index] = this.valueAt(i);
+      this.cells.forEach((cells) => (cells[i].title = `${signed(this.valueAt(i))}`));
+      return changed;
+    });
+    this.cancel = live.strip(codes, (i, images) => images.forEach((pixels, m) => paint(this.cells[m][i], pixels)));
+  }
+
+  /** Rings the picture nearest to a value. */
+  mark(value) {
+    const nearest = clamp(Math.round(this.row.at(value) * (COUNT - 1)), 0, COUNT - 1);
+    if (nearest === this.marked) return;
+    this.marked = nearest;
+    for (const cells of this.cells) cells.forEach((cell, i) => cell.classList.toggle("here", i === nearest));
+  }
+}

@@ -1,0 +1,109 @@
+// The figure of papers: every coordinate swept on its own, one row for each modality, animated.
+
+import { button, el, mix, signed, symbol } from "./dom.js";
+import { canvas, paint, pixelsOf } from "./pictures.js";
+
+const FRAMES = 61;
+const FRAME_TIME = 50; // ms
+const START = 50; // the frame shown first: +2 of −3 … 3
+
+export class Traversal {
+  constructor(panel) {
+    this.panel = panel;
+    this.frame = START;
+    const { modalities } = panel.data;
+    this.truth = modalities.map((modality) => canvas(modality.shape));
+    this.cells = modalities.map((modality) => panel.dimensions.map(() => canvas(modality.shape)));
+    this.scrub = el("input", { type: "range", min: 0, max: FRAMES - 1, value: START, "aria-label": "position of the sweep", oninput: () => this.seek(Number(this.scrub.value)) });
+    this.label = el("output");
+    this.playing = button("▶ play", "play the sweep", () => this.toggle());
+    const head = panel.dimensions.map((d) => el("th", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
+    const row = (modality, m) => el("tr", {}, el("th", {}, "x", el("sub", {}, modality.symbol)), el("td", { class: "truth" }, this.truth[m]),
+      this.cells[m].map((cell, d) => el("td", { class: `hue${panel.dimensions[d].hue}`, onclick: () => panel.activate(d) }, cell)));
+    this.root = el("div", { class: "traversal" },
+      el("table", {}, el("tr", {}, el("th"), el("th", { class: "truth" }, "pair"), head), modalities.map(row)),
+      el("div", { class: "buttons" }, this.playing, this.scrub, this.label,
+        button("GIF", "save the animation", () => panel.download("gif", this.range())),
+        button("PNG", "save this frame's pictures as a strip", () => panel.download("png", this.range())),
+        button("CSV", "save the numbers: each coordinate's values and what the readers see", () => panel.download("csv", this.range()))));
+  }
+
+  range() {
+    return { range: this.panel.state.range === "fixed" ? "fixed" : "percentile" };
+  }
+
+  /** The code at rest is another: all pictures are asked for anew, the shown frame first. */
+  refresh() {
+    const { data, state, live } = this.panel;
+    const key = `${state.code.join()} ${state.range} ${live.model}`;
+    data.inputs.forEach((text, m) => paint(this.truth[m], pixelsOf(text ?? data.rebuilt[m])));
+    if (key === this.key || !live.hello) return;
+    this.key = key;
+    this.cancel?.();
+    this.frames = Array.from({ length: FRAMES }, () => []);
+    this.ask([this.frame]);
+    this.show();
+    if (this.timer) this.askAll();
+  }
+
+  ask(frames) {
+    const { dimensions, rows, state, live } = this.panel;
+    const code = state.code.slice();
+    const wanted = frames.filter((frame) => !this.frames[frame].length);
+    const codes = wanted.flatMap((frame) => dimensions.map((_, d) => {
+      const swept = code.slice();
+      swept[d] = mix(rows[d].low, rows[d].high, frame / (FRAMES - 1));
+      return swept;
+    }));
+    const into = this.frames;
+    const cancel = live.strip(codes, (i, images) => {
+      const frame = wanted[Math.floor(i / dimensions.length)];
+      into[frame][i % dimensions.length] = images;
+      if (frame === this.frame && into === this.frames) images.forEach((pixels, m) => paint(this.cells[m][i % dimensions.length], pixels));
+    });
+    const before = this.cancel;
+    this.cancel = () => {
+      before?.();
+      cancel();
+    };
+  }
+
+  /** Every frame: coarse steps first, so that an early play already moves. */
+  askAll() {
+    const order = [10, 5, 1].flatMap((step) => Array.from({ length: FRAMES }, (_, i) => i).filter((i) => i % step === 0));
+    this.ask([...new Set(order)]);
+  }
+
+  seek(frame) {
+    this.frame = frame;
+    if (!this.frames[frame].length) this.ask([frame]);
+    this.show();
+  }
+
+  show() {
+    this.scrub.value = this.frame;
+    const t = this.frame / (FRAMES - 1);
+    this.label.textContent = this.panel.state.range === "fixed" ? signed(mix(-3, 3, t), 1) : `${Math.round(mix(1, 99, t))} %`;
+    this.frames[this.frame].forEach((images, d) => images.forEach((pixels, m) => paint(this.cells[m][d], pixels)));
+  }
+
+  toggle() {
+    if (this.timer) return this.leave();
+    this.askAll();
+    this.playing.textContent = "■ stop";
+    let step = 1;
+    this.timer = setInterval(() => {
+      if (this.frame + step < 0 || this.frame + step >= FRAMES) step = -step;
+      const next = this.frame + step;
+      if (this.frames[next].filter(Boolean).length < this.panel.dimensions.length) return; // not decoded yet: wait for it
+      this.frame = next;
+      this.show();
+    }, FRAME_TIME);
+  }
+
+  leave() {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.playing.textContent = "▶ play";
+  }
+}

@@ -1,0 +1,77 @@
+"""Finding a pair by its factors, among the test items of a data set or the few that a checkpoint carries."""
+
+from __future__ import annotations
+
+__all__ = ["Pairs", "pairs_of"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmvae import DATASETS
+from mmvae.checkpoints import Checkpoint
+from mmvae.data import Factor, PairedDataset
+
+from .models import Recent
+
+CHUNK = 250
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Items with the labels they are found by.
+
+    Arguments:
+        ids: int64 [N].
+        labels: {factor: [N]}, as `mmvae.data.PairedDataset.items` gives them.
+        factors: What the labels mean.
+    """
+
+    ids: NDArray[np.int64]
+    labels: Mapping[str, NDArray]
+    factors: tuple[Factor, ...]
+
+    def position(self, item: int) -> int | None:
+        """Where an item stands among these, or None."""
+        found = np.flatnonzero(self.ids == item)
+        return int(found[0]) if len(found) else None
+
+    def values(self, factor: Factor) -> list[float]:
+        """The labels of a factor that occur, ascending."""
+        return np.unique(self.labels[factor.name]).tolist()
+
+    def nearest(self, wanted: Mapping[str, float], first: str) -> int:
+        """The item whose labels are nearest to what is wanted; `first` matters more than all others together.
+
+        A categorical factor is right or wrong; an ordered one is as wrong as it is far, in units of its range.
+        """
+        distance = np.zeros(len(self.ids))
+        for factor in self.factors:
+            labels = self.labels[factor.name].astype(float)
+            if factor.kind == "categorical":
+                off = (labels != wanted[factor.name]).astype(float)
+            else:
+                off = np.abs(labels - wanted[factor.name]) / (max(factor.values) - min(factor.values))
+            distance += off * (10 * len(self.factors) if factor.name == first else 1)
+        return int(self.ids[distance.argmin()])
+
+
+def pairs_of(opened: Checkpoint, data: PairedDataset | None) -> Pairs:
+    """The test items of a data set, or where it is not at hand the reference items that the checkpoint carries."""
+    if data is not None:
+        return _indexed(data)
+    reference = opened.statistics.get("reference", {"ids": [], "labels": {}})
+    row = DATASETS.get(opened.model.dataset)
+    factors = tuple(f for f in (row.factors if row else ()) if f.name in reference["labels"])
+    return Pairs(np.array(reference["ids"], np.int64), {name: np.array(values) for name, values in reference["labels"].items()}, factors)
+
+
+def _index(data: PairedDataset) -> Pairs:
+    ids = data.split("test")
+    chunks = [data.items(chunk)[1] for chunk in ids.split(CHUNK)]
+    return Pairs(ids.numpy(), {f.name: np.concatenate([chunk[f.name].numpy() for chunk in chunks]) for f in data.factors}, data.factors)
+
+
+_indexed = Recent(4, _index)
