@@ -1,0 +1,192 @@
+"""One modality into the other: samples, their mean and spread, what was kept of the factors.
+
+Every input of a call gets the same noise, and so does every model with blocks of the same sizes: column k of a
+picture shows one private code throughout, and variants compare fairly.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ROLES", "Kept", "Translation", "check", "heat", "read", "restyle", "rows", "translate"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .data.base import Factor, PairedDataset
+from .gaussian import Belief
+from .metrics.coherence import Preserved, preserved
+from .model import MultimodalVAE
+from .readers import Readers
+
+#: What becomes of a factor: a shared one is kept, one of the source alone stays neutral, one of the target alone may vary.
+ROLES = ("kept", "neutral", "free")
+#: viridis at equal steps, dark to light.
+VIRIDIS = ("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725")
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What N inputs become, S times each.
+
+    Arguments:
+        codes: {block: [N, S, dim]}.
+        samples: The pictures of these codes, [N, S, C, H, W] in [0, 1].
+        mean: The pictures of the posterior's mean, [N, C, H, W].
+        stddev: How much each pixel varies over the samples, [N, H, W], in units of [0, 1]; over channels the root of the mean square.
+    """
+
+    codes: dict[str, Tensor]
+    samples: Tensor
+    mean: Tensor
+    stddev: Tensor
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What readers say of a factor in many translations.
+
+    Arguments:
+        factor: The factor.
+        role: One of `ROLES`.
+        measured: Against the input's label, or the neutral value; of a free factor only the spread means anything.
+        ceiling: What the same readers say of real images, see `mmvae.readers.Readers.accuracy`.
+        real_spread: The standard deviation of a free factor's labels over the data set's items; NaN for other roles.
+    """
+
+    factor: Factor
+    role: str
+    measured: Preserved
+    ceiling: Mapping[str, float]
+    real_spread: float
+
+
+@torch.inference_mode()
+def translate(model: MultimodalVAE, posterior: Mapping[str, Belief], to: str, samples: int = 8, seed: int = 0) -> Translation:
+    """Samples of the posterior of N items, drawn as `to`; for a single item the same as `MultimodalVAE.translate`.
+
+    The private code of a modality that was not observed is its prior's: `MultimodalVAE.posterior` sees to that.
+
+    Arguments:
+        posterior: Of the inputs, as `MultimodalVAE.posterior` gives it.
+        to: The modality to draw.
+    """
+    n = len(posterior[model.blocks[0].name].mean)
+    drawn: list[dict[str, Tensor]] = []
+    for i in range(n):
+        generator = torch.Generator().manual_seed(seed)
+        one = {name: belief.map(lambda tensor, i=i: tensor[i:i + 1]) for name, belief in posterior.items()}
+        drawn += [{name: belief.sample(generator) for name, belief in one.items()} for _ in range(samples)]
+    codes = {block.name: torch.cat([z[block.name] for z in drawn]).unflatten(0, (n, samples)) for block in model.blocks}
+    return _drawn(model, codes, {name: belief.mean for name, belief in posterior.items()}, to)
+
+
+@torch.inference_mode()
+def restyle(model: MultimodalVAE, content: Mapping[str, Tensor], style: Mapping[str, Tensor], to: str) -> Translation:
+    """The content of N items in the style of M others: shared code of one, private code of the other.
+
+    Arguments:
+        content: Codes whose shared block is taken, {block: [N, dim]}.
+        style: Codes whose private blocks are taken, {block: [M, dim]}.
+        to: The modality to draw.
+
+    Raises:
+        ValueError: Where the variant has no private code of `to`.
+    """
+    if not any(block.owner == to for block in model.blocks):
+        raise ValueError(f"{model.variant.title} has no private code of {to}: there is no style to take from another image")
+    n, m = (len(next(iter(code.values()))) for code in (content, style))
+    codes = {b.name: style[b.name].expand(n, m, -1) if b.owner else content[b.name][:, None].expand(n, m, -1) for b in model.blocks}
+    return _drawn(model, codes, content, to)
+
+
+def _drawn(model: MultimodalVAE, codes: Mapping[str, Tensor], mean: Mapping[str, Tensor], to: str) -> Translation:
+    n, samples = next(iter(codes.values())).shape[:2]
+    pictures = torch.sigmoid(model.logits({name: code.flatten(0, 1) for name, code in codes.items()}, [to])[to]).unflatten(0, (n, samples))
+    spread = pictures.var(1, correction=0).mean(1).sqrt()
+    return Translation(dict(codes), pictures, torch.sigmoid(model.logits(mean, [to])[to]), spread)
+
+
+def heat(values: Tensor, top: float) -> Tensor:
+    """Amounts [..., H, W] from 0 to `top` in the colours of viridis, [..., 3, H, W]."""
+    colours = torch.tensor([[int(code[i:i + 2], 16) / 255 for i in (0, 2, 4)] for code in VIRIDIS])
+    position = (values / max(top, 1e-9)).clamp(0, 1) * (len(colours) - 1)
+    low = position.floor().clamp_max(len(colours) - 2).long()
+    share = (position - low)[..., None]
+    return (colours[low] * (1 - share) + colours[low + 1] * share).movedim(-1, -3)
+
+
+def rows(inputs: Sequence[Tensor], translations: Sequence[Translation], top: float | None = None) -> list[list[Tensor]]:
+    """The rows of a translation's picture, for `mmvae.pictures.sheet`: each input, then its mean, spread and samples.
+
+    Arguments:
+        inputs: N pictures [C, H, W].
+        translations: Of each model; an input's rows lie one below the other.
+        top: The spread that is drawn brightest; by default the largest there is.
+    """
+    top = scale_of(translations) if top is None else top
+    return [[picture, each.mean[i], heat(each.stddev[i], top), *each.samples[i]] for i, picture in enumerate(inputs) for each in translations]
+
+
+def scale_of(translations: Sequence[Translation]) -> float:
+    """The largest spread of any pixel, for one scale over all maps."""
+    return max((float(each.stddev.max()) for each in translations), default=0.0)
+
+
+def read(readers: Readers, modality: str, pictures: Tensor) -> dict[str, NDArray]:
+    """What readers see in pictures [..., C, H, W]: {factor: [...]} in the factor's unit, or indices into its values."""
+    readings = readers.read({modality: pictures.flatten(0, -4)})[modality]
+    return {name: reading.value.reshape(pictures.shape[:-3]).numpy() for name, reading in readings.items()}
+
+
+def role_of(factor: Factor, to: str) -> str:
+    """What should become of a factor in pictures of `to`: one of `ROLES`."""
+    return "kept" if factor.owner is None else "free" if factor.owner == to else "neutral"
+
+
+def expected(factors: Sequence[Factor], labels: Mapping[str, NDArray], to: str) -> dict[str, NDArray]:
+    """What pictures of `to` should show of inputs with these labels, {factor: [N]}; free factors and such without a neutral value are left out."""
+    wanted = {}
+    for factor in factors:
+        role = role_of(factor, to)
+        if role == "kept" and factor.name in labels:
+            wanted[factor.name] = labels[factor.name]
+        elif role == "neutral" and factor.neutral is not None:
+            wanted[factor.name] = np.full(len(next(iter(labels.values()))), factor.neutral)
+    return wanted
+
+
+def check(model: MultimodalVAE, data: PairedDataset, readers: Readers, to: str, ids: Sequence[int] | Tensor, samples: int = 8,
+          seed: int = 0) -> list[Kept]:
+    """Whether translations of many items keep what is shared, leave the source's own factors neutral, and vary in what is free.
+
+    Arguments:
+        ids: The items to translate.
+
+    Raises:
+        CannotInfer: Where the variant has no posterior given the other modality alone.
+    """
+    source = next(name for name in model.names if name != to)
+    readings: list[dict[str, NDArray]] = []
+    labels: list[Mapping[str, Tensor]] = []
+    for chunk in torch.as_tensor(ids).split(32):
+        images, true = data.items(chunk)
+        with torch.inference_mode():
+            posterior = model.posterior({source: images[source]})
+        readings.append(read(readers, to, translate(model, posterior, to, samples, seed).samples))
+        labels.append(true)
+    truth = {f.name: np.concatenate([part[f.name].numpy() for part in labels]) for f in data.factors}
+    wanted = expected(data.factors, truth, to)
+    found = []
+    for factor in data.factors:
+        role = role_of(factor, to)
+        if role != "free" and factor.name not in wanted:
+            continue
+        seen = np.concatenate([part[factor.name] for part in readings])
+        spread = float(np.std(factor.values)) if role == "free" and factor.kind == "ordered" else float("nan")
+        found.append(Kept(factor, role, preserved(seen, wanted.get(factor.name, truth[factor.name]), factor),
+                          readers.accuracy.get(to, {}).get(factor.name, {}), spread))
+    return found

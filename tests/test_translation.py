@@ -1,0 +1,116 @@
+"""Translations are checked against drawing the same codes by hand, and their verdicts against readers that cannot err."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmvae.data.base import Factor, PairedDataset
+from mmvae.explore import encode, swap
+from mmvae.readers import Reading, Readers
+from mmvae.translation import check, heat, restyle, rows, translate
+from tests.tiny import A, B, tiny_images, tiny_model
+
+VARIANTS = ["dmvae", "joint-poe", "mmvae", "mopoe", "mumo"]
+GLOW = Factor("glow", "ordered", (0.0, 0.25, 0.5, 0.75, 1.0))
+OWN = Factor("own", "ordered", (0.0, 0.5, 1.0), owner="a", neutral=0.5)
+OTHER = Factor("other", "ordered", (0.0, 0.5, 1.0), owner="b", neutral=0.5)
+
+
+class Glow(PairedDataset):
+    """The labels are what the reader below would say of the second picture."""
+
+    name, title, modalities, factors = "glow", "Glow", (A, B), (GLOW, OWN, OTHER)
+
+    def split(self, name):
+        return torch.arange(40)
+
+    def items(self, ids):
+        x = tiny_images(40)
+        glow = x["b"].mean((1, 2, 3))
+        return {name: each[ids] for name, each in x.items()}, {"glow": glow[ids], "own": torch.zeros(len(ids)), "other": torch.ones(len(ids))}
+
+
+class Brightness:
+    """Reads the mean brightness, whatever it is asked for."""
+
+    def read(self, images):
+        return {f.name: Reading(images.mean((1, 2, 3))) for f in Glow.factors}
+
+
+READERS = Readers("glow", {"a": Brightness(), "b": Brightness()}, {"b": {"glow": {"error": 0.0, "within_step": 1.0}}})
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_samples_are_those_of_the_model_for_each_input_alone(variant):
+    model, images = tiny_model(variant), tiny_images(3)
+    found = translate(model, model.posterior({"a": images["a"]}), "b", samples=4, seed=5)
+    assert found.samples.shape == (3, 4, 3, 32, 32)
+    for i in range(3):
+        torch.testing.assert_close(found.samples[i], model.translate({"a": images["a"][i:i + 1]}, "b", 4, seed=5)[0])
+        code = {name: part[i] for name, part in found.codes.items()}
+        torch.testing.assert_close(model.decode(code)["b"], found.samples[i])
+
+
+def test_all_inputs_and_all_variants_get_the_same_private_codes():
+    codes = [translate(m, m.posterior({"a": tiny_images(2)["a"]}), "b", 3, seed=1).codes["z_b"] for m in map(tiny_model, ("dmvae", "mmpoe-v2", "mumo"))]
+    for code in codes:
+        torch.testing.assert_close(code[0], code[1])
+        torch.testing.assert_close(code, codes[0])
+    assert codes[0][0].std(0).min() > 0.05
+
+
+@torch.inference_mode()
+def test_mean_and_spread_are_those_of_the_pictures():
+    model = tiny_model("dmvae")
+    posterior = model.posterior({"a": tiny_images(2)["a"]})
+    found = translate(model, posterior, "b", 5)
+    torch.testing.assert_close(found.mean, model.decode({name: q.mean for name, q in posterior.items()})["b"])
+    by_hand = np.sqrt(np.square(found.samples.numpy() - found.samples.numpy().mean(1, keepdims=True)).mean((1, 2)))
+    np.testing.assert_allclose(found.stddev.numpy(), by_hand, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_style_from_another_image_is_its_private_code():
+    model, images = tiny_model("dmvae"), tiny_images(5)
+    content, style = encode(model, {"a": images["a"][:2]}), encode(model, {"b": images["b"][2:]})
+    found = restyle(model, content, style, "b")
+    torch.testing.assert_close(found.samples, swap(model, content, style)["b"])
+    torch.testing.assert_close(found.codes["z_b"][1, 2], style["z_b"][2])
+    with pytest.raises(ValueError, match="no private code of b"):
+        flat = tiny_model("wg-v2")
+        restyle(flat, encode(flat, {"a": images["a"]}), encode(flat, {"b": images["b"]}), "b")
+
+
+def test_heat_goes_from_dark_to_bright_and_no_further():
+    colours = heat(torch.tensor([[0.0, 0.5, 1.0, 9.0]]), 1.0)
+    assert colours.shape == (3, 1, 4)
+    brightness = colours.mean(0)[0]
+    assert brightness[0] < brightness[1] < brightness[2] == brightness[3]
+    torch.testing.assert_close(colours[:, 0, 0], torch.tensor([0x44, 0x01, 0x54]) / 255)
+
+
+def test_the_rows_of_one_input_lie_together_under_one_scale():
+    images = tiny_images(2)["a"]
+    found = [translate(m, m.posterior({"a": images}), "b", 3) for m in (tiny_model("dmvae"), tiny_model("mumo"))]
+    sheet = rows(list(images), found)
+    assert len(sheet) == 4 and all(len(row) == 1 + 2 + 3 for row in sheet)
+    torch.testing.assert_close(sheet[1][0], images[0])
+    torch.testing.assert_close(sheet[3][3], found[1].samples[1, 0])
+    top = max(float(each.stddev.max()) for each in found)
+    torch.testing.assert_close(sheet[2][2], heat(found[0].stddev[1], top))
+
+
+def test_the_check_compares_each_factor_with_what_should_become_of_it():
+    model, data = tiny_model("dmvae"), Glow()
+    ids = torch.arange(40)
+    kept, neutral, free = check(model, data, READERS, "b", ids, samples=3, seed=2)
+    assert [each.role for each in (kept, neutral, free)] == ["kept", "neutral", "free"]
+    images, labels = data.items(ids)
+    drawn = torch.stack([model.translate({"a": x[None]}, "b", 3, seed=2)[0].mean((1, 2, 3)) for x in images["a"]])
+    assert kept.measured.error == pytest.approx((drawn - labels["glow"][:, None]).abs().mean().item(), abs=1e-5)
+    assert neutral.measured.error == pytest.approx((drawn - 0.5).abs().mean().item(), abs=1e-5)
+    assert free.measured.spread == pytest.approx(drawn.std(1, correction=0).mean().item(), abs=1e-5)
+    assert free.real_spread == pytest.approx(np.std([0, 0.5, 1])) and np.isnan(kept.real_spread)
+    assert kept.ceiling["within_step"] == 1.0
