@@ -1,0 +1,335 @@
+"""A run is a recipe: the same seed gives the same bits, stopped or killed in between or not."""
+
+import json
+import math
+import os
+import signal
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import A, TinyPairs, tiny_images, tiny_model
+
+import mmvae.training
+from mmvae.checkpoints import open_checkpoint
+from mmvae.objective import loss
+from mmvae.presets import Settings
+from mmvae.training import Diverged, RunError, start, train, update
+
+SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
+CPU = torch.device("cpu")
+
+
+def begin(run: Path, variant: str = "mmpoe-v2", settings: Settings = SETTINGS) -> Path:
+    start(run, tiny_model(variant), settings)
+    return run
+
+
+def trained(run: Path, variant: str = "mmpoe-v2", settings: Settings = SETTINGS) -> Path:
+    assert train(begin(run, variant, settings), TinyPairs()) == "finished"
+    return run
+
+
+def events(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+
+
+def assert_same_bits(one: Path, other: Path) -> None:
+    for name in ("weights.safetensors", "best.safetensors", "state.safetensors"):
+        first, second = load_file(one / name), load_file(other / name)
+        assert first.keys() == second.keys()
+        assert [key for key in first if not torch.equal(first[key], second[key])] == []
+    assert (one / "statistics.json").read_text() == (other / "statistics.json").read_text()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A run that went through without a stop."""
+    return trained(tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_the_same_seed_gives_the_same_bits_whatever_was_drawn_before(whole, tmp_path):
+    torch.rand(17)
+    assert_same_bits(whole, trained(tmp_path / "again"))
+
+
+def test_another_seed_gives_other_weights(whole, tmp_path):
+    other = trained(tmp_path / "other", settings=replace(SETTINGS, seed=4))
+    assert not torch.equal(*(load_file(run / "weights.safetensors")["encoders.a.head.0.weight"] for run in (whole, other)))
+
+
+@pytest.mark.parametrize("at", [1, 4, 9])
+def test_a_run_stopped_and_resumed_has_the_bits_of_one_that_was_not(whole, tmp_path, at):
+    run, asked = begin(tmp_path / "stopped"), iter(range(1, 100))
+    assert train(run, TinyPairs(), stopped=lambda: next(asked) == at) == "stopped"
+    assert events(run)[-1] | {"event": "stopped", "step": at} == events(run)[-1]
+    assert train(run, TinyPairs()) == "finished"
+    assert_same_bits(whole, run)
+
+
+@pytest.mark.parametrize("variant", ["mmvae", "mmvae-plus", "mopoe"])
+def test_learned_priors_and_mixtures_resume_to_the_bit_too(tmp_path, variant):
+    settings, asked = replace(SETTINGS, steps=4, batch_size=4), iter(range(1, 100))
+    run = begin(tmp_path / "stopped", variant, settings)
+    train(run, TinyPairs(), stopped=lambda: next(asked) == 2)
+    train(run, TinyPairs())
+    assert_same_bits(trained(tmp_path / "whole", variant, settings), run)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_until_killed(run: Path, where: str, step: int) -> None:
+    """Trains, and dies on the spot at an event or with half of that step's state on the disk."""
+    def save_half(tensors, file, metadata):
+        save_file(tensors, file, metadata=metadata)
+        if metadata["step"] == str(step):
+            os.truncate(file, os.path.getsize(file) // 2)
+            die()
+
+    if where == "half-written":
+        mmvae.training.save_file = save_half
+    train(run, TinyPairs(), on_event=lambda event: (event["event"], event["step"]) == (where, step) and die())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+@pytest.mark.parametrize(("where", "step", "survives"), [("step", 6, 4), ("validation", 8, 4), ("half-written", 8, 4), ("step", 3, 0)])
+def test_a_run_killed_anywhere_and_resumed_has_the_bits_of_one_that_was_not(whole, tmp_path, where, step, survives):
+    run = begin(tmp_path / "killed")
+    child = os.fork()  # a process of its own, without a second import of torch
+    if child == 0:
+        try:
+            train_until_killed(run, where, step)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    with open(run / "events.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"event": "step", "st')  # as a kill in the middle of a line leaves it
+    assert train(run, TinyPairs()) == "finished"
+    assert_same_bits(whole, run)
+    told = events(run)
+    assert ("resumed", survives) in [(e["event"], e["step"]) for e in told] or survives == 0
+    assert [e["step"] for e in told] == sorted(e["step"] for e in told)
+    assert [e["step"] for e in told if e["event"] == "step"] == list(range(1, 11))
+
+
+def test_events_tell_each_term_the_kl_of_each_dimension_and_the_pace(whole):
+    told = events(whole)
+    assert (told[0]["event"], told[-1]["event"]) == ("started", "finished")
+    steps = [e for e in told if e["event"] == "step"]
+    assert [e["step"] for e in steps] == list(range(1, 11))
+    for event in steps:
+        assert {name: len(values) for name, values in event["kl"].items()} == {"z_a": 2, "z_shared": 4, "z_b": 3}
+        assert set(event["parts"]) >= {"J reconstruction a", "J kl z_shared", "I kl z_a", "T reconstruction b"}
+        assert event["steps"] == 10 and event["pairs_per_second"] > 0 and event["seconds_left"] >= 0
+    # warm-up is over by the tenth step: the total is the weighted sum of its parts
+    weighted = sum(value * (A.weight if name.endswith("reconstruction a") else 1) for name, value in steps[-1]["parts"].items())
+    assert steps[-1]["total"] == pytest.approx(weighted, rel=1e-5)
+    assert [e["step"] for e in told if e["event"] == "validation"] == [4, 8, 10]
+
+
+def test_training_lowers_the_loss(tmp_path):
+    run = trained(tmp_path / "longer", "joint-poe", replace(SETTINGS, steps=40, snapshot=40, batch_size=16))
+    totals = [e["total"] for e in events(run) if e["event"] == "step"]
+    assert sum(totals[-5:]) < 0.8 * sum(totals[:5])
+
+
+def test_best_weights_are_those_of_the_lowest_validation(whole):
+    validations = {e["step"]: e["total"] for e in events(whole) if e["event"] == "validation"}
+    model, data = open_checkpoint(whole, weights="best.safetensors").model, TinyPairs()
+    images, _ = data.items(data.split("validation"))
+    values = [loss(model, {k: x[i:i + 8] for k, x in images.items()}).total.item() for i in range(0, 32, 8) for _ in range(4)]
+    assert sum(values) / len(values) == pytest.approx(min(validations.values()), rel=0.02)
+    last = load_file(whole / "weights.safetensors")
+    same = all(torch.equal(tensor, last[name]) for name, tensor in load_file(whole / "best.safetensors").items())
+    assert same == (min(validations, key=validations.get) == 10)
+
+
+def test_weights_of_a_finished_run_open_as_a_checkpoint_with_statistics(whole):
+    checkpoint = open_checkpoint(whole)
+    assert not checkpoint.model.training
+    assert {name: len(block["mean"]) for name, block in checkpoint.statistics["blocks"].items()} == {"z_a": 2, "z_shared": 4, "z_b": 3}
+
+
+def test_a_run_can_go_on_for_longer_than_it_was_meant_to(tmp_path):
+    run = trained(tmp_path / "run", settings=replace(SETTINGS, steps=3))
+    assert train(run, TinyPairs(), until=5) == "finished"
+    assert [e["step"] for e in events(run) if e["event"] == "step"] == [1, 2, 3, 4, 5]
+
+
+# ---- one step
+
+def settings_and_optimizer(model, **changes):
+    return replace(SETTINGS, **changes), torch.optim.Adam(model.parameters(), lr=1e-3)
+
+
+def test_kl_warms_up_linearly_and_the_rate_decays_over_the_second_half(tmp_path, monkeypatch):
+    seen = []
+
+    def spy(model, images, *, beta, generator):
+        seen.append(beta)
+        return loss(model, images, beta=beta, generator=generator)
+
+    def spied_update(model, optimizer, *rest):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return update(model, optimizer, *rest)
+
+    rates: list[float] = []
+    run = begin(tmp_path / "run", "joint-poe", replace(SETTINGS, steps=8, warmup=4, snapshot=8, learning_rate=0.01))
+    monkeypatch.setattr("mmvae.training.update", spied_update)
+    monkeypatch.setattr("mmvae.training._validate", lambda *_: 0.0)
+    monkeypatch.setattr("mmvae.training.loss", spy)
+    train(run, TinyPairs())
+    assert seen == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+    assert rates == pytest.approx([0.01] * 5 + [0.0075, 0.005, 0.0025])
+
+
+def test_gradients_are_clipped_to_their_largest_norm():
+    model = tiny_model("mvae")
+    settings, optimizer = settings_and_optimizer(model, clip=0.5)
+    update(model, optimizer, TinyPairs(), settings, 0, CPU)
+    assert torch.stack([p.grad.norm() for p in model.parameters()]).norm().item() == pytest.approx(0.5, rel=1e-3)
+
+
+def test_a_step_depends_on_the_seed_and_its_number_alone():
+    totals = []
+    for seed, step in [(3, 5), (3, 5), (3, 6), (4, 5)]:
+        model = tiny_model("mvae")
+        settings, optimizer = settings_and_optimizer(model, seed=seed, warmup=0)
+        totals.append(update(model, optimizer, TinyPairs(), settings, step, CPU).total.item())
+    assert totals[0] == totals[1] and len(set(totals)) == 3
+
+
+# ---- what stops a run, in one line
+
+class Spoiled(TinyPairs):
+    """Its sixth batch holds a pixel that is no number."""
+
+    drawn = 0
+
+    def augment(self, images, rng):
+        self.drawn += 1
+        if self.drawn == 6:
+            images["a"][0, 0, 3, 3] = math.nan
+        return images
+
+
+def test_a_loss_that_is_no_number_stops_the_run_at_its_step_and_term(tmp_path):
+    run = begin(tmp_path / "run")
+    with pytest.raises(Diverged, match=r"^step 6: the loss is not finite; its term 'J reconstruction a' is nan$"):
+        train(run, Spoiled())
+    assert events(run)[-1] | {"event": "diverged", "step": 6} == events(run)[-1]
+    assert "J reconstruction a" in events(run)[-1]["message"]
+    assert train(run, TinyPairs()) == "finished"  # from the last snapshot, with sound data
+    assert [e["step"] for e in events(run) if e["event"] == "step"] == list(range(1, 11))
+
+
+@pytest.mark.parametrize(("parameter", "term"), [("decoders.b.trunks.0.0.bias", "J reconstruction b"), ("decoders.a.trunks.0.0.bias", "J reconstruction a")])
+def test_the_term_that_is_not_finite_is_named(parameter, term):
+    model = tiny_model("mumo")
+    settings, optimizer = settings_and_optimizer(model)
+    with torch.no_grad():
+        model.get_parameter(parameter)[0] = math.nan
+    with pytest.raises(Diverged, match=f"step 8: .* term '{term}' is nan"):
+        update(model, optimizer, TinyPairs(), settings, 7, CPU)
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone():
+    model = tiny_model("mvae")
+    settings, optimizer = settings_and_optimizer(model)
+    model.get_parameter("decoders.b.stem.0.bias").register_hook(lambda gradient: gradient * math.inf)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    with pytest.raises(Diverged, match="step 1: the gradient's norm is not finite while the loss is"):
+        update(model, optimizer, TinyPairs(), settings, 0, CPU)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+
+
+def spoil_state(run: Path, how: str) -> None:
+    state = run / "state.safetensors"
+    if how == "half":
+        os.truncate(state, state.stat().st_size // 2)
+    elif how == "empty":
+        state.write_bytes(b"")
+    elif how == "pickle":
+        torch.save({"model": {}}, state)
+    else:
+        state.write_bytes((Path(run.parent / "other") / "state.safetensors").read_bytes())
+
+
+@pytest.mark.parametrize("how", ["half", "empty", "pickle", "another model's"])
+def test_a_state_that_is_not_whole_is_refused_in_one_line(tmp_path, how):
+    short = replace(SETTINGS, steps=2)
+    run = trained(tmp_path / "run", settings=short)
+    if how == "another model's":
+        trained(tmp_path / "other", "mumo", short)
+    spoil_state(run, how)
+    before = (run / "state.safetensors").read_bytes()
+    with pytest.raises(RunError, match="state.safetensors: cannot be resumed from") as caught:
+        train(run, TinyPairs(), until=4)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    assert (run / "state.safetensors").read_bytes() == before
+
+
+def test_a_folder_without_a_run_and_one_with_a_malformed_configuration_are_refused(tmp_path):
+    with pytest.raises(RunError, match="config.json"):
+        train(tmp_path / "nowhere", TinyPairs())
+    run = begin(tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    for training in ({}, asdict(SETTINGS) | {"steps": "many"}, asdict(SETTINGS) | {"colour": 1}, None, asdict(SETTINGS) | {"batch_size": 0}):
+        (run / "config.json").write_text(json.dumps(config | {"training": training} if training != {} else {k: v for k, v in config.items() if k != "training"}))
+        with pytest.raises(RunError, match="config.json"):
+            train(run, TinyPairs())
+
+
+def test_data_of_other_modalities_are_refused(tmp_path):
+    class Others(TinyPairs):
+        modalities = (replace(A, name="c"), TinyPairs.modalities[1])
+
+    with pytest.raises(RunError, match=r"a \(1×28×28\).* c \(1×28×28\)"):
+        train(begin(tmp_path / "run"), Others())
+
+
+def test_a_run_is_not_started_over_another(whole):
+    before = (whole / "config.json").read_text()
+    with pytest.raises(RunError, match="already holds a run"):
+        start(whole, tiny_model("mumo"), SETTINGS)
+    assert (whole / "config.json").read_text() == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(RunError, match="cuda was asked for"):
+        train(begin(tmp_path / "run", settings=replace(SETTINGS, device="cuda")), TinyPairs())
+    with pytest.raises(RunError, match="'tpu' is none of auto, cpu, cuda"):
+        train(begin(tmp_path / "other", settings=replace(SETTINGS, device="tpu")), TinyPairs())
+
+
+@pytest.mark.parametrize("change", [{"steps": 0}, {"batch_size": 0}, {"snapshot": -1}, {"learning_rate": 0.0}, {"learning_rate": math.nan}, {"warmup": -1}, {"clip": 0.0},
+                                    {"precision": "float8"}])
+def test_settings_that_cannot_train_are_refused(change):
+    with pytest.raises(ValueError):
+        replace(SETTINGS, **change)
+
+
+def test_training_leaves_no_temporary_file_behind(whole):
+    assert [path.name for path in whole.iterdir() if path.name.startswith(".config") or path.name.startswith(".weights") or path.name.startswith(".state")] == []
+
+
+def test_bfloat16_trains_close_to_full_precision():
+    totals = {}
+    for precision in ("float32", "bfloat16"):
+        model = tiny_model("joint-poe")
+        settings, optimizer = settings_and_optimizer(model, precision=precision)
+        totals[precision] = update(model, optimizer, TinyPairs(), settings, 0, CPU).total.item()
+        assert all(p.dtype == torch.float32 and torch.isfinite(p.grad).all() for p in model.parameters())
+    assert totals["bfloat16"] == pytest.approx(totals["float32"], rel=0.02) and totals["bfloat16"] != totals["float32"]
+
+
+def test_images_are_not_altered_by_a_loss():
+    images = tiny_images()
+    before = {name: x.clone() for name, x in images.items()}
+    loss(tiny_model("dmvae"), images).total.backward()
+    assert all(torch.equal(images[name], before[name]) for name in images)
