@@ -99,8 +99,9 @@ def checkpoint(name: str) -> Checkpoint:
 
 def data_for(opened: Checkpoint) -> PairedDataset | None:
     """The data set a model was trained on, or None where its images are not on this machine."""
+    source = opened.config.get("source") or opened.model.dataset
     try:
-        return data_named(opened.config.get("source") or opened.model.dataset)
+        return data_named(source) if source else None
     except DataError:
         return None
 

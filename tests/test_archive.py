@@ -1,0 +1,103 @@
+"""A checkpoint travels as one file; a file that is none, or more than that, adds nothing."""
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from mmvae import archive
+from mmvae.checkpoints import CheckpointError, catalogue, config_of, open_checkpoint, save
+from tests.tiny import tiny_model
+
+
+@pytest.fixture
+def folder(tmp_path):
+    model = tiny_model("mumo")
+    save(tmp_path / "runs" / "mine", model, config_of(model, {}), {"items": 0, "blocks": {}})
+    (tmp_path / "runs" / "mine" / "state.safetensors").write_bytes(b"what resuming needs")
+    return tmp_path / "runs" / "mine"
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+def zipped(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def files_below(home):
+    return sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+
+
+def test_what_is_packed_unpacks_to_the_same_model(folder, home):
+    name = archive.unpack(archive.pack(folder), "mine.zip", home)
+    opened, original = open_checkpoint(catalogue(home)[name]), open_checkpoint(folder)
+    assert name == "mine"
+    assert opened.config == original.config and opened.statistics == original.statistics
+    assert all((value == original.model.state_dict()[key]).all() for key, value in opened.model.state_dict().items())
+
+
+def test_only_a_checkpoints_own_files_are_packed_and_unpacked(folder, home):
+    with zipfile.ZipFile(io.BytesIO(archive.pack(folder))) as file:
+        assert sorted(file.namelist()) == ["mine/config.json", "mine/statistics.json", "mine/weights.safetensors"]
+        content = {f"x/{name.split('/')[1]}": file.read(name) for name in file.namelist()}
+    name = archive.unpack(zipped(**content, **{"x/run.sh": b"rm -rf", "x/../../escaped": b"out", "/etc/absolute": b"out", "notes.txt": b""}), "x.zip", home)
+    assert files_below(home.parent / "home") == [f"uploads/{name}/{file}" for file in ("config.json", "statistics.json", "weights.safetensors")]
+
+
+def test_a_name_that_is_taken_gets_a_number_and_strange_characters_go(folder, home):
+    packed = archive.pack(folder)
+    assert [archive.unpack(packed, "../my model!.zip", home) for _ in range(3)] == ["my-model", "my-model-2", "my-model-3"]
+
+
+def test_a_file_at_the_top_of_the_zip_is_found_too(folder, home):
+    content = {name: (folder / name).read_bytes() for name in ("config.json", "weights.safetensors")}
+    assert archive.unpack(zipped(**content), "top.zip", home) == "top"
+
+
+@pytest.mark.parametrize(("content", "complaint"), [
+    (b"not a zip", "not a zip that can be read"),
+    (zipped(**{"readme.txt": b""}), "found none"),
+    (zipped(**{"a/config.json": b"{}", "b/config.json": b"{}"}), "found 2 of them"),
+    (zipped(**{"config.json": b"[]"}), "expected a JSON object"),
+    (zipped(**{"config.json": b'{"schema": 99}'}), "schema version 99"),
+])
+def test_what_is_no_checkpoint_gets_one_line_and_leaves_nothing(content, complaint, home):
+    with pytest.raises(CheckpointError, match=complaint) as error:
+        archive.unpack(content, "bad.zip", home)
+    assert str(error.value).startswith("bad.zip") and "\n" not in str(error.value) and str(home) not in str(error.value)
+    assert files_below(home) == []
+
+
+def test_a_damaged_zip_gets_one_line(folder, home):
+    packed = bytearray(archive.pack(folder))
+    packed[len(packed) // 2] ^= 0xFF  # in the midst of the weights
+    with pytest.raises(CheckpointError, match="not a zip that can be read|not finite"):
+        archive.unpack(bytes(packed), "damaged.zip", home)
+    assert files_below(home) == []
+
+
+def test_weights_of_another_model_are_refused(folder, home):
+    config = json.loads((folder / "config.json").read_text())
+    config["blocks"][1]["dim"] += 1
+    content = {"config.json": json.dumps(config).encode(), "weights.safetensors": (folder / "weights.safetensors").read_bytes()}
+    with pytest.raises(CheckpointError, match="the configuration needs"):
+        archive.unpack(zipped(**content), "other.zip", home)
+    assert files_below(home) == []
+
+
+def test_a_file_that_swells_beyond_its_limit_is_stopped(home, monkeypatch):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("config.json", b" " * (3 << 20))
+    assert len(buffer.getvalue()) < 10_000
+    with pytest.raises(CheckpointError, match="unpacks to more than 1 MB"):
+        archive.unpack(buffer.getvalue(), "bomb.zip", home)
+    assert files_below(home) == []

@@ -1,0 +1,98 @@
+"""Models and data of the app are opened once, shared between threads, and noticed when they change."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from mmvae.checkpoints import CheckpointError, config_of, save
+from mmvae.data import DataError
+from tests.tiny import tiny_model
+from ui import models
+from ui.models import Recent
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
+    model = tiny_model("mumo")
+    save(tmp_path / "runs" / "mine", model, config_of(model, {}), {"items": 0, "blocks": {}})
+    return tmp_path
+
+
+def test_the_values_asked_for_last_are_kept_and_no_more():
+    made = []
+    recent = Recent(2, lambda key: made.append(key) or key.upper())
+    assert [recent(key) for key in "abacab"] == list("ABACAB")
+    assert made == list("abcb")  # b went when c came, since a had been asked for again
+
+
+def test_a_value_is_made_once_however_many_ask_at_a_time():
+    made = []
+
+    def make(key):
+        made.append(key)
+        time.sleep(0.05)
+        return object()
+
+    recent = Recent(2, make)
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(recent("a"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == ["a"] and len(set(map(id, got))) == 1
+
+
+def test_what_is_there_is_given_while_something_else_is_made():
+    release = threading.Event()
+    recent = Recent(2, lambda key: release.wait(10) if key == "slow" else key)
+    recent("quick")
+    thread = threading.Thread(target=recent, args=("slow",))
+    thread.start()
+    try:
+        assert recent("quick") == "quick" and thread.is_alive()
+    finally:
+        release.set()
+        thread.join()
+
+
+def test_a_value_that_could_not_be_made_is_tried_anew():
+    results = iter([ValueError("not yet"), "there"])
+
+    def make(key):
+        result = next(results)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    recent = Recent(2, make)
+    with pytest.raises(ValueError, match="not yet"):
+        recent("a")
+    assert recent("a") == "there"
+
+
+def test_a_model_is_shared_until_its_files_change(home):
+    first = models.checkpoint("mine")
+    assert models.checkpoint("mine") is first
+    other = tiny_model("mumo", seed=1)
+    save(home / "runs" / "mine", other, config_of(other, {}), {"items": 0, "blocks": {}})
+    second = models.checkpoint("mine")
+    key = next(iter(other.state_dict()))
+    assert torch.equal(second.model.state_dict()[key], other.state_dict()[key])
+
+
+def test_a_model_that_is_not_there_is_named(home):
+    with pytest.raises(CheckpointError, match="no model 'yours'"):
+        models.checkpoint("yours")
+
+
+def test_opening_a_model_renders_and_downloads_nothing(home):
+    for name in ("faces", "digits", "mnist-svhn"):
+        with pytest.raises(DataError):
+            models.data_named(name)
+    assert models.data_for(models.checkpoint("mine")) is None
+    assert list(home.rglob("*.np[yz]")) == []

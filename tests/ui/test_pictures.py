@@ -1,0 +1,77 @@
+"""The moving picture of a model shows what its columns say: a private block moves its own picture alone."""
+
+import asyncio
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+
+from mmvae.checkpoints import Checkpoint, config_of, save
+from tests.tiny import tiny_model
+from ui import pictures
+from ui.pictures import CELL, COLUMNS, FRAMES, GAP, frames_of
+
+
+def opened(variant):
+    model = tiny_model(variant)
+    codes = {block.name: {"mean": np.random.default_rng(0).normal(size=(20, block.dim)).tolist()} for block in model.blocks}
+    return Checkpoint(None, model, {}, {"reference": {"codes": {"a+b": codes}}}, {})
+
+
+def moves(frames, row, column):
+    top, left = row * (CELL + GAP), column * (CELL + GAP)
+    cell = frames[:, top:top + CELL, left:left + CELL].astype(int)
+    return np.abs(cell - cell[0]).max() > 0
+
+
+def test_a_private_block_moves_its_own_picture_and_the_shared_one_both():
+    frames = frames_of(opened("mumo"))
+    assert frames.shape == (FRAMES, 2 * CELL + GAP, COLUMNS * (CELL + GAP) - GAP, 3)
+    assert [[moves(frames, row, column) for column in range(3)] for row in (0, 1)] == [[True, True, False], [False, True, True]]
+
+
+def test_without_private_blocks_every_column_moves_both_pictures():
+    frames = frames_of(opened("joint-poe"))
+    assert all(moves(frames, row, column) for row in (0, 1) for column in range(3))
+
+
+def test_a_model_without_statistics_is_drawn_from_its_prior():
+    model = tiny_model("mumo")
+    assert frames_of(Checkpoint(None, model, {}, {}, {})).std() > 0
+
+
+@pytest.fixture
+def get(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
+    model = tiny_model("mumo")
+    save(tmp_path / "checkpoints" / "mine", model, config_of(model, {}))
+    return lambda path: asyncio.run(answer(path))
+
+
+async def answer(path):
+    """Status, type and content of what the routes answer to a request for this path."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "query_string": b"", "headers": []}
+    await Starlette(routes=pictures.routes)(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"])[b"content-type"], sent[1]["body"]
+
+
+def test_the_route_answers_with_the_picture_of_a_model(get):
+    status, kind, content = get("/picture/mine")
+    assert (status, kind) == (200, b"image/jpeg")
+    assert Image.open(io.BytesIO(content)).size == (COLUMNS * (CELL + GAP) - GAP, FRAMES * (2 * CELL + GAP))
+
+
+@pytest.mark.parametrize("name", ["yours", "..", "../mine", "mine/../mine"])
+def test_the_route_knows_no_other_names(get, name):
+    assert get(f"/picture/{name}")[0] == 404
