@@ -10,8 +10,8 @@ Knows arrays only: any codes with shape [N, D], from any model.
 from __future__ import annotations
 
 __all__ = [
-    "PCA", "TSNE", "UMAP", "Cancelled", "Embedding", "cached_embed", "embed", "params_from_json", "params_to_json", "preservation",
-    "warm_up",
+    "PCA", "TSNE", "UMAP", "Cancelled", "Embedding", "Params", "cached_embed", "embed", "params_from_json", "params_to_json",
+    "preservation", "warm_up",
 ]  # fmt: skip
 
 import hashlib
@@ -290,7 +290,9 @@ def warm_up() -> None:
             _warm = True
 
 
-def preservation(codes: np.ndarray, positions: np.ndarray, neighbours: int = 15, sample: int = 2000, seed: int = 0) -> tuple[float, float]:
+def preservation(
+    codes: np.ndarray, positions: np.ndarray, neighbours: int = 15, sample: int = 2000, seed: int = 0
+) -> tuple[float, float]:
     """How well a map keeps neighbourhoods: (trustworthiness, recall), both 1 at best.
 
     Recall is the share of a code's nearest codes that are among its nearest on the map; by chance it is neighbours / N.
@@ -350,7 +352,8 @@ def _checked(codes: np.ndarray) -> np.ndarray:
         raise ValueError(f"codes need the shape [N, D] with D at least 1, got {list(codes.shape)}")
     wrong = ~np.isfinite(codes).all(axis=1)
     if wrong.any():
-        raise ValueError(f"{int(wrong.sum())} of {len(codes)} codes are not finite, the first at row {int(wrong.argmax())}; leave them out")
+        first = int(wrong.argmax())
+        raise ValueError(f"{int(wrong.sum())} of {len(codes)} codes are not finite, the first at row {first}; leave them out")
     return codes
 
 

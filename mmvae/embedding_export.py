@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["write_csv", "write_html", "write_projector"]
 
 import csv
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +41,9 @@ def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: La
             writer.writerow([item, f"{x:.6g}", f"{y:.6g}", *values])
 
 
-def write_html(path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = "") -> None:
+def write_html(
+    path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = ""
+) -> None:
     """Write a page that draws the map without a network: zoom, pan, hover with id and labels, a legend that toggles.
 
     Arguments:
@@ -75,18 +78,22 @@ def write_html(path: str | Path, ids: Sequence, positions: np.ndarray, labels: L
         scale = {"color": values, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": colour}}}
         traces = [points(everything, scale)]
     else:
-        traces = [points(np.flatnonzero(values == v), {"color": PALETTE[i % len(PALETTE)]}, str(v)) for i, v in enumerate(distinct)]
+        colours = itertools.cycle(PALETTE)
+        traces = [points(np.flatnonzero(values == value), {"color": next(colours)}, str(value)) for value in distinct]
     figure = go.Figure(traces)
     figure.update_layout(
-        title={"text": title}, template="plotly_dark", dragmode="pan", legend={"title": {"text": colour or ""}, "itemsizing": "constant"},
-        xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"}, showlegend=len(traces) > 1,
+        title={"text": title}, template="plotly_dark", dragmode="pan", showlegend=len(traces) > 1,
+        legend={"title": {"text": colour or ""}, "itemsizing": "constant"},
+        xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"},
     )  # fmt: skip
     page = figure.to_html(include_plotlyjs=True, full_html=True, config={"scrollZoom": True, "displaylogo": False})
     with _opened(path) as file:
         file.write(page)
 
 
-def write_projector(folder: str | Path, ids: Sequence, codes: np.ndarray, labels: Labels, thumbnails: np.ndarray | None = None) -> None:
+def write_projector(
+    folder: str | Path, ids: Sequence, codes: np.ndarray, labels: Labels, thumbnails: np.ndarray | None = None
+) -> None:
     """Write vectors.tsv, metadata.tsv, projector_config.pbtxt and, with thumbnails, sprite.png for TensorBoard's projector.
 
     Open with `tensorboard --logdir FOLDER`, or load the two .tsv files at projector.tensorflow.org.
@@ -112,7 +119,8 @@ def write_projector(folder: str | Path, ids: Sequence, codes: np.ndarray, labels
     if thumbnails is not None:
         image, width, height = _sprite(np.asarray(thumbnails))
         image.save(folder / "sprite.png")
-        sprite = f'  sprite {{\n    image_path: "sprite.png"\n    single_image_dim: {width}\n    single_image_dim: {height}\n  }}\n'
+        size = f"    single_image_dim: {width}\n    single_image_dim: {height}\n"
+        sprite = f'  sprite {{\n    image_path: "sprite.png"\n{size}  }}\n'
     config = f'embeddings {{\n  tensor_name: "codes"\n  tensor_path: "vectors.tsv"\n  metadata_path: "metadata.tsv"\n{sprite}}}\n'
     (folder / "projector_config.pbtxt").write_text(config, encoding="utf-8")
 

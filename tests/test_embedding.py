@@ -116,9 +116,9 @@ def test_a_map_keeps_more_neighbours_than_pca(codes, embedded):
 
 
 def test_tsne_keeps_as_many_neighbours_as_scikit_learns(codes):
-    trust, recall = preservation(codes, embed(codes, TSNE()).positions)
-    reference = manifold.TSNE(random_state=0).fit_transform(codes)
-    assert (trust, recall) == pytest.approx(preservation(codes, reference), abs=0.01)
+    few = codes[:300]
+    reference = manifold.TSNE(random_state=0).fit_transform(few)
+    assert preservation(few, embed(few, TSNE()).positions) == pytest.approx(preservation(few, reference), abs=0.01)
 
 
 def test_preservation_is_scikit_learns_trustworthiness_and_the_share_of_true_neighbours(codes):
@@ -182,9 +182,9 @@ def test_the_cache_gives_the_same_map_without_computing_it(tmp_path, codes, para
     first = cached_embed(codes[:200], params, tmp_path / "maps")
     monkeypatch.setattr(module, "embed", lambda *_: pytest.fail("computed again"))
     frames = []
-    second = cached_embed(codes[:200], params, tmp_path / "maps", lambda progress, positions: frames.append((progress, positions)))
+    second = cached_embed(codes[:200], params, tmp_path / "maps", lambda progress, _: frames.append(progress))
     np.testing.assert_array_equal(second.positions, first.positions)
-    assert [progress for progress, _ in frames] == [1.0]
+    assert frames == [1.0]
 
 
 def test_other_codes_parameters_and_algorithms_have_other_cache_entries(tmp_path, codes, monkeypatch):
@@ -203,7 +203,8 @@ def test_a_damaged_cache_entry_is_computed_again(tmp_path, codes, damage):
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     if damage == "another map's arrays":
-        np.savez(path, params=np.array(params_to_json(PCA())), positions=np.zeros((3, 2)), codes=codes, mean=first.mean, axes=first.axes)
+        misfit = {"positions": np.zeros((3, 2)), "codes": codes, "mean": first.mean, "axes": first.axes}
+        np.savez(path, params=np.array(params_to_json(PCA())), **misfit)
     else:
         middle = len(whole) // 2
         flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 64]) + whole[middle + 64 :]
