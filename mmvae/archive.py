@@ -1,36 +1,45 @@
-"""A checkpoint as one file: a zip of its folder, packed and unpacked without trust in what a file claims of itself."""
+"""A checkpoint or a run as one file: a zip of its folder, packed and unpacked without trust in what a file claims of itself."""
 
 from __future__ import annotations
 
-__all__ = ["pack", "unpack"]
+__all__ = ["LIMITS", "pack", "unpack"]
 
 import io
 import re
 import shutil
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
-from .checkpoints import CARD, CONFIG, STATISTICS, WEIGHTS, CheckpointError, catalogue, home_folder, open_checkpoint
+from .checkpoints import CARD, CONFIG, STATISTICS, UPLOADS, WEIGHTS, CheckpointError, catalogue, home_folder, open_checkpoint
 
 #: The files of a checkpoint, and the most bytes each may unpack to.
 LIMITS = {CONFIG: 1 << 20, STATISTICS: 16 << 20, CARD: 4 << 20, WEIGHTS: 512 << 20}
+#: The most bytes that a file of this path within the folder may unpack to; None for one that does not belong there.
+Limits = Callable[[str], int | None]
 MEMBERS = 1000  # entries of an archive that are looked at
+TOTAL = 2 << 30  # bytes that an archive may unpack to
 CHUNK = 1 << 20
 
 
-def pack(folder: Path) -> bytes:
-    """The files of a checkpoint's or a run's folder that make it a checkpoint, as a zip with that folder in it."""
+def pack(folder: Path, limits: Limits = LIMITS.get) -> bytes:
+    """The files of a checkpoint's or a run's folder that make it a checkpoint, as a zip with that folder in it.
+
+    Arguments:
+        limits: Says which files are packed, where that is not a checkpoint's own.
+    """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in LIMITS:
-            if (folder / name).is_file():
-                archive.write(folder / name, f"{folder.name}/{name}")
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:  # weights hardly shrink at any level
+        for file in sorted(folder.rglob("*")):
+            inside = file.relative_to(folder).as_posix()
+            if limits(inside) and file.is_file() and not file.is_symlink():
+                archive.write(file, f"{folder.name}/{inside}")
     return buffer.getvalue()
 
 
-def unpack(content: bytes, name: str, home: Path | None = None) -> str:
+def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits = LIMITS.get, into: str = UPLOADS) -> str:
     """Adds the checkpoint in a zip to the uploads, and returns the name it can be opened by.
 
     Of the archive only a checkpoint's own files are taken, from its top or from its one folder; nothing appears unless
@@ -40,15 +49,17 @@ def unpack(content: bytes, name: str, home: Path | None = None) -> str:
         content: The zip's bytes.
         name: What it is called; characters that a name cannot have are replaced, a name that is taken gets a number.
         home: As in `mmvae.checkpoints.catalogue`.
+        limits: Says which files are taken, where that is not a checkpoint's own.
+        into: The folder in `home` that it is added to.
 
     Raises:
         CheckpointError: Where it is no zip, holds no checkpoint, or one that cannot be opened.
     """
     home = home or home_folder()
-    incoming = home / "uploads" / ".incoming" / uuid4().hex
+    incoming = home / into / ".incoming" / uuid4().hex
     incoming.mkdir(parents=True)
     try:
-        _extract(content, name, incoming)
+        _extract(content, name, incoming, limits)
         try:
             open_checkpoint(incoming)
         except CheckpointError as error:
@@ -56,22 +67,24 @@ def unpack(content: bytes, name: str, home: Path | None = None) -> str:
         taken = catalogue(home)
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name.removesuffix(".zip")).strip("-")[:60] or "upload"
         final = next(candidate for candidate in (stem, *(f"{stem}-{i}" for i in range(2, len(taken) + 3))) if candidate not in taken)
-        incoming.rename(home / "uploads" / final)
+        incoming.rename(home / into / final)
         return final
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
 
 
-def _extract(content: bytes, name: str, into: Path) -> None:
+def _extract(content: bytes, name: str, into: Path, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member, file in _members(archive, name).items():
-                _copy(archive, file, into / member, LIMITS[member], name)
+            left = TOTAL
+            for member, file in _members(archive, name, limits).items():
+                (into / member).parent.mkdir(exist_ok=True)
+                left -= _copy(archive, file, into / member, min(limits(member), left), name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise CheckpointError(f"{name}: not a zip that can be read ({error}); expected the zip of a checkpoint's folder") from None
 
 
-def _members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, zipfile.ZipInfo]:
     """The checkpoint's files in the archive by name, all from the one folder that holds a configuration."""
     files = archive.infolist()
     if len(files) > MEMBERS:
@@ -80,12 +93,13 @@ def _members(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
     if len(folders) != 1:
         found = f"{len(folders)} of them" if folders else "none"
         raise CheckpointError(f"{name}: expected one folder with {CONFIG} and {WEIGHTS}, found {found}")
-    folder = folders.pop()
-    return {path.name: file for file in files if str((path := PurePosixPath(file.filename)).parent) == folder and path.name in LIMITS}
+    folder = PurePosixPath(folders.pop())
+    inside = {str(path.relative_to(folder)): file for file in files if (path := PurePosixPath(file.filename)).is_relative_to(folder)}
+    return {member: file for member, file in inside.items() if limits(member)}
 
 
-def _copy(archive: zipfile.ZipFile, file: zipfile.ZipInfo, target: Path, limit: int, name: str) -> None:
-    """Unpacks one file, stopping where it grows beyond its limit whatever its header says."""
+def _copy(archive: zipfile.ZipFile, file: zipfile.ZipInfo, target: Path, limit: int, name: str) -> int:
+    """Unpacks one file and returns its bytes, stopping where it grows beyond its limit whatever its header says."""
     size = 0
     with archive.open(file) as source, open(target, "wb") as sink:
         while chunk := source.read(CHUNK):
@@ -93,3 +107,4 @@ def _copy(archive: zipfile.ZipFile, file: zipfile.ZipInfo, target: Path, limit: 
             if size > limit:
                 raise CheckpointError(f"{name}: {file.filename} unpacks to more than {limit >> 20} MB")
             sink.write(chunk)
+    return size

@@ -6,8 +6,8 @@ the same: a run belongs to nobody's session.
 
 from __future__ import annotations
 
-__all__ = ["LIVE", "Plan", "Run", "RunError", "begin", "check_name", "command_line", "delete", "events", "free_name", "log_tail", "measure", "rename",
-           "resume", "run_named", "runs", "runs_folder", "snapshots", "stop"]
+__all__ = ["LIVE", "Plan", "Run", "RunError", "begin", "check_name", "command_line", "delete", "events", "free_name", "launched", "log_tail", "measure", "pack",
+           "rename", "resume", "run_named", "runs", "runs_folder", "snapshots", "stop", "unpack"]
 
 import json
 import math
@@ -25,10 +25,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from uuid import uuid4
 
-from . import turns
+from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
 from .presets import Settings
-from .training import EVENTS, SNAPSHOTS, STATE, RunError
+from .training import BEST, EVENTS, SNAPSHOTS, STATE, RunError
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -91,6 +91,7 @@ class Run:
         pairs_per_second: At the end; None before the first steps.
         seconds_left: To the end at that speed; None where nothing trains it.
         device: Where it is or was trained; empty before.
+        message: What the training said as it failed; empty where it did not, or could not say.
     """
 
     path: Path
@@ -107,6 +108,7 @@ class Run:
     pairs_per_second: float | None = None
     seconds_left: float | None = None
     device: str = ""
+    message: str = ""
 
     @property
     def name(self) -> str:
@@ -277,6 +279,34 @@ def delete(run: Run) -> None:
     shutil.rmtree(doomed)
 
 
+def pack(run: Run) -> bytes:
+    """The run as one zip, with all that looking back and resuming need."""
+    return archive.pack(run.path, _limit)
+
+
+def unpack(content: bytes, name: str, home: Path | None = None) -> str:
+    """Adds the run in a zip to the runs, and returns its name there; see `mmvae.archive.unpack`.
+
+    Raises:
+        CheckpointError: Where it is none, or one that cannot be opened.
+    """
+    final = archive.unpack(content, name, home, _limit, RUNS)
+    run = run_named(final, home)
+    try:
+        run.plan
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        shutil.rmtree(run.path)
+        raise CheckpointError(f"{name}: its configuration does not say how it was trained ({type(error).__name__}: {error})") from None
+    return final
+
+
+def _limit(inside: str) -> int | None:
+    """The most bytes that a file of a run may unpack to; None for what is no such file."""
+    if re.fullmatch(rf"{SNAPSHOTS}/\d{{1,9}}\.safetensors", inside):
+        return archive.LIMITS[WEIGHTS]
+    return {**archive.LIMITS, EVENTS: 256 << 20, LOG: 64 << 20, BEST: archive.LIMITS[WEIGHTS], STATE: 4 * archive.LIMITS[WEIGHTS]}.get(inside)
+
+
 def check_name(name: str, home: Path | None = None) -> None:
     """A RunError that says why a new run cannot have this name, where it cannot."""
     if not _NAME.fullmatch(name):
@@ -364,7 +394,8 @@ def _look(folder: Path) -> Run:
                str(config.get("dataset") or _after(arguments, "--dataset") or "?"), last["step"], steps, last["seconds"], began,
                loss=_number(step, "total"), validation=_number(validation, "total"), pairs_per_second=_number(step, "pairs_per_second"),
                seconds_left=_number(step, "seconds_left") if state in ("training", "elsewhere") else None,
-               device=str((_last(told, "started") or _last(told, "resumed") or {}).get("device") or training.get("device") or ""))
+               device=str((_last(told, "started") or _last(told, "resumed") or {}).get("device") or training.get("device") or ""),
+               message=str(last.get("message", "")))
 
 
 def _state(folder: Path, told: Sequence[dict]) -> str:

@@ -1,0 +1,408 @@
+"""Train: start a run, watch it learn, look back at how it did, and keep house among the runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import streamlit as st
+import torch
+
+from mmvae import DATASETS, VARIANTS, runs
+from mmvae.checkpoints import CheckpointError, catalogue
+from mmvae.data import DataError, DatasetRow
+from mmvae.notation import diagram, formula
+from mmvae.presets import Settings, first_look_for, modalities_for, published_for, settings_for
+from mmvae.runs import Plan, Run, RunError
+from ui import datasets, models, navigation, palette
+from ui.runs import clock, curves, kl_strip, moment
+
+PRESETS = {"look": "A first look in two minutes", "good": "Good", "published": "As published"}
+RUNS, NEW, IMPORT = "Runs", "New run", "Import"
+VIEW = "train-view"
+CHIPS = {"training": "blue", "starting": "blue", "stopping": "orange", "waiting": "gray", "elsewhere": "violet", "finished": "green",
+         "stopped": "gray", "died": "red", "new": "gray"}
+STATES = {"elsewhere": "training elsewhere", "new": "never started"}
+
+
+def main() -> None:
+    st.html(f"<style>{STYLE}</style>")
+    listed = runs.runs()
+    if VIEW not in st.session_state:
+        st.session_state[VIEW] = RUNS if listed else NEW
+    with st.container(horizontal=True, vertical_alignment="center", key="train-head"):
+        st.title("Train", anchor=False, width="content")
+        view = st.segmented_control("View", [RUNS, NEW, IMPORT], key=VIEW, required=True, label_visibility="collapsed", persist_state="session")
+    if view == NEW:
+        new_run()
+    elif view == IMPORT:
+        import_run()
+    elif listed:
+        overview(listed)
+    else:
+        st.info("No run yet. Choose **New run** above; a first look takes two minutes.", icon=":material/model_training:")
+
+
+# ---- the list, and the run chosen in it
+
+
+def overview(listed: list[Run]) -> None:
+    live = any(run.live for run in listed)
+    st.fragment(table, run_every=5 if live else None, key="table")()
+    chosen = next((run for run in listed if run.name == st.query_params.get("run")), listed[0])
+    if st.query_params.get("run", chosen.name) != chosen.name:
+        st.warning(f"No run “{st.query_params['run']}” on this machine; this is the newest.")
+    st.fragment(watch, run_every=2 if chosen.live else None, key=f"watch {chosen.name} {chosen.live}")(chosen.name, chosen.state)
+
+
+def table() -> None:
+    asked = st.text_input("Filter", placeholder="Filter by name, data set, variant or state", key="train-filter", label_visibility="collapsed",
+                          icon=":material/search:", persist_state="session").lower().split()
+    listed = [run for run in runs.runs() if all(word in f"{run.name} {run.dataset} {run.variant} {told_state(run)}".lower() for word in asked)]
+    names = [run.name for run in listed]
+    rows = {
+        "Run": names,
+        "Data set": [run.dataset for run in listed],
+        "Variant": [VARIANTS[run.variant].title if run.variant in VARIANTS else run.variant for run in listed],
+        "State": [told_state(run) for run in listed],
+        "Progress": [run.step / run.steps if run.steps else 0.0 for run in listed],
+        "Steps": [run.step for run in listed],
+        "Validation": [run.validation for run in listed],
+        "Pairs/s": [run.pairs_per_second for run in listed],
+        "Minutes": [run.seconds / 60 for run in listed],
+        "Left": [clock(run.seconds_left) if run.seconds_left is not None else "" for run in listed],
+        "Began": [datetime.fromtimestamp(run.began) for run in listed],
+    }
+    key = f"runs {hash(tuple(names))}"
+    chosen = st.query_params.get("run")
+    st.dataframe(
+        rows, key=key, hide_index=True, height=min(38 + 29 * max(len(names), 1), 8 * 29 + 38), row_height=29, selection_mode="single-row",
+        on_select=lambda: choose(names, key), selection_default={"selection": {"rows": [names.index(chosen)] if chosen in names else [], "columns": []}},
+        column_config={
+            "Run": st.column_config.TextColumn(width="medium"),
+            "Progress": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent", width="small"),
+            "Steps": st.column_config.NumberColumn(format="localized", help="Updates done"),
+            "Validation": st.column_config.NumberColumn(format="%.1f", help="The last validation's loss, nats per pair: compares runs of one variant on one data set"),
+            "Pairs/s": st.column_config.NumberColumn(format="%.0f"),
+            "Minutes": st.column_config.NumberColumn(format="%.1f", help="Spent training"),
+            "Began": st.column_config.DatetimeColumn(format="distance"),
+        })
+
+
+def choose(names: list[str], key: str) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows:
+        st.query_params["run"] = names[rows[0]]
+
+
+def told_state(run: Run) -> str:
+    return STATES.get(run.state, run.state)
+
+
+def watch(name: str, state_before: str) -> None:
+    """The chosen run: what it does, its curves and its pictures; told anew while it is live."""
+    try:
+        run = runs.run_named(name)
+    except RunError:
+        st.rerun()
+    if run.state != state_before:
+        st.rerun()  # the list and the buttons change with it
+    heading(run)
+    buttons(run)
+    if run.state == "died":
+        st.error(f"**{run.name} died at step {run.step:,}.** {cause(run)}" + (" It can be resumed from the last snapshot." if run.openable else ""),
+                 icon=":material/heart_broken:")
+    if not run.config:
+        st.code(runs.log_tail(run.path) or "Waiting for the process to begin …", language=None, height=160)
+        return
+    scheme, told = palette.theme(), runs.events(run.path)
+    st.plotly_chart(kl_strip(told, run.config, scheme), key="kl", config={"displayModeBar": False})
+    for column, (key, figure) in zip(st.columns(3), zip(("total", "rebuilt", "rest"), curves(told, run.config, scheme))):
+        column.plotly_chart(figure, key=key, config={"displayModeBar": False})
+    pictures(run)
+    st.html('<div class="label">Its command, from the program\'s folder</div>')
+    st.code(runs.command_line(runs.launched(run.path) or run.plan.arguments(run.path)), language="bash", wrap_lines=True)
+    if tail := runs.log_tail(run.path, 40):
+        with st.expander("Log"):
+            st.code(tail, language=None, height=240)
+
+
+def heading(run: Run) -> None:
+    variant = VARIANTS.get(run.variant)
+    row = DATASETS.get(run.dataset)
+    facts = [(f"{run.step:,} / {run.steps:,}", "steps"), (figure(run.validation), "validation"), (figure(run.loss), "loss"),
+             (f"{run.pairs_per_second:,.0f}" if run.pairs_per_second else "–", "pairs/s"), (clock(run.seconds), "trained"),
+             (clock(run.seconds_left) if run.seconds_left is not None else "–", "left"), (run.device or "–", "device")]
+    st.html(
+        f'<div class="run-head"><div><span class="run-name">{run.name}</span> <span class="chip {CHIPS.get(run.state, "gray")}">{told_state(run)}</span>'
+        f'<div class="muted">{row.title if row else run.dataset} · {variant.title if variant else run.variant}</div></div>'
+        + "".join(f"<div class=fact><b>{value}</b><span>{name}</span></div>" for value, name in facts)
+        + f'</div><div class="bar"><i style="width:{100 * run.step / max(run.steps, 1):.2f}%"></i></div>')
+
+
+def figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
+
+
+def cause(run: Run) -> str:
+    """Why it ended, as far as its log tells."""
+    last = run.message or runs.log_tail(run.path, 1).strip()
+    if run.message or last.startswith("mmvae:") or "Error" in last:
+        return f"It said: “{last.removeprefix('mmvae:').strip()}”."
+    return "It ended without a word, as a process does that is killed or for which there is no memory." + (f" Its last line: “{last}”." if last else "")
+
+
+def buttons(run: Run) -> None:
+    with st.container(horizontal=True, key="run-buttons"):
+        if run.state in ("training", "waiting", "starting"):
+            st.button("Stop", icon=":material/stop:", on_click=attempt, args=(runs.stop, run), help="Saves a snapshot first", disabled=run.state == "starting")
+        elif not run.live:
+            if run.state != "finished":
+                st.button("Resume" if run.step else "Start", icon=":material/play_arrow:", type="primary", on_click=attempt, args=(runs.resume, run))
+            with st.popover("Continue for longer", icon=":material/more_time:", disabled=not run.config):
+                steps = st.number_input("Steps in total", run.step + 1, value=max(run.steps, run.step) * 2, step=500, key=f"longer {run.name}")
+                st.caption("The learning rate is held for the first half of the steps, so it rises again.")
+                st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps))
+        if run.openable and catalogue().get(run.name) == run.path and any(name == "explore" for name, _ in navigation.PAGES):
+            st.page_link(navigation.file_of("explore"), label="Explore", icon=":material/tune:", query_params={"model": run.name})
+        st.button("Duplicate with changes", icon=":material/content_copy:", on_click=duplicate, args=(run,), disabled=not run.config)
+        with st.popover("Rename", icon=":material/edit:", disabled=run.live):
+            name = st.text_input("New name", run.name, key=f"name {run.name}")
+            st.button("Rename", key="rename", on_click=rename, args=(run, name), disabled=name == run.name)
+        with st.popover("Export", icon=":material/download:", disabled=not run.openable):
+            st.caption("One zip: configuration, events, weights, the state to resume from, the log, and the snapshots.")
+            st.download_button("Download", lambda: runs.pack(run), f"{run.name}.zip", "application/zip", on_click="ignore")
+        with st.popover("Delete", icon=":material/delete:", disabled=run.live):
+            st.markdown(f"Delete **{run.name}** with its weights, snapshots and events? This cannot be undone.")
+            st.button("Delete it", type="primary", on_click=remove, args=(run,))
+    if complaint := st.session_state.pop("train-complaint", None):
+        st.error(complaint)
+
+
+def attempt(action, *arguments) -> None:
+    """Does what a button says; what speaks against it is shown where the button is."""
+    try:
+        action(*arguments)
+    except (RunError, OSError) as error:
+        st.session_state["train-complaint"] = str(error)
+
+
+def rename(run: Run, name: str) -> None:
+    attempt(runs.rename, run, name)
+    if "train-complaint" not in st.session_state:
+        st.query_params["run"] = name
+
+
+def remove(run: Run) -> None:
+    attempt(runs.delete, run)
+    st.query_params.pop("run", None)
+
+
+def pictures(run: Run) -> None:
+    """What the model made of fixed items at a snapshot: the newest while it trains, any of them afterwards."""
+    kept = runs.snapshots(run.path)
+    if not kept and run.openable:
+        kept = {run.step: "weights.safetensors"}  # runs of before snapshots were kept
+    if not kept:
+        st.html('<div class="muted">Pictures come with the first snapshot.</div>')
+        return
+    steps = list(kept)
+    if run.live or len(steps) == 1:
+        step = steps[-1]
+        st.html(f'<div class="label">At step {step:,}, the newest snapshot{"; the next replaces it here" if run.live else ""}</div>')
+    else:
+        step = st.select_slider("Step: look back at how it learned", steps, steps[-1], format_func=lambda s: f"{s:,}", key=f"scrub {run.name} {len(steps)}")
+    try:
+        st.html(moment(run.path, kept[step], (run.path / kept[step]).stat().st_mtime_ns))
+    except (CheckpointError, OSError) as error:
+        st.html(f'<div class="muted">The snapshot of step {step:,} cannot be drawn: {error}</div>')
+
+
+# ---- a new run
+
+
+def new_run() -> None:
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        first, second = st.columns(2)
+        name = first.selectbox("Data set", list(DATASETS), index=1, format_func=lambda n: DATASETS[n].title if n in DATASETS else n, key="new-dataset",
+                               accept_new_options=True, on_change=forget_sizes, persist_state="session", help="Or the path of an .npz file or folder of your own pairs")
+        variant = VARIANTS[second.selectbox("Variant", list(VARIANTS), index=list(VARIANTS).index("dmvae"), format_func=lambda n: VARIANTS[n].title,
+                                            key="new-variant", on_change=forget_sizes, persist_state="session")]
+        try:
+            row = DATASETS.get(name) or own_row(name)
+        except DataError as error:
+            st.error(str(error))
+            return
+        plan = settings(variant, row, name)
+        run_name = st.text_input("Name", key="new-name", placeholder=runs.free_name(f"{row.name}-{variant.name}"), persist_state="session")
+        start(plan, run_name or runs.free_name(f"{row.name}-{variant.name}"), name)
+    with right:
+        modalities = modalities_for(variant, row)
+        st.markdown(f"**{variant.title}**{' · ours' if variant.own else ''} — {variant.summary}")
+        first, shared, second = palette.BLOCKS[palette.theme()]
+        st.graphviz_chart(diagram(variant, modalities, hues=(first, shared, second), ink=palette.GREY[palette.theme()]), width="stretch", height=250)
+        for line in formula(variant, modalities):
+            st.latex(line)
+        st.caption(f"Source: {variant.source}. " + "; ".join(f"{m.title}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities) + ".")
+
+
+def own_row(path: str) -> DatasetRow:
+    data = models.data_named(path)
+    return DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
+
+
+def forget_sizes() -> None:
+    """Another variant or data set has other sizes and settings: the preset's are taken anew."""
+    for key in [key for key in st.session_state if str(key).startswith("set-")]:
+        del st.session_state[key]
+
+
+def settings(variant, row: DatasetRow, dataset: str) -> Plan:
+    offered = {"look": first_look_for(variant, row), "good": settings_for(variant, row), "published": published_for(variant, row)}
+    offered = {key: value for key, value in offered.items() if value is not None}
+    if "set-steps" not in st.session_state:
+        fill(offered["look"], row.private if variant.private else None, row.shared if variant.private else row.joint)
+    kept = Settings(*(st.session_state[f"set-{key}"] for key in ("steps", "batch_size", "learning_rate", "warmup")), clip=offered["good"].clip,
+                    seed=st.session_state["set-seed"], augment=True, device=st.session_state["set-device"], snapshot=st.session_state["set-snapshot"])
+    same = ("steps", "batch_size", "learning_rate", "warmup", "snapshot")
+    st.session_state["new-preset"] = next((key for key, value in offered.items() if all(getattr(value, f) == getattr(kept, f) for f in same)), None)
+    st.segmented_control("Settings", list(offered), format_func=PRESETS.get, key="new-preset", on_change=apply, args=(offered,))
+    if "published" not in offered:
+        st.html('<div class="muted">For this variant on this data set no published settings are known to us.</div>')
+    a, b, c, d = st.columns(4)
+    a.number_input("Steps", 1, 5_000_000, step=100, key="set-steps", help="Updates of the parameters")
+    b.number_input("Pairs a step", 1, 4096, step=16, key="set-batch_size")
+    c.number_input("Learning rate", 1e-6, 1.0, step=1e-4, format="%g", key="set-learning_rate", help="Adam's; held for half of the steps, then linearly to zero")
+    d.number_input("Warm-up", 0, 1_000_000, step=50, key="set-warmup", help="Steps over which the KL's factor rises from 0 to 1")
+    a, b, c, d = st.columns(4)
+    if variant.private:
+        for column, index, modality in ((a, 0, row.modalities[0]), (c, 1, row.modalities[1])):
+            column.number_input(f"z_{modality.name}", 1, 64, key=f"set-private-{index}", help=f"Dimensions private to {modality.title}")
+    b.number_input("z_shared" if variant.private else "Latent size", 1, 256, key="set-shared", help="Dimensions of what both modalities share")
+    d.number_input("Seed", 0, 2**31 - 1, key="set-seed")
+    a, b = st.columns(2)
+    a.number_input("Steps between snapshots", 1, 100_000, step=10, key="set-snapshot", help="Each is validated, drawn, and can be resumed from")
+    b.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
+    values = st.session_state
+    chosen = replace(kept, **{f: values[f"set-{f}"] for f in (*same, "seed", "device")})
+    private = (values["set-private-0"], values["set-private-1"]) if variant.private else None
+    return Plan(variant.name, dataset, chosen, private, values["set-shared"])
+
+
+def fill(values: Settings, private: tuple[int, int] | None, shared: int) -> None:
+    """Puts settings and sizes into the form."""
+    for field in ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "seed"):
+        st.session_state[f"set-{field}"] = getattr(values, field)
+    st.session_state["set-device"] = "cuda" if values.device != "cpu" and torch.cuda.is_available() else "cpu"
+    for index, dim in enumerate(private or ()):
+        st.session_state[f"set-private-{index}"] = dim
+    st.session_state["set-shared"] = shared
+
+
+def apply(offered: dict[str, Settings]) -> None:
+    chosen = offered.get(st.session_state["new-preset"])
+    for field in ("steps", "batch_size", "learning_rate", "warmup", "snapshot") if chosen else ():
+        st.session_state[f"set-{field}"] = getattr(chosen, field)
+
+
+def start(plan: Plan, name: str, dataset: str) -> None:
+    here = dataset not in DATASETS or datasets.is_here(dataset)
+    if not here:
+        st.warning("Its images are not on this machine yet.", icon=":material/download:")
+        datasets.offer(dataset)
+    expected(plan, here)
+    st.html('<div class="label">The command this starts, from the program\'s folder, at low priority</div>')
+    st.code(f"nice -n {runs.NICE} " + runs.command_line([*plan.arguments(runs.runs_folder() / name), "--wait"]), language="bash", wrap_lines=True)
+    queue = [run.name for run in runs.runs() if run.state in ("training", "starting", "waiting", "stopping")]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=not here):
+            try:
+                runs.begin(name, plan)
+            except (RunError, OSError) as error:
+                st.error(str(error))
+            else:
+                st.query_params["run"] = name
+                st.session_state["go-to-runs"] = True
+                st.rerun()
+        if queue:
+            st.markdown(f":gray[It will wait for {', '.join(queue)}: one run at a time trains on a device.]", width="content")
+
+
+def expected(plan: Plan, here: bool) -> None:
+    """How long it will take: as measured here and now, else as like runs took."""
+    measured: dict[Plan, runs.Measured] = st.session_state.setdefault("train-measured", {})
+    alike = replace(plan, settings=replace(plan.settings, steps=1, snapshot=1, warmup=0, seed=0, learning_rate=1.0))  # what takes as long a step
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Measure", icon=":material/timer:", disabled=not here, help="Trains five steps in a process of its own, and throws them away"):
+            with st.spinner("Measuring five steps …", show_time=True):
+                try:
+                    measured[alike] = runs.measure(plan)
+                except RunError as error:
+                    st.error(f"Could not be measured: {error}")
+        known = measured.get(alike)
+        like = next((run for run in runs.runs() if (run.variant, run.dataset) == (plan.variant, plan.dataset) and run.pairs_per_second), None)
+        if known:
+            pairs = plan.settings.batch_size
+            text = (f"About **{clock(plan.settings.steps * known.seconds_per_step)}**: {known.steps} steps took {known.steps * known.seconds_per_step:.1f} s, "
+                    f"{pairs / known.seconds_per_step:,.0f} pairs/s on {known.device} in {known.precision}, beside whatever else ran.")
+        elif like:
+            text = (f"About **{clock(plan.settings.steps * plan.settings.batch_size / like.pairs_per_second)}** at the {like.pairs_per_second:,.0f} pairs/s of {like.name}.")
+        else:
+            text = "How long it takes is not known before a few steps are measured."
+        st.markdown(text, width="stretch")
+
+
+def duplicate(run: Run) -> None:
+    plan = run.plan
+    forget_sizes()
+    st.session_state["new-dataset"], st.session_state["new-variant"] = plan.dataset, plan.variant
+    fill(plan.settings, plan.private, plan.shared)
+    st.session_state["new-name"] = runs.free_name(run.name)
+    st.session_state[VIEW] = NEW
+
+
+# ---- import
+
+
+def import_run() -> None:
+    st.markdown("A run exported here or on another machine, as one zip. Nothing in it is executed.")
+    file = st.file_uploader("A run's zip", type="zip", label_visibility="collapsed")
+    if file and st.button("Import", type="primary", icon=":material/upload:"):
+        try:
+            name = runs.unpack(file.getvalue(), file.name)
+        except (RunError, CheckpointError) as error:
+            st.error(str(error))
+        else:
+            st.query_params["run"] = name
+            st.session_state["go-to-runs"] = True
+            st.rerun()
+
+
+STYLE = """
+.run-head {display: flex; flex-wrap: wrap; gap: 6px 26px; align-items: flex-end; font-variant-numeric: tabular-nums}
+.run-head > div:first-child {min-width: 260px}
+.run-name {font-weight: 650; font-size: 1.15rem}
+.fact {display: flex; flex-direction: column; line-height: 1.25; min-width: 64px}
+.fact b {font-weight: 600; font-size: 1rem}
+.fact span, .label, .muted {font-size: 0.78rem; opacity: 0.7}
+.chip {font-size: 0.75rem; padding: 1px 9px; border-radius: 9px; color: #fff; vertical-align: 2px}
+.chip.blue {background: #1f6feb} .chip.green {background: #238636} .chip.red {background: #d03b36}
+.chip.orange {background: #b35900} .chip.violet {background: #8250df} .chip.gray {background: #6b7480}
+.bar {height: 4px; border-radius: 2px; background: rgba(128,128,128,.25); margin-top: 6px; overflow: hidden}
+.bar i {display: block; height: 100%; background: var(--block-first); transition: width .6s}
+.moment {display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 8px 28px}
+@media (max-width: 800px) {.moment {grid-template-columns: minmax(0, 1fr)}}
+.moment h5 {font-size: 0.85rem; margin: 4px 0; padding: 0}
+.moment img {width: 100%; display: block; image-rendering: pixelated; border-radius: 3px}
+.strips {display: grid; grid-template-columns: 5.6em minmax(0, 1fr); gap: 2px 8px; align-items: center; margin-bottom: 8px}
+.strips span {font-size: 0.72rem; opacity: 0.7; text-align: right}
+.traversal {display: grid; gap: 4px}
+.heads {display: grid; text-align: center; font-size: 0.7rem}
+.heads span {border-bottom: 3px solid var(--hue); margin: 0 1px}
+.moment h5 b {color: var(--hue)}
+"""
+
+if st.session_state.pop("go-to-runs", False):
+    st.session_state[VIEW] = RUNS  # before the control exists: it cannot be set afterwards
+main()

@@ -1,0 +1,189 @@
+"""What a run looks like: its curves, the heat strip of its KL, and pictures of a moment of its training."""
+
+from __future__ import annotations
+
+__all__ = ["clock", "curves", "kl_strip", "moment"]
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import torch
+from torch import Tensor
+
+from mmvae.checkpoints import Checkpoint, open_checkpoint, reference_ids
+from mmvae.data import PairedDataset
+from mmvae.explore import encode, sample_codes, traversal_figure
+from mmvae.latents import Block
+from mmvae.pictures import png, sheet
+
+from . import figures, models, palette
+
+POINTS = 300  # of a curve: more than there are pixels for
+DEAD = 0.05  # nats, below which a dimension carries nothing
+ITEMS, FRAMES = 8, 5
+DASHES = {"J": "solid", "I": "dash", "T": "dot"}
+HEIGHT = 240
+
+
+def clock(seconds: float) -> str:
+    """A duration as a person says it: ``"45 s"``, ``"26 min"``, ``"3 h 20 min"``, ``"2 days"``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, go.Figure, go.Figure]:
+    """The total loss with its validation, the reconstruction of each term, and the KL and what else there is.
+
+    Arguments:
+        told: The events of a run.
+        config: Its configuration.
+        scheme: ``"dark"`` or ``"light"``.
+    """
+    blocks = _blocks(config)
+    hues = palette.block_colours(blocks, scheme)
+    names = [modality["name"] for modality in config["modalities"]]
+    hues |= dict(zip(names, (palette.BLOCKS[scheme][0], palette.BLOCKS[scheme][2])))
+    steps = _spread([event for event in told if event["event"] == "step" and isinstance(event.get("parts"), dict)])
+    at = [event["step"] for event in steps]
+    total = go.Figure()
+    total.add_scatter(x=at, y=[event.get("total") for event in steps], name="batch", mode="lines", line=dict(width=1, color=palette.GREY[scheme]))
+    validation = [event for event in told if event["event"] == "validation"]
+    total.add_scatter(x=[e["step"] for e in validation], y=[e.get("total") for e in validation], name="validation", mode="lines+markers",
+                      line=dict(width=2, color=palette.BLOCKS[scheme][1]), marker=dict(size=5))
+    rebuilt, rest = go.Figure(), go.Figure()
+    for name in steps[-1]["parts"] if steps else ():
+        figure = rebuilt if "reconstruction" in name else rest
+        figure.add_scatter(x=at, y=[event["parts"].get(name) for event in steps], name=name.replace(" reconstruction", "").replace(" kl", ""), mode="lines",
+                           line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], "solid")))
+    for figure, title in ((total, "Loss, nats per pair"), (rebuilt, "Reconstruction, nats"), (rest, "KL and other terms, nats")):
+        _dress(figure, title)
+        figure.update_yaxes(type="log", dtick="D2", tickformat="~s")
+    return total, rebuilt, rest
+
+
+def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
+    """The KL of each dimension over the steps, viridis, blocks apart; labels say where each stands now, in nats."""
+    blocks = _blocks(config)
+    hues = palette.block_colours(blocks, scheme)
+    steps = _spread([event for event in told if event["event"] == "step" and isinstance(event.get("kl"), dict)
+                     and all(len(event["kl"].get(b.name, ())) == b.dim for b in blocks)])
+    rows, places, labels, y = [], [], [], 0
+    for i, block in enumerate(blocks):
+        if i:
+            rows.append([np.nan] * len(steps))  # a gap between blocks
+            y += 1
+        for d in range(block.dim):
+            values = [event["kl"][block.name][d] for event in steps]
+            now = f"{values[-1]:.2f}" if values and values[-1] >= DEAD else "dead" if values else ""
+            rows.append(values)
+            places.append(y)
+            labels.append(f'<span style="color:{hues[block.name]}">{html.escape(block.name)} {d + 1}</span>  {now}')
+            y += 1
+    figure = go.Figure()
+    if steps:
+        z = np.array(rows, dtype=float)
+        figure.add_heatmap(x=[event["step"] for event in steps], y=list(range(len(rows))), z=z, zmin=0, zmax=max(1.0, float(np.nanpercentile(z, 97))),
+                           colorscale=palette.plotly_scale(palette.SEQUENTIAL), colorbar=dict(thickness=8, outlinewidth=0, title=None, tickfont=dict(size=10)),
+                           hovertemplate="step %{x}: %{z:.2f} nats<extra></extra>", hoverongaps=False)
+    _dress(figure, "KL of each dimension, nats")
+    figure.update_yaxes(tickvals=places, ticktext=labels, range=[len(rows) - 0.5, -0.5], tickfont=dict(size=10 if len(rows) < 20 else 8), showgrid=False)
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def moment(run: Path, weights: str, version: int) -> str:
+    """The pictures of a moment of training as HTML: fixed test pairs rebuilt, fixed samples, one pair's code traversed.
+
+    Arguments:
+        run: The run's folder.
+        weights: The file of weights within it, see `mmvae.runs.snapshots`.
+        version: Changes where the file has changed.
+
+    Raises:
+        CheckpointError: Where the weights cannot be opened.
+    """
+    return _moments((run, weights, version))
+
+
+def _draw(key: tuple[Path, str, int]) -> str:
+    opened = open_checkpoint(key[0], weights=key[1])
+    data = models.data_for(opened)
+    with torch.inference_mode():
+        left = _strips("Test pairs and what is rebuilt of them", _rebuilt(opened, data)) + _strips("Samples from the prior", _samples(opened))
+        right = _traversal(opened, data)
+    return f'<div class="moment"><div>{left}</div><div>{right}</div></div>'
+
+
+_moments: models.Recent[tuple[Path, str, int], str] = models.Recent(160, _draw)
+
+
+def _rebuilt(opened: Checkpoint, data: PairedDataset | None) -> list[tuple[str, Tensor]]:
+    if data is None:
+        return []
+    model = opened.model
+    images, _ = data.items(reference_ids(data)[:ITEMS])
+    rebuilt = model.decode(encode(model, images))
+    return [row for m in model.modalities for row in ((m.title, images[m.name]), ("rebuilt", rebuilt[m.name]))]
+
+
+def _samples(opened: Checkpoint) -> list[tuple[str, Tensor]]:
+    pictures = opened.model.decode(sample_codes(opened.model, 2 * ITEMS, seed=0))
+    return [(m.title, pictures[m.name][half * ITEMS:(half + 1) * ITEMS]) for half in (0, 1) for m in opened.model.modalities]
+
+
+def _strips(title: str, rows: list[tuple[str, Tensor]]) -> str:
+    """Pictures in labelled rows; every row has the same size whatever it shows, so that nothing moves when it changes."""
+    body = "".join(f"<span>{html.escape(label)}</span>{_image(sheet([list(images)], scale=2, gap=1, background=24), label)}" for label, images in rows)
+    return f'<h5>{title}</h5><div class="strips">{body or "<span></span><i>The images of its data set are not on this machine.</i>"}</div>'
+
+
+def _traversal(opened: Checkpoint, data: PairedDataset | None) -> str:
+    model = opened.model
+    if data is None:
+        start = {block.name: torch.zeros(1, block.dim) for block in model.blocks}
+    else:
+        start = encode(model, data.items(reference_ids(data)[:1])[0])
+    drawn = traversal_figure(model, start, frames=FRAMES)
+    hue = _hue_classes(model.blocks)
+    heads = "".join(f'<span class="{hue[name]}" title="{html.escape(name)} {d + 1}">{d + 1}</span>' for name, d in drawn.columns)
+    pictures = "".join(_image(sheet([list(row) for row in drawn.images[m.name]], scale=1, gap=1, background=24), m.title) for m in model.modalities)
+    blocks = " · ".join(f'<b class="{hue[b.name]}">{html.escape(b.name)}</b>' for b in model.blocks)
+    return (f'<h5>Each dimension of one test pair from −3 to 3: {blocks}</h5>'
+            f'<div class="traversal"><div class="heads" style="grid-template-columns:repeat({len(drawn.columns)},1fr)">{heads}</div>{pictures}</div>')
+
+
+def _image(pixels: np.ndarray, alt: str) -> str:
+    height, width, _ = pixels.shape
+    return f'<img src="{figures.data_uri(png(pixels))}" alt="{html.escape(alt)}" style="aspect-ratio:{width}/{height}">'
+
+
+def _hue_classes(blocks: Sequence[Block]) -> dict[str, str]:
+    classes, seen_shared = {}, False
+    for block in blocks:
+        classes[block.name] = "shared" if block.owner is None else "second" if seen_shared else "first"
+        seen_shared = seen_shared or block.owner is None
+    return classes
+
+
+def _blocks(config: dict) -> list[Block]:
+    return [Block(**row) for row in config["blocks"]]
+
+
+def _spread(told: list[dict]) -> list[dict]:
+    """At most `POINTS` events, evenly spread, the last among them."""
+    stride = -(-len(told) // POINTS)
+    return told[::-1][::stride][::-1] if stride > 1 else told
+
+
+def _dress(figure: go.Figure, title: str) -> None:
+    figure.update_layout(title=dict(text=title, font=dict(size=13), x=0, y=0.98), height=HEIGHT, margin=dict(l=0, r=0, t=26, b=0), hovermode="x",
+                         legend=dict(orientation="h", font=dict(size=10), y=-0.16, x=0, itemwidth=30, tracegroupgap=0), uirevision="run", font=dict(size=11),
+                         transition=None, showlegend=True)
+    figure.update_xaxes(rangemode="tozero", tickformat="~s")
