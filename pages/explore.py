@@ -171,8 +171,8 @@ def subset_choice(checkpoint: Checkpoint) -> None:
     model = checkpoint.model
     first, second = model.modalities
     options = [("both", model.names), (f"only {first.name}", (first.name,)), (f"only {second.name}", (second.name,)), ("none", ())]
-    st.markdown("Observed")
-    with st.container(horizontal=True, gap="small", key="explore-observed"):
+    st.caption("Observed")
+    with st.container(horizontal=True, gap="small"):
         for title, names in options:
             refused = refusal(checkpoint, names)
             st.button(title, key=f"explore observe {title}", type="primary" if view().observed == names else "secondary", disabled=bool(refused),
@@ -249,8 +249,9 @@ def explore() -> None:
         st.session_state["explore"] = replace(view(), item=int(pairs.ids[0]), observed=checkpoint.model.names)
     if view().complaint:
         st.warning(view().complaint)
-    left, right = st.columns([1, 4.4], gap="medium")
-    with left:
+    with st.container(key="explore-page"):
+        left, right = st.columns([1, 4.4], gap="medium")
+    with left, st.container(key="explore-left"):
         model_choice(checkpoint)
         pair_choice(pairs)
         subset_choice(checkpoint)
@@ -261,5 +262,19 @@ def explore() -> None:
         panel_for(checkpoint, data, pairs)
 
 
-st.html("<style>.st-key-explore-observed button {padding: 0 .6rem; min-height: 2rem}</style>")
+#: The page is dense and as wide as the screen: its left column keeps one width, and small things are small.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding: 4.2rem 1.6rem 1.5rem}
+.st-key-explore-left {font-size: .86rem; gap: .55rem}
+.st-key-explore-left label p, .st-key-explore-left button p {font-size: .82rem}
+.st-key-explore-left button {min-height: 1.95rem; padding: 0 .55rem}
+.st-key-explore-left [data-testid="stSlider"] {padding: 0 .4rem}
+.st-key-explore-left [data-testid="stHorizontalBlock"], .st-key-explore-left .stHorizontalBlock {gap: .4rem}
+@media (min-width: 641px) {
+  .st-key-explore-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child {flex: 0 0 236px; width: 236px; min-width: 0}
+  .st-key-explore-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:last-child {flex: 1 1 0; min-width: 0}
+}
+</style>"""
+
+st.html(STYLE)
 explore()

@@ -1,4 +1,5 @@
 // The active dimension's beliefs as curves: prior, each expert, and what the variant makes of them.
+// Heights are square roots of densities: beside a sure expert the prior would be a flat line otherwise.
 
 import { el, signed, svg, symbol } from "./dom.js";
 
@@ -45,14 +46,14 @@ export class Experts {
   }
 }
 
-/** An equal mixture's density at POINTS places from low to high; components: [mean, standard deviation] each. */
+/** The root of an equal mixture's density at POINTS places from low to high; components: [mean, standard deviation] each. */
 function densities(components, family, low, high) {
   return Array.from({ length: POINTS }, (_, i) => {
     const z = low + ((high - low) * i) / (POINTS - 1);
-    return average(components.map(([mean, stddev]) => {
+    return Math.sqrt(average(components.map(([mean, stddev]) => {
       if (family === "laplace") return Math.exp((-Math.abs(z - mean) * Math.SQRT2) / stddev) / (Math.SQRT2 * stddev);
       return Math.exp(-0.5 * ((z - mean) / stddev) ** 2) / (2.5066 * stddev);
-    }));
+    })));
   });
 }
 

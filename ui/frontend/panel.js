@@ -101,7 +101,7 @@ class Panel {
     this.experts = new Experts();
     this.tabs = { traversal: new Traversal(this), plane: new Plane(this), between: new Interpolation(this), saved: new Saved(this) };
     this.rows = this.dimensions.map((dimension) => new Row(dimension, this.handling()));
-    this.readout = el("span", { class: "readout", role: "status" });
+    this.readout = el("span", { class: "readout", role: "status", "aria-live": "off" });
     this.root.replaceChildren(
       el("main", {}, el("div", { class: "views" }, this.views.map(({ root }) => root)), this.buildTabs()),
       el("aside", {}, this.buildBar(), this.buildGroups(), this.experts.root),
@@ -134,7 +134,10 @@ class Panel {
     this.tabBar = el("div", { class: "tabs", role: "tablist" }, Object.entries(names).map(([name, title]) =>
       el("button", { type: "button", role: "tab", "data-tab": name, onclick: () => this.openTab(name) }, title)));
     this.tabBody = el("div", { class: "tab-body", role: "tabpanel" });
-    return el("section", { class: "workbench" }, this.tabBar, this.tabBody);
+    const links = el("div", { class: "links" }, this.readout,
+      button("copy link", "the address of this very point", (event) => this.copy(event.target, this.address().href), { class: "plain" }),
+      button("copy command", "the command line that draws this very pair", (event) => this.copy(event.target, `python -m mmvae render '${this.point()}' --out pair.png`), { class: "plain" }));
+    return el("section", { class: "workbench" }, el("div", { class: "tab-line" }, this.tabBar, links), this.tabBody);
   }
 
   buildBar() {
@@ -144,17 +147,16 @@ class Panel {
       this.setRange(this.state.range === "posterior" ? "fixed" : "posterior"), { class: "button quiet" });
     return el("div", { class: "toolbar" },
       el("div", { class: "buttons" },
-        button("mean", "to the posterior mean of the pair", () => this.reset("posterior mean")),
+        button("posterior mean", "to the posterior mean of the pair", () => this.reset("posterior mean")),
         button("sample", "a sample of the posterior of the pair", () => this.reset("posterior sample")),
-        button("prior 0", "to the mean of the prior", () => this.reset("prior mean")),
-        button("prior ~", "a sample of the prior", () => this.reset("prior sample")),
-        this.undoButton = button("↶", "undo (Ctrl+Z)", () => this.undo(), { "aria-label": "undo" }),
-        this.redoButton = button("↷", "redo (Ctrl+Shift+Z)", () => this.redo(), { "aria-label": "redo" })),
+        button("prior mean", "to the mean of the prior", () => this.reset("prior mean")),
+        button("prior sample", "a sample of the prior", () => this.reset("prior sample"))),
       el("div", { class: "buttons" },
+        this.undoButton = button("↶", "undo (Ctrl+Z)", () => this.undo(), { "aria-label": "undo" }),
+        this.redoButton = button("↷", "redo (Ctrl+Shift+Z)", () => this.redo(), { "aria-label": "redo" }),
         this.playOne, this.playAll, this.rangeButton,
         this.smoothButton = button("", "how pixels are enlarged", () => this.toggleSmooth(), { class: "button quiet" }),
-        button("⤢", "present: pictures, gauges and sliders alone (P)", () => this.present(), { "aria-label": "present" }),
-        this.readout));
+        button("⤢", "present: pictures, gauges and sliders alone (P)", () => this.present(), { "aria-label": "present" })));
   }
 
   buildGroups() {
@@ -320,10 +322,7 @@ class Panel {
     this.resting = setTimeout(() => {
       if (this.state.held || this.state.playing) return;
       const text = this.point();
-      const url = new URL(location.href);
-      url.search = "";
-      url.searchParams.set("point", text);
-      history.replaceState(history.state, "", url);
+      history.replaceState(history.state, "", this.address());
       if (text !== this.reported) this.setStateValue("point", text);
       this.reported = text;
       this.refreshFigures();
@@ -332,6 +331,23 @@ class Panel {
 
   point(code = this.state.code) {
     return pointText(this.data, code);
+  }
+
+  address() {
+    const url = new URL(location.href);
+    url.search = `?point=${encodeURIComponent(this.point())}`; // ~ stays readable, + does not become a space
+    return url;
+  }
+
+  async copy(node, text) {
+    const label = node.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      node.textContent = "copied";
+    } catch {
+      window.prompt("Copy this:", text); // a page without https may not write to the clipboard
+    }
+    setTimeout(() => (node.textContent = label), 1200);
   }
 
   unlessFrozen(code) {

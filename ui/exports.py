@@ -1,0 +1,193 @@
+"""Files made of a point: the pair's pictures, the traversal figure and its numbers, the way from one point to another.
+
+A route of its own, so that the browser downloads them by a plain link and no script runs for it. One file is made at
+a time; those who drag sliders meanwhile should not feel it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["KINDS", "make", "routes"]
+
+import asyncio
+import csv
+import io
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from torch import Tensor
+
+from mmvae.checkpoints import Checkpoint, CheckpointError
+from mmvae.data import DataError
+from mmvae.explore import RANGES, Code, TraversalFigure, code_of, path, traversal_figure
+from mmvae.pictures import Pixels, pair_picture, png, sheet, traversal_frames, write_gif
+from mmvae.point import Point, PointError
+from mmvae.readers import readers_for
+
+from . import live, models
+
+FRAMES = 61
+STRIP, WAY = 9, 31  # pictures in a strip and in an animation from one point to another
+#: Codes decoded at once, and the pause after them in which the live path has the processor.
+CHUNK, PAUSE = 8, 0.004
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to make a file of: a point with its model and code, and the address's other parameters."""
+
+    point: Point
+    checkpoint: Checkpoint
+    code: Code
+    options: Mapping[str, str]
+
+    @classmethod
+    def of(cls, options: Mapping[str, str]) -> Wish:
+        """The wish in an address's parameters.
+
+        Raises:
+            PointError: Where there is no point, or it does not fit its model.
+            CheckpointError: Where its model is not here.
+        """
+        point = Point.parse(options.get("point", ""))
+        checkpoint = models.checkpoint(point.checkpoint)
+        return cls(point, checkpoint, bounded(code_of(point, checkpoint.model)), options)
+
+    def figure(self) -> TraversalFigure:
+        """The traversal figure from the point's code, over the range asked for."""
+        span = self.options.get("range", RANGES[0])
+        if span not in RANGES:
+            raise ValueError(f"range {span!r} is none of {', '.join(RANGES)}")
+        return traversal_figure(self.checkpoint.model, self.code, self.checkpoint.statistics, span, FRAMES)
+
+    def truth(self) -> dict[str, Tensor]:
+        """The pair's own pictures; where they are not at hand, those of the code."""
+        data = models.data_for(self.checkpoint)
+        if data is not None and self.point.item is not None:
+            images, _ = data.items([self.point.item])
+            return {name: image[0] for name, image in images.items()}
+        return {name: image[0] for name, image in decoded(self.checkpoint, self.code).items()}
+
+    def way(self, steps: int) -> dict[str, Tensor]:
+        """The pictures on the way to the point in the parameter ``to``."""
+        end = Point.parse(self.options.get("to", ""))
+        if end.checkpoint != self.point.checkpoint:
+            raise PointError(f"the way leads from a point of {self.point.checkpoint} to one of {end.checkpoint}")
+        model = self.checkpoint.model
+        wanted = {"all": (True, False), "shared": (True,), "private": (False,)}.get(self.options.get("scope", "all"))
+        if wanted is None:
+            raise ValueError("scope is none of all, shared, private")
+        blocks = [b.name for b in model.blocks if (b.owner is None) in wanted]
+        codes = path(self.code, bounded(code_of(end, model)), steps, blocks, spherical=self.options.get("form") == "spherical")
+        return decoded(self.checkpoint, codes)
+
+
+@torch.inference_mode()
+def decoded(checkpoint: Checkpoint, codes: Code) -> dict[str, Tensor]:
+    """The pictures of codes {block: [N, dim]}, a few at a time so that live pictures come between."""
+    n = len(next(iter(codes.values())))
+    parts = []
+    for at in range(0, n, CHUNK):
+        parts.append(checkpoint.model.decode({name: z[at:at + CHUNK] for name, z in codes.items()}))
+        if n > CHUNK:
+            time.sleep(PAUSE)
+    return {name: torch.cat([part[name] for part in parts]) for name in checkpoint.model.names}
+
+
+def bounded(code: Code) -> dict[str, Tensor]:
+    """The code within the bounds of the live path."""
+    return {name: z.clamp(-live.BOUND, live.BOUND) for name, z in code.items()}
+
+
+def pair_png(wish: Wish) -> bytes:
+    return png(pair_picture(decoded(wish.checkpoint, wish.code)), wish.point)
+
+
+def traversal_gif(wish: Wish) -> bytes:
+    return gif(traversal_frames(wish.figure(), wish.truth()), wish.point)
+
+
+def traversal_png(wish: Wish) -> bytes:
+    """The figure at both ends and the middle: as many rows for each modality."""
+    frames = traversal_frames(wish.figure(), wish.truth())
+    return png(torch.cat([torch.from_numpy(frames[at]) for at in (0, FRAMES // 2, FRAMES - 1)]).numpy(), wish.point)
+
+
+def traversal_csv(wish: Wish) -> bytes:
+    """A line for each coordinate and value: the value, and what the readers see in the pictures."""
+    figure, model = wish.figure(), wish.checkpoint.model
+    readers = readers_for(model.dataset) if model.dataset else None
+    lines: list[dict[str, object]] = []
+    for column, (block, dimension) in enumerate(figure.columns):
+        seen = readers.read({name: images[:, column] for name, images in figure.images.items()}) if readers else {}
+        for frame, value in enumerate(figure.values[:, column].tolist()):
+            line: dict[str, object] = {"block": block, "dimension": dimension + 1, "frame": frame, "value": round(value, 4)}
+            for modality, readings in seen.items():
+                for factor, reading in readings.items():
+                    line[f"{modality} {factor}"] = round(reading.value[frame].item(), 3)
+            lines.append(line)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, lines[0])
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue().encode()
+
+
+def path_png(wish: Wish) -> bytes:
+    images = wish.way(STRIP)
+    return png(sheet([list(row) for row in images.values()]), wish.point)
+
+
+def path_gif(wish: Wish) -> bytes:
+    images = wish.way(WAY)
+    there = [sheet([[row[i] for row in images.values()]], scale=4) for i in range(WAY)]
+    return gif([*there, *reversed(there[1:-1])], wish.point)
+
+
+def gif(frames: list[Pixels], point: Point) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "figure.gif"
+        write_gif(file, frames, 0.1, point)
+        return file.read_bytes()
+
+
+#: Kinds of files: how each is made, its name and its type.
+KINDS: dict[str, tuple[Callable[[Wish], bytes], str, str]] = {
+    "pair-png": (pair_png, "pair.png", "image/png"),
+    "gif": (traversal_gif, "traversal.gif", "image/gif"),
+    "png": (traversal_png, "traversal.png", "image/png"),
+    "csv": (traversal_csv, "traversal.csv", "text/csv"),
+    "path-png": (path_png, "interpolation.png", "image/png"),
+    "path-gif": (path_gif, "interpolation.gif", "image/gif"),
+}
+
+
+def make(options: Mapping[str, str]) -> Response:
+    """The file that an address's parameters ask for; 400 with a line that says why where there is none."""
+    try:
+        maker, name, kind = KINDS[options.get("kind", "")]
+    except KeyError:
+        return PlainTextResponse(f"kind is none of {', '.join(KINDS)}", 400)
+    try:
+        wish = Wish.of(options)
+        content = maker(wish)
+    except (PointError, CheckpointError, DataError, ValueError) as error:
+        return PlainTextResponse(str(error), 400)
+    return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{wish.point.checkpoint}-{name}"'})
+
+
+_maker = ThreadPoolExecutor(1, thread_name_prefix="export", initializer=torch.set_num_threads, initargs=(1,))
+
+
+async def _answer(request: Request) -> Response:
+    return await asyncio.get_running_loop().run_in_executor(_maker, make, dict(request.query_params))
+
+
+routes = [Route(live.EXPORT_PATH, _answer)]
