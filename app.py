@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from ui import live, pictures
+from ui import exports, live, pictures
 
-app = st.App("ui/frame.py", routes=[*live.routes, *pictures.routes])
+app = st.App("ui/frame.py", routes=[*exports.routes, *live.routes, *pictures.routes])
