@@ -92,6 +92,9 @@ def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHT
     if expected != got:
         name = next(n for n in [*expected, *got] if expected.get(n) != got.get(n))
         raise CheckpointError(f"{file}: tensor {name!r} is {got.get(name, 'missing')}, the configuration needs {expected.get(name, 'none')}")
+    odd = next((name for name, tensor in tensors.items() if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64)), None)
+    if odd is not None:
+        raise CheckpointError(f"{file}: tensor {odd!r} is of type {str(tensors[odd].dtype).removeprefix('torch.')}, expected floating-point numbers")
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise CheckpointError(f"{file}: holds values that are not finite")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -136,6 +139,8 @@ def build_model(config: dict, where: str) -> MultimodalVAE:
         # A hostile file must not make us allocate what no model of ours needs.
         if len(modalities) != 2 or any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > 1024 for b in blocks):
             raise ValueError("sizes beyond what this program builds")
+        if not isinstance(config["dataset"], str | None):
+            raise ValueError(f"data set {config['dataset']!r} is no name")
         return MultimodalVAE(variant_from_json(config["variant"]), modalities, blocks, config["dataset"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{where}: {type(error).__name__}: {error}") from None

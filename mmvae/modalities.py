@@ -38,7 +38,7 @@ class Modality:
     def __post_init__(self) -> None:
         if self.likelihood not in LIKELIHOODS:
             raise ValueError(f"modality {self.name!r}: likelihood {self.likelihood!r} is none of {', '.join(LIKELIHOODS)}")
-        if len(self.shape) != 3 or min(self.shape) < 1:
+        if len(self.shape) != 3 or not all(isinstance(size, int) and size > 0 for size in self.shape):
             raise ValueError(f"modality {self.name!r}: shape {self.shape!r} is not (channels, height, width)")
         if not (self.scale > 0 and self.weight >= 0):
             raise ValueError(f"modality {self.name!r}: scale must be positive and weight not negative, got {self.scale} and {self.weight}")

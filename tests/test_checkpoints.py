@@ -1,0 +1,272 @@
+"""A checkpoint opens as it was saved, or is refused in one line that names the file; it never executes anything."""
+
+import copy
+import json
+import os
+import pickle
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import TinyPairs, tiny_images, tiny_model
+
+from mmvae.checkpoints import (CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
+                               write_atomically, write_json)
+from mmvae.variants import VARIANTS
+
+TOLERANCE = {"atol": 3e-3, "rtol": 1e-2}  # of half precision's eleven bits, through a network
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    model = tiny_model("mmvae-plus")
+    save(tmp_path / "saved", model, config_of(model, {"steps": 1}), {"blocks": {}})
+    return tmp_path / "saved"
+
+
+def refusal(folder: Path, file: str, weights: str = "weights.safetensors") -> str:
+    """The one line with which a checkpoint is refused, checked to be one and to name the file."""
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(folder, weights=weights)
+    line = str(caught.value)
+    assert "\n" not in line and len(line) < 600 and str(folder / file) in line
+    return line
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_model_saved_and_loaded_infers_and_draws_the_same(tmp_path, variant):
+    model = tiny_model(variant)
+    save(tmp_path / "saved", model, config_of(model, {}))
+    loaded = load(tmp_path / "saved")
+    assert loaded.variant == model.variant and loaded.blocks == model.blocks and loaded.modalities == model.modalities
+    assert not loaded.training
+    for name, q in model.posterior(tiny_images()).items():
+        assert torch.equal(loaded.posterior(tiny_images())[name].mean, q.mean)
+    for name, x in model.generate(3, seed=1).items():
+        assert torch.equal(loaded.generate(3, seed=1)[name], x)
+
+
+@pytest.mark.parametrize("variant", ["mumo", "mmvae", "vanilla"])
+def test_half_precision_halves_the_file_and_keeps_the_pictures(tmp_path, variant):
+    model = tiny_model(variant)
+    for half in (False, True):
+        save(tmp_path / str(half), model, config_of(model, {}), half=half)
+    sizes = [(tmp_path / str(half) / "weights.safetensors").stat().st_size for half in (False, True)]
+    assert sizes[1] < 0.6 * sizes[0]
+    loaded = load(tmp_path / "True")
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    for name, x in model.generate(4, seed=2).items():
+        torch.testing.assert_close(loaded.generate(4, seed=2)[name], x, **TOLERANCE)
+    for name, q in model.posterior(tiny_images()).items():
+        torch.testing.assert_close(loaded.posterior(tiny_images())[name].mean, q.mean, atol=2e-2, rtol=1e-2)
+
+
+def test_a_row_carried_by_a_checkpoint_outlives_a_change_of_the_table(folder, monkeypatch):
+    monkeypatch.delitem(VARIANTS, "mmvae-plus")
+    assert load(folder).variant.name == "mmvae-plus"
+
+
+# ---- what is refused
+
+def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
+    assert "no config.json" in refusal(tmp_path, "")
+    assert "no config.json" in refusal(tmp_path / "nowhere", "")
+    torch.save({"model_state_dict": {}}, tmp_path / "model.pt")
+    assert "no config.json" in refusal(tmp_path, "")
+
+
+def test_missing_weights_are_said_to_be_missing(folder):
+    (folder / "weights.safetensors").unlink()
+    assert "missing" in refusal(folder, "weights.safetensors")
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[1, 2]", b"null", b"\xff\xfe\x00", b'{"schema": 1', b"[" * 100_000, b'{"schema": NaN}', b'{"schema": 1} x'])
+@pytest.mark.parametrize("file", ["config.json", "statistics.json", "card.json"])
+def test_malformed_json_is_refused_by_file(folder, text, file):
+    (folder / file).write_bytes(text)
+    if file != "config.json" and text == b'{"schema": NaN}':
+        return  # an object that nobody's numbers hang on
+    refusal(folder, file)
+
+
+@pytest.mark.parametrize("schema", [0, 2, "1", None, [], 1.5])
+def test_another_schema_is_refused_by_number(folder, schema):
+    write_json(folder / "config.json", read_json(folder / "config.json") | {"schema": schema})
+    assert f"schema version {schema!r}, this program reads 1" in refusal(folder, "config.json")
+
+
+def spoiled(config: dict, path: tuple, value) -> dict:
+    config = copy.deepcopy(config)
+    place = config
+    for key in path[:-1]:
+        place = place[key]
+    if value is KeyError:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return config
+
+
+SPOILS = [(("variant",), KeyError), (("variant",), "mumo"), (("variant", "terms"), [{"term": "__import__"}]), (("variant", "fusion"), "sum"), (("variant", "encoders"), [[0], [5]]),
+          (("variant", "family"), "laplace "), (("variant", "evil"), 1), (("modalities",), []), (("modalities",), None), (("modalities", 0, "shape"), [1, 28]),
+          (("modalities", 0, "shape"), [1, 10**9, 10**9]), (("modalities", 0, "shape"), [1, -28, 28]), (("modalities", 0, "shape"), "abc"), (("modalities", 0, "shape"), [1, 28.0, 28]),
+          (("modalities", 0, "network"), "os.system"), (("modalities", 0, "network"), "small64"), (("modalities", 0, "likelihood"), "eval"), (("modalities", 0, "scale"), -1),
+          (("modalities", 0, "name"), "x.y"), (("modalities", 0, "name"), "b"), (("modalities", 0, "name"), 3), (("modalities", 0, "colour"), "red"), (("blocks",), []),
+          (("blocks", 0, "dim"), 0), (("blocks", 0, "dim"), 10**9), (("blocks", 0, "dim"), "4"), (("blocks", 0, "dim"), 2.5), (("blocks", 0, "dim"), float("nan")),
+          (("blocks", 0, "owner"), "nobody"), (("blocks", 0, "name"), "z_other"), (("blocks", 1), KeyError), (("dataset",), KeyError), (("dataset",), 7)]
+
+
+@pytest.mark.parametrize(("path", "value"), SPOILS)
+def test_a_configuration_that_builds_no_model_of_ours_is_refused(folder, path, value):
+    write_json(folder / "config.json", spoiled(read_json(folder / "config.json"), path, value))
+    refusal(folder, "config.json")
+
+
+def test_no_random_change_of_a_configuration_does_more_than_be_refused(folder):
+    config, rng = read_json(folder / "config.json"), random.Random(0)
+    values = [None, True, -1, 0, 3, 1e308, "", "z_shared", [], [0], [[0]], {}, {"term": "Elbo"}, "../x", 2**70]
+    outcomes = set()
+    for _ in range(150):
+        place, path = config, []
+        while isinstance(place, (dict, list)) and place and (not path or rng.random() < 0.8):
+            key = rng.choice(sorted(place) if isinstance(place, dict) else range(len(place)))
+            path.append(key)
+            place = place[key]
+        try:
+            build_model(spoiled(config, tuple(path), rng.choice(values)), "there")
+            outcomes.add("built")
+        except CheckpointError as error:
+            assert "\n" not in str(error) and str(error).startswith("there: ")
+            outcomes.add("refused")
+    assert outcomes == {"built", "refused"}  # a title may change, a shape may not
+
+
+def reshaped(tensors):
+    return tensors | {"decoders.a.stem.0.bias": torch.zeros(7)}
+
+
+def without(tensors):
+    return {name: t for name, t in tensors.items() if name != "decoders.a.stem.0.bias"}
+
+
+def with_more(tensors):
+    return tensors | {"backdoor": torch.zeros(1)}
+
+
+@pytest.mark.parametrize(("change", "said"), [(reshaped, r"'decoders.a.stem.0.bias' is (7,), the configuration needs (32,)"), (without, "'decoders.a.stem.0.bias' is missing"),
+                                              (with_more, "'backdoor' is (1,), the configuration needs none"), (lambda t: {}, "missing")])
+def test_tensors_of_other_shapes_are_refused_by_name(folder, change, said):
+    save_file(change(load_file(folder / "weights.safetensors")), folder / "weights.safetensors")
+    assert said in refusal(folder, "weights.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_weights_that_are_not_finite_are_refused(folder, value, dtype):
+    tensors = {name: t.to(dtype) for name, t in load_file(folder / "weights.safetensors").items()}
+    tensors["encoders.b.head.0.weight"][1, 2] = value
+    save_file(tensors, folder / "weights.safetensors")
+    assert "not finite" in refusal(folder, "weights.safetensors")
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn])
+def test_weights_that_are_no_numbers_of_ours_are_refused_by_type(folder, dtype):
+    tensors = load_file(folder / "weights.safetensors")
+    tensors["encoders.b.head.0.weight"] = tensors["encoders.b.head.0.weight"].to(dtype)
+    save_file(tensors, folder / "weights.safetensors")
+    assert str(dtype).removeprefix("torch.") in refusal(folder, "weights.safetensors")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 100, 0.5, 0.999])
+def test_truncated_weights_are_refused(folder, keep):
+    size = (folder / "weights.safetensors").stat().st_size
+    os.truncate(folder / "weights.safetensors", keep if isinstance(keep, int) else int(keep * size))
+    assert "not a safetensors file" in refusal(folder, "weights.safetensors")
+
+
+class Bomb:
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("how", ["pickle", "torch"])
+@pytest.mark.parametrize("file", ["weights.safetensors", "config.json", "statistics.json"])
+def test_a_pickle_in_any_place_is_refused_and_not_executed(folder, tmp_path, how, file):
+    with open(folder / file, "wb") as target:
+        (pickle if how == "pickle" else torch).__dict__["dump" if how == "pickle" else "save"](Bomb(tmp_path / "executed"), target)
+    refusal(folder, file)
+    assert not (tmp_path / "executed").exists()
+    if how == "pickle":  # the bomb is live: what refuses it is the reader
+        pickle.loads((folder / file).read_bytes())
+        assert (tmp_path / "executed").exists()
+
+
+def test_a_folder_in_place_of_the_weights_is_refused(folder):
+    (folder / "weights.safetensors").unlink()
+    (folder / "weights.safetensors").mkdir()
+    refusal(folder, "weights.safetensors")
+
+
+# ---- files
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    def fail(temporary: str) -> None:
+        Path(temporary).write_text("half")
+        raise OSError("disk full")
+
+    write_json(tmp_path / "a.json", {"kept": True})
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(tmp_path / "a.json", fail)
+    assert read_json(tmp_path / "a.json") == {"kept": True}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_digest_tells_other_weights_apart(folder):
+    before = digest(folder)
+    assert len(before) == 8 and int(before, 16) >= 0 and digest(folder) == before
+    save_file({name: t + 1e-3 for name, t in load_file(folder / "weights.safetensors").items()}, folder / "weights.safetensors")
+    assert digest(folder) != before
+
+
+def test_the_catalogue_lists_what_can_be_opened_with_shipped_ones_first(tmp_path):
+    model = tiny_model("joint-poe")
+    for place in ("runs/b", "runs/a", "checkpoints/b", "checkpoints/z"):
+        save(tmp_path / place, model, config_of(model, {}))
+    (tmp_path / "runs/unsaved").mkdir()
+    write_json(tmp_path / "runs/unsaved/config.json", config_of(model, {}))
+    found = catalogue(tmp_path)
+    assert list(found)[:2] == ["b", "z"] and set(found) == {"a", "b", "z"}
+    assert found["b"] == tmp_path / "checkpoints/b"
+
+
+# ---- statistics
+
+@pytest.mark.parametrize("variant", ["mmpoe-v2", "mmvae", "vanilla"])
+def test_statistics_are_those_of_posterior_samples(variant):
+    model, data = tiny_model(variant), TinyPairs()
+    statistics = statistics_of(model, data, n=32)
+    assert statistics == json.loads(json.dumps(statistics)) == statistics_of(model, data, n=32)
+    images, _ = data.items(data.split("validation"))
+    posterior, prior = model.posterior(images), model.prior(32)
+    for name, q in posterior.items():
+        block = statistics["blocks"][name]
+        torch.testing.assert_close(torch.tensor(block["kl"]), q.kl(prior[name]).mean(0), atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(torch.tensor(block["sigma"]), q.stddev.mean(0), atol=1e-3, rtol=1e-3)
+        spread = (q.stddev.square().mean(0) + q.mean.var(0)).sqrt()  # of the aggregate posterior
+        assert ((torch.tensor(block["mean"]) - q.mean.mean(0)).abs() < 4 * spread / 32**0.5).all()
+        assert all(low < high for low, high in zip(block["low"], block["high"]))
+        assert all(len(counts) == 40 and 28 <= sum(counts) <= 32 for counts in block["histogram"])
+    expected = {"a+b"} if variant == "vanilla" else {"a+b", "a", "b"}
+    assert set(statistics["reference"]["codes"]) == expected
+
+
+def test_reference_items_are_test_items_and_the_same_every_time():
+    data = TinyPairs()
+    ids = reference_ids(data, n=10)
+    assert ids == sorted(set(ids)) == reference_ids(data, n=10) and len(ids) == 10
+    assert set(ids) <= set(data.split("test").tolist())
