@@ -86,7 +86,8 @@ def write_html(
         legend={"title": {"text": colour or ""}, "itemsizing": "constant"},
         xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"},
     )  # fmt: skip
-    page = figure.to_html(include_plotlyjs=True, full_html=True, config={"scrollZoom": True, "displaylogo": False})
+    config = {"scrollZoom": True, "displaylogo": False}
+    page = figure.to_html(include_plotlyjs=True, full_html=True, default_height="96vh", config=config)
     with _opened(path) as file:
         file.write(page)
 
