@@ -25,8 +25,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .checkpoints import STATISTICS, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
+from .checkpoints import STATISTICS, CheckpointError, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
 from .data.base import PairedDataset
+from .modalities import Modality
 from .model import MultimodalVAE
 from .objective import Loss, loss
 from .presets import Settings
@@ -83,20 +84,27 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
         RunError: Where the folder holds no run, its state is malformed, or another process trains it.
     """
     try:
+        config = read_json(run / "config.json")
+        settings = Settings(**config["training"])
+    except CheckpointError as error:
+        raise RunError(str(error)) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run / 'config.json'}: no settings to train with ({type(error).__name__}: {error})") from None
+    try:
         with held(run):
-            return _train(run, data, until, on_event, stopped)
+            return _train(run, config, settings, data, until, on_event, stopped)
     except Busy as busy:
         raise RunError(f"{busy}: stop that first") from None
 
 
-def _train(run: Path, data: PairedDataset, until: int | None, on_event: Callable[[dict], None] | None,
+def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, until: int | None, on_event: Callable[[dict], None] | None,
            stopped: Callable[[], bool] | None) -> str:
-    config = read_json(run / "config.json")
-    settings = Settings(**config["training"])
-    steps = until or settings.steps
     device = choose_device(settings.device)
+    steps = until or settings.steps
     torch.manual_seed(settings.seed)
-    model = build_model(config, str(run)).to(device)
+    model = build_model(config, str(run / "config.json")).to(device)
+    if _shapes(model.modalities) != _shapes(data.modalities):
+        raise RunError(f"{run} was begun on {_shapes(model.modalities)}, these data are {_shapes(data.modalities)}")
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     done, best, elapsed = _resume(run, model, optimizer) if (run / STATE).exists() else (0, math.inf, 0.0)
     _forget_events_after(run / EVENTS, done)
@@ -133,7 +141,11 @@ def _train(run: Path, data: PairedDataset, until: int | None, on_event: Callable
         for step in range(done, steps):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * min(1.0, 2 * (steps - step) / steps)
-            result = update(model, optimizer, data, settings, step, device)
+            try:
+                result = update(model, optimizer, data, settings, step, device)
+            except Diverged as error:
+                tell("diverged", step + 1, message=str(error))
+                raise
             if (step + 1) % every == 0 or step + 1 == steps:
                 now = time.perf_counter()
                 speed = (step + 1 - counted) / (now - window)
@@ -260,7 +272,8 @@ def _resume(run: Path, model: MultimodalVAE, optimizer: torch.optim.Optimizer) -
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return int(about["step"]), float(about["best"]), float(about["seconds"])
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise RunError(f"{run / STATE}: cannot be resumed from ({type(error).__name__}: {error})") from None
+        why = " ".join(str(error).split())  # torch lists what is missing over many lines
+        raise RunError(f"{run / STATE}: cannot be resumed from ({type(error).__name__}: {why[:300]})") from None
 
 
 def _forget_events_after(file: Path, step: int) -> None:
@@ -276,6 +289,10 @@ def _forget_events_after(file: Path, step: int) -> None:
         if event["step"] <= step:
             kept.append(line + "\n")
     write_atomically(file, lambda temporary: Path(temporary).write_text("".join(kept), encoding="utf-8"))
+
+
+def _shapes(modalities: Sequence[Modality]) -> str:
+    return " and ".join(f"{m.name} ({'×'.join(map(str, m.shape))})" for m in modalities)
 
 
 def _culprit(result: Loss) -> str:
