@@ -15,6 +15,7 @@ from PIL import Image
 
 SPRITE_LIMIT = 8192  # pixels a side: what TensorBoard reads
 CATEGORIES = 20  # up to so many distinct values, a label gets one legend entry per value
+GREY = "#94a4a2"  # where colour says nothing: no label, or more names than can be told apart
 # petroff10: ten colours that stay apart under the colour blindnesses
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
@@ -48,7 +49,8 @@ def write_html(
 
     Arguments:
         ids, positions, labels: As for :func:`write_csv`.
-        colour: The label to colour by; the first where None. Numbers of more than 20 distinct values get a colour scale.
+        colour: The label to colour by; the first where None. Of more than 20 distinct values,
+            numbers get a colour scale and names stay grey.
 
     Raises:
         ValueError: Where lengths differ or there is no label of that name.
@@ -72,9 +74,9 @@ def write_html(
     everything = np.arange(len(positions))
     values = np.asarray(labels[colour]) if colour is not None else np.zeros(len(positions), int)
     distinct = np.unique(values)
-    if colour is None:
-        traces = [points(everything, {"color": PALETTE[0]})]
-    elif len(distinct) > CATEGORIES and np.issubdtype(values.dtype, np.number):
+    if colour is None or (len(distinct) > CATEGORIES and not np.issubdtype(values.dtype, np.number)):
+        traces = [points(everything, {"color": GREY})]
+    elif len(distinct) > CATEGORIES:
         scale = {"color": values, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": colour}}}
         traces = [points(everything, scale)]
     else:

@@ -40,6 +40,12 @@ def test_html_colours_many_numbers_on_a_scale(tmp_path):
     assert data.count('"customdata":') == 1 and '"showscale":true' in data
 
 
+def test_html_leaves_many_names_grey(tmp_path):
+    write_html(tmp_path / "map.html", range(30), np.zeros((30, 2)), {"identity": [f"person {i}" for i in range(30)]})
+    data = (tmp_path / "map.html").read_text(encoding="utf-8").split("Plotly.newPlot(")[-1]
+    assert data.count('"customdata":') == 1 and "person 29" in data
+
+
 def test_html_refuses_a_label_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="no label 'speed' to colour by; choose digit, name"):
         write_html(tmp_path / "map.html", IDS, POSITIONS, LABELS, colour="speed")
