@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["POINT_KEY", "as_bytes", "png", "read_point", "sheet", "write_gif", "write_png"]
+__all__ = ["POINT_KEY", "as_bytes", "pair_picture", "png", "read_point", "sheet", "traversal_frames", "traversal_sheet", "write_gif", "write_png"]
 
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from .checkpoints import write_atomically
+from .explore import TraversalFigure
 from .point import Point, PointError
 
 #: The text field of a PNG that carries the point it shows.
 POINT_KEY = "mmvae:point"
 MOST_PIXELS = 50_000_000  # a dropped picture that unpacks to more is refused
+INK = (70, 70, 70)
 Pixels = NDArray[np.uint8]
 
 
@@ -28,7 +31,8 @@ def as_bytes(images: Tensor) -> Pixels:
     return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels
 
 
-def sheet(rows: Sequence[Sequence[Tensor | None]], *, scale: int = 2, gap: int = 2, background: int = 255) -> Pixels:
+def sheet(rows: Sequence[Sequence[Tensor | None]], *, scale: int = 2, gap: int = 2, background: int = 255,
+          top: Sequence[str] = (), left: Sequence[str] = ()) -> Pixels:
     """Images in rows and columns, uint8 [H, W, 3]; grey and colour, small and large may be mixed.
 
     Arguments:
@@ -37,6 +41,7 @@ def sheet(rows: Sequence[Sequence[Tensor | None]], *, scale: int = 2, gap: int =
             and their border is continued.
         gap: Pixels between images and around them.
         background: Grey of the gaps.
+        top, left: What stands above each column and beside each row.
 
     Raises:
         ValueError: Where there is no image at all.
@@ -46,13 +51,24 @@ def sheet(rows: Sequence[Sequence[Tensor | None]], *, scale: int = 2, gap: int =
         raise ValueError("a sheet needs at least one image")
     cell = max(max(image.shape[1:]) for image in shown) * scale
     columns = max(len(row) for row in rows)
-    canvas = np.full((gap + len(rows) * (cell + gap), gap + columns * (cell + gap), 3), background, np.uint8)
+    font = ImageFont.load_default(max(10, min(16, cell // 5)))
+    above = 2 * font.size if any(top) else 0
+    beside = math.ceil(max((font.getlength(text) for text in left), default=-2 * gap)) + 2 * gap
+    canvas = np.full((above + gap + len(rows) * (cell + gap), beside + gap + columns * (cell + gap), 3), background, np.uint8)
     for r, row in enumerate(rows):
         for c, image in enumerate(row):
             if image is not None:
-                top, left = gap + r * (cell + gap), gap + c * (cell + gap)
-                canvas[top:top + cell, left:left + cell] = _fitted(as_bytes(image), cell)
-    return canvas
+                y, x = above + gap + r * (cell + gap), beside + gap + c * (cell + gap)
+                canvas[y:y + cell, x:x + cell] = _fitted(as_bytes(image), cell)
+    if not above and not beside:
+        return canvas
+    picture = Image.fromarray(canvas)
+    pen = ImageDraw.Draw(picture)
+    for c, text in enumerate(top):
+        pen.text((beside + gap + c * (cell + gap) + cell / 2, above / 2), text, INK, font, anchor="mm")
+    for r, text in enumerate(left):
+        pen.text((beside - gap, above + gap + r * (cell + gap) + cell / 2), text, INK, font, anchor="rm")
+    return np.asarray(picture)
 
 
 def _fitted(pixels: Pixels, cell: int) -> Pixels:
@@ -61,6 +77,41 @@ def _fitted(pixels: Pixels, cell: int) -> Pixels:
     pixels = pixels.repeat(factor, 0).repeat(factor, 1)
     spare = [(cell - side) for side in pixels.shape[:2]]
     return np.pad(pixels, (*((s // 2, s - s // 2) for s in spare), (0, 0)), mode="edge")
+
+
+def pair_picture(images: Mapping[str, Tensor]) -> Pixels:
+    """Both pictures of one pair {modality: [1, C, H, W]} side by side, each about 320 pixels wide."""
+    row = [image[0] for image in images.values()]
+    return sheet([row], scale=320 // max(image.shape[-1] for image in row), gap=8)
+
+
+def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> list[Pixels]:
+    """The frames of the animated figure: a row for each modality, columns the true image and then every coordinate.
+
+    Arguments:
+        truth: {modality: [C, H, W]}.
+    """
+    side = max(image.shape[-1] for image in truth.values())
+    scale = math.ceil(900 / (side * (1 + len(figure.columns))))
+    captions = ["image", *(_coordinate(block, d) for block, d in figure.columns)]
+    return [sheet([[truth[name], *images[frame]] for name, images in figure.images.items()], scale=scale, top=captions)
+            for frame in range(len(figure.values))]
+
+
+def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11) -> Pixels:
+    """The figure on paper: a row for each coordinate, both modalities from its lowest to its highest value side by side."""
+    frames = np.linspace(0, len(figure.values) - 1, steps).round().astype(int)
+    rows: list[list[Tensor | None]] = []
+    for column in range(len(figure.columns)):
+        row: list[Tensor | None] = []
+        for name, images in figure.images.items():
+            row += [truth[name], *images[frames, column], None]
+        rows.append(row[:-1])
+    return sheet(rows, scale=max(1, 48 // max(image.shape[-1] for image in truth.values())), left=[_coordinate(b, d) for b, d in figure.columns])
+
+
+def _coordinate(block: str, dimension: int) -> str:
+    return f"{block.removeprefix('z_')} {dimension + 1}"
 
 
 def png(pixels: Pixels, point: Point | None = None) -> bytes:

@@ -276,8 +276,8 @@ def measure(readers: Readers, data: PairedDataset, split: str = "test", most: in
 def settings_for(data: PairedDataset) -> ReaderSettings:
     """Settings that read a shipped data set well after a few minutes of one core."""
     if data.name == "faces":
-        return ReaderSettings(steps=1600, batch_size=64, extra=3000)
-    return ReaderSettings(steps=400 if data.name == "digits" else 2000)
+        return ReaderSettings(steps=800, batch_size=48, extra=1200)
+    return ReaderSettings(steps=250 if data.name == "digits" else 2000)
 
 
 def _shown(labels: Mapping[str, Tensor], factors: Sequence[Factor], modality: str) -> dict[str, Tensor]:

@@ -1,0 +1,5 @@
+"""`python -m mmvae …`"""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,585 @@
+"""The command line, `python -m mmvae …`: everything the pages do, and what they start.
+
+Exit status 0 on success, 1 on failure with one line on standard error, 2 on wrong usage, and 130 or 143 where a
+training was interrupted or terminated (its run can be resumed). Torch is imported by the verbs that need it alone.
+"""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .data import DATASETS, DataError, DatasetRow, dataset, data_root
+from .variants import VARIANTS, variant_to_json
+
+if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
+    import torch
+    from torch import Tensor
+
+    from .checkpoints import Checkpoint
+    from .data import PairedDataset
+
+METHODS = ("pca", "tsne", "umap")
+SPACE = 0.2  # seconds between redraws of a progress bar
+PLAIN = 10.0  # seconds between progress lines where there is no terminal
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments) or 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `… | head`: whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (DataError, ValueError, OSError) as error:
+        return _failed(error)
+    except Exception as error:
+        from .checkpoints import CheckpointError
+        from .training import RunError
+
+        if not isinstance(error, (CheckpointError, RunError)):
+            raise
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    print(f"mmvae: {' '.join(str(error).split())}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mmvae", description="Train two-modality VAEs and look inside them.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    rooted = argparse.ArgumentParser(add_help=False)
+    rooted.add_argument("--data-root", type=Path, metavar="DIR", help="where data lies (default: $MMVAE_DATA, else data/ beside app.py)")
+    printed = argparse.ArgumentParser(add_help=False)
+    printed.add_argument("--json", action="store_true", help="print JSON")
+    model = argparse.ArgumentParser(add_help=False, parents=[rooted])
+    model.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint's or run's folder, or its name in checkpoints/ or runs/")
+    model.add_argument("--seed", type=_whole, default=0, help="of everything random (default 0)")
+    chosen = argparse.ArgumentParser(add_help=False)
+    chosen.add_argument("--items", type=_whole, nargs="+", metavar="ID", help="ids of the data set's pairs (default: some of the test pairs)")
+
+    def verb(name: str, run: Callable, summary: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=summary, description=summary, parents=parents)
+        added.set_defaults(run=run)
+        return added
+
+    def written(added: argparse.ArgumentParser, what: str) -> None:
+        added.add_argument("--out", type=Path, required=True, metavar="FILE", help=what)
+
+    verb("variants", _variants, "List the variants.", printed)
+    sets = verb("datasets", _datasets, "List the data sets, or fetch or render one.", printed, rooted)
+    sets.add_argument("--download", choices=["mnist-svhn"], help="fetch what is missing of it, 258 MB in all")
+    sets.add_argument("--render", choices=["faces", "digits"], help="make its pictures now instead of at first use")
+
+    train = verb("train", _train, "Train a model, or go on with a run.", rooted)
+    train.add_argument("--variant", choices=list(VARIANTS), metavar="NAME", help=f"one of {', '.join(VARIANTS)}")
+    train.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own pairs")
+    train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATASET-VARIANT beside app.py)")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out, longer where --steps says so")
+    train.add_argument("--steps", type=_positive, help="updates of the parameters")
+    train.add_argument("--batch-size", type=_positive, help="pairs in each update")
+    train.add_argument("--learning-rate", type=float, help="Adam's, held for half of the steps and then decaying to zero")
+    train.add_argument("--warmup", type=_whole, help="steps over which the KL's factor rises to 1")
+    train.add_argument("--snapshot", type=_positive, help="steps between snapshots")
+    train.add_argument("--private", type=_positive, nargs=2, metavar=("FIRST", "SECOND"), help="dimensions of the private blocks")
+    train.add_argument("--shared", type=_positive, help="dimensions of the shared block")
+    train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
+    train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
+    train.add_argument("--wait", action="store_true", help="begin when no other run in the same folder that waited trains on the device")
+
+    ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, no optimizer state.", model)
+    ship.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
+    readers = verb("readers", _readers, "Train the factor readers of a data set, and measure them.", rooted, printed)
+    readers.add_argument("--dataset", choices=list(DATASETS), required=True, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
+    readers.add_argument("--steps", type=_positive, help="updates of the parameters")
+    readers.add_argument("--out", type=Path, metavar="DIR", help="their folder (default: checkpoints/readers/NAME beside app.py)")
+
+    evaluate = verb("evaluate", _evaluate, "Measure a checkpoint and write its card.", model, printed)
+    evaluate.add_argument("--pairs", type=_positive, default=2000, help="test pairs to measure on (default 2000)")
+    evaluate.add_argument("--again", action="store_true", help="measure anew where the card is up to date")
+
+    reconstruct = verb("reconstruct", _reconstruct, "Draw pairs above their reconstructions.", model, chosen)
+    reconstruct.add_argument("--given", metavar="MODALITY", help="infer from this modality alone (default: from both)")
+    written(reconstruct, "a .png file")
+    generate = verb("generate", _generate, "Draw new pairs from the prior.", model)
+    generate.add_argument("-n", type=_positive, default=32, help="number of pairs (default 32)")
+    written(generate, "a .png file")
+    translate = verb("translate", _translate, "Draw one modality from the other.", model, chosen)
+    translate.add_argument("--to", metavar="MODALITY", help="what to draw (default: the second modality)")
+    translate.add_argument("--samples", type=_positive, default=6, help="samples of each (default 6)")
+    written(translate, "a .png file")
+    traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code from low to high.", model)
+    traverse.add_argument("--item", type=_whole, metavar="ID", help="the pair to start from (default: a test pair)")
+    traverse.add_argument("--range", choices=["fixed", "percentile"], default="fixed", help="−3 to 3, or the posterior's 1st to 99th percentile")
+    traverse.add_argument("--frames", type=_positive, default=61, help="of the animation (default 61)")
+    written(traverse, "a .gif file (0.1 s a frame), or a .png file with a row for each coordinate")
+    interpolate = verb("interpolate", _interpolate, "Go from one pair's code to another's.", model)
+    interpolate.add_argument("--items", type=_whole, nargs=2, metavar=("FROM", "TO"), help="ids of the pairs (default: two test pairs)")
+    interpolate.add_argument("--steps", type=_positive, help="default: 11 for a .png, 31 for a .gif")
+    interpolate.add_argument("--blocks", nargs="+", metavar="NAME", help="the blocks that move (default: all)")
+    interpolate.add_argument("--spherical", action="store_true", help="along the arc instead of the straight line")
+    written(interpolate, "a .png or .gif file")
+    render = verb("render", _render, "Draw the pair of pictures at a point: a link's, or one carried by a saved picture.")
+    render.add_argument("point", metavar="POINT", help="the point's text, or a .png file that carries one")
+    written(render, "a .png file, which carries the point")
+
+    embed = verb("embed", _embed, "Map the codes of test pairs to two dimensions.", model)
+    embed.add_argument("--method", choices=METHODS, default="umap", help="default: umap")
+    embed.add_argument("--block", metavar="NAME", help="the block to map (default: the whole code)")
+    embed.add_argument("--given", metavar="MODALITY", help="infer from this modality alone (default: from both)")
+    embed.add_argument("--pairs", type=_positive, default=5000, help="number of test pairs at most (default 5000)")
+    written(embed, "a .csv file, or an .html file to look at")
+    export = verb("export", _export, "Write encoders and decoders as ONNX, and codes of the test pairs as CSV.", model)
+    export.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
+    bench = verb("bench", _bench, "Measure speed: `bench` lists what can be measured.")
+    bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="WHAT …", help="what to measure, and its own arguments")
+    return parser
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+# ---- what there is
+
+
+def _variants(arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        return _print_json([variant_to_json(row) for row in VARIANTS.values()])
+    for row in VARIANTS.values():
+        print(f"{row.name:15} {row.title:18} {'private and shared' if row.private else 'shared only':18}  {row.fusion}")
+        print(f"{'':15} {row.summary}")
+
+
+def _datasets(arguments: argparse.Namespace) -> None:
+    root = data_root(arguments.data_root)
+    if arguments.download:
+        from .data.mnist_svhn import download
+
+        bar = Progress("MB")
+        download(root, lambda done, total: bar.show(done // 1_000_000, total // 1_000_000))
+        bar.close()
+        print(f"{arguments.download} is in {root}")
+    elif arguments.render:
+        dataset(arguments.render, root)
+        print(f"{arguments.render} is in {root}")
+    elif arguments.json:
+        _print_json([{key: value for key, value in asdict(row).items() if key != "opener"} for row in DATASETS.values()])
+    else:
+        for row in DATASETS.values():
+            print(f"{row.name:12} {row.title}")
+            print(f"{'':12} {row.summary}")
+            for factor in row.factors:
+                values = f"{factor.values[0]} … {factor.values[-1]}" if factor.kind == "ordered" else f"{len(factor.values)} values"
+                print(f"{'':12} {factor.name}: {values}{factor.unit}, {f'private to {factor.owner}' if factor.owner else 'shared'}")
+
+
+# ---- training
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    if not arguments.wait:
+        return _trained(arguments)
+    from .turns import turn
+
+    if arguments.out is None:
+        raise ValueError("--wait needs the run's folder: --out DIR")
+    device = arguments.device
+    if device not in ("cpu", "cuda"):
+        from .training import choose_device
+
+        device = choose_device("auto").type
+    if not arguments.resume:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    with turn(arguments.out, device) as mine:
+        return _trained(arguments) if mine else 0
+
+
+def _trained(arguments: argparse.Namespace) -> int:
+    from .checkpoints import read_json
+    from .training import RunError, train
+
+    if not arguments.resume:
+        run = _started(arguments)
+    elif arguments.out is None:
+        raise ValueError("--resume needs the run's folder: --out DIR")
+    elif not (arguments.out / "config.json").is_file():
+        raise RunError(f"{arguments.out} holds no run to resume")
+    else:
+        run = arguments.out
+    config = read_json(run / "config.json")
+    data = dataset(config.get("source") or config["dataset"], arguments.data_root)
+
+    caught: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        caught.append(number)
+        signal.signal(number, signal.SIG_DFL)  # who asks twice means it
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    bar = Progress("steps")
+    try:
+        end = train(run, data, until=arguments.steps if arguments.resume else None, on_event=lambda event: _tell(event, bar),
+                    stopped=lambda: bool(caught))
+    finally:
+        bar.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    print(run)
+    if end == "stopped":
+        print(f"mmvae: stopped; `python -m mmvae train --resume --out {run}` goes on", file=sys.stderr)
+    return 128 + caught[0] if end == "stopped" and caught else 0
+
+
+def _started(arguments: argparse.Namespace) -> Path:
+    """A new run's folder, with its configuration written."""
+    import torch
+
+    from .model import MultimodalVAE
+    from .presets import modalities_for, settings_for
+    from .training import start
+
+    if arguments.variant is None or arguments.dataset is None:
+        raise ValueError("a new run needs --variant and --dataset; --resume --out DIR goes on with one")
+    variant, row, source = VARIANTS[arguments.variant], DATASETS.get(arguments.dataset), None
+    if row is None:
+        data = dataset(arguments.dataset, arguments.data_root)
+        row = DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
+        source = str(Path(arguments.dataset).resolve())
+    asked = {key: getattr(arguments, key) for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "device", "snapshot")}
+    settings = replace(settings_for(variant, row), **{key: value for key, value in asked.items() if value is not None})
+    torch.manual_seed(settings.seed)
+    model = MultimodalVAE.for_dataset(variant, row, private=arguments.private, shared=arguments.shared, modalities=modalities_for(variant, row))
+    run = arguments.out or Path(__file__).resolve().parents[1] / "runs" / f"{Path(row.name).stem}-{variant.name}"
+    start(run, model, settings, source)
+    return run
+
+
+def _tell(event: dict, bar: Progress) -> None:
+    if event["event"] == "step":
+        left = event["seconds_left"]
+        bar.show(event["step"], event["steps"], f"loss {event['total']:.1f}  {event['pairs_per_second']:.0f} pairs/s  {_clock(left)} left")
+    elif event["event"] == "validation":
+        bar.line(f"step {event['step']:,}: validation {event['total']:.2f}")
+    elif event["event"] in ("started", "resumed"):
+        bar.line(f"{event['event']} at step {event['step']:,} on {event['device']} in {event['precision']}, {event['pairs']} pairs a step")
+
+
+def _ship(arguments: argparse.Namespace) -> None:
+    from .checkpoints import STATISTICS, open_checkpoint, save, statistics_of, write_json
+
+    run = _open(arguments)
+    save(arguments.out, run.model, run.config, half=True)
+    shipped = open_checkpoint(arguments.out)  # statistics are those of the weights as shipped
+    write_json(arguments.out / STATISTICS, statistics_of(shipped.model, _data_of(shipped, arguments), seed=arguments.seed))
+    print(arguments.out)
+
+
+def _readers(arguments: argparse.Namespace) -> None:
+    from .readers import save_readers, settings_for, train_readers
+
+    data = dataset(arguments.dataset, arguments.data_root)
+    settings = settings_for(data)
+    if arguments.steps:
+        settings = replace(settings, steps=arguments.steps)
+    bar = Progress("steps")
+    networks, training = train_readers(data, settings, lambda event: bar.show(event["step"], event["steps"], f"loss {event['loss']:.3f}"))
+    bar.close()
+    folder = arguments.out or Path(__file__).resolve().parents[1] / "checkpoints" / "readers" / arguments.dataset
+    readers = save_readers(folder, data, networks, training)
+    if arguments.json:
+        return _print_json(dict(readers.accuracy))
+    for modality, factors in readers.accuracy.items():
+        for factor, figures in factors.items():
+            print(f"{modality:12} {factor:12} " + "  ".join(f"{name} {value}" for name, value in figures.items()))
+
+
+# ---- looking inside
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from .evaluation import evaluate, table
+    from .readers import readers_for
+
+    checkpoint = _open(arguments)
+    data = _data_of(checkpoint, arguments)
+    card = evaluate(checkpoint, data, readers_for(data.name), seed=arguments.seed, n=arguments.pairs, again=arguments.again,
+                    tell=lambda line: print(line, file=sys.stderr))
+    if arguments.json:
+        return _print_json(card)
+    print(table(card))
+
+
+def _reconstruct(arguments: argparse.Namespace) -> None:
+    from .explore import encode
+    from .pictures import sheet
+
+    checkpoint, images, _ = _pairs(arguments, 12)
+    model = checkpoint.model
+    rebuilt = model.decode(encode(model, _given(arguments, images)))
+    _save(arguments.out, [sheet([row for name in model.names for row in (list(images[name]), list(rebuilt[name]))])])
+
+
+def _generate(arguments: argparse.Namespace) -> None:
+    from .pictures import sheet
+
+    model = _open(arguments).model
+    pairs = model.generate(arguments.n, seed=arguments.seed)
+    columns = min(16, arguments.n)
+    rows = [list(pairs[name][start:start + columns]) for start in range(0, arguments.n, columns) for name in model.names]
+    _save(arguments.out, [sheet(rows)])
+
+
+def _translate(arguments: argparse.Namespace) -> None:
+    from .pictures import sheet
+
+    checkpoint, images, _ = _pairs(arguments, 12)
+    model = checkpoint.model
+    to = arguments.to or model.names[1]
+    model.positions([to])
+    source = next(name for name in model.names if name != to)
+    drawn = model.translate({source: images[source]}, to, samples=arguments.samples, seed=arguments.seed)
+    _save(arguments.out, [sheet([list(images[source]), *(list(row) for row in drawn.unbind(1))])])
+
+
+def _traverse(arguments: argparse.Namespace) -> None:
+    from .explore import encode, traversal_figure
+    from .pictures import traversal_frames, traversal_sheet
+
+    arguments.items = [arguments.item] if arguments.item is not None else None
+    checkpoint, images, _ = _pairs(arguments, 1)
+    figure = traversal_figure(checkpoint.model, encode(checkpoint.model, images), checkpoint.statistics, arguments.range, arguments.frames)
+    truth = {name: x[0] for name, x in images.items()}
+    animated = _suffix(arguments.out, ".png", ".gif") == ".gif"
+    _save(arguments.out, traversal_frames(figure, truth) if animated else [traversal_sheet(figure, truth)])
+
+
+def _interpolate(arguments: argparse.Namespace) -> None:
+    from .explore import encode, interpolate
+    from .pictures import sheet
+
+    animated = _suffix(arguments.out, ".png", ".gif") == ".gif"
+    checkpoint, images, _ = _pairs(arguments, 2)
+    model = checkpoint.model
+    codes = encode(model, images)
+    start, end = ({name: z[i:i + 1] for name, z in codes.items()} for i in (0, 1))
+    steps = arguments.steps or (31 if animated else 11)
+    pictures = interpolate(model, start, end, steps, arguments.blocks, arguments.spherical)
+    if animated:
+        _save(arguments.out, [sheet([[pictures[name][i] for name in model.names]], scale=4) for i in (*range(steps), *reversed(range(1, steps - 1)))])
+    else:
+        _save(arguments.out, [sheet([[images[name][0], *pictures[name], images[name][1]] for name in model.names])])
+
+
+def _render(arguments: argparse.Namespace) -> None:
+    from .checkpoints import catalogue, digest, load
+    from .explore import code_of
+    from .pictures import pair_picture, read_point, write_png
+    from .point import Point, PointError
+
+    carrier = Path(arguments.point)
+    point = read_point(carrier) if carrier.suffix == ".png" else Point.parse(arguments.point)
+    _suffix(arguments.out, ".png")
+    folder = catalogue().get(point.checkpoint)
+    if folder is None:
+        raise PointError(f"the point is of checkpoint {point.checkpoint!r}, which is not here; there are {', '.join(catalogue()) or 'none'}")
+    if digest(folder) != point.digest:
+        raise PointError(f"the point is of other weights of {point.checkpoint!r} ({point.digest}) than those in {folder} ({digest(folder)})")
+    model = load(folder)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    write_png(arguments.out, pair_picture(model.decode(code_of(point, model))), point)
+    print(arguments.out)
+
+
+def _embed(arguments: argparse.Namespace) -> None:
+    import numpy as np
+    import torch
+
+    from . import embedding
+    from .embedding_export import write_csv, write_html
+    from .explore import encode
+
+    checkpoint = _open(arguments)
+    data = _data_of(checkpoint, arguments)
+    suffix = _suffix(arguments.out, ".csv", ".html")
+    if arguments.block is not None and arguments.block not in [block.name for block in checkpoint.model.blocks]:
+        raise ValueError(f"no block {arguments.block!r}; this model has {', '.join(b.name for b in checkpoint.model.blocks)}")
+    ids = data.split("test")
+    ids = ids[np.sort(np.random.default_rng(arguments.seed).permutation(len(ids))[: arguments.pairs])]
+    parts, labels = [], []
+    for chunk in ids.split(250):
+        images, shown = data.items(chunk)
+        z = encode(checkpoint.model, _given(arguments, images))
+        parts.append(z[arguments.block] if arguments.block else torch.cat(list(z.values()), 1))
+        labels.append(shown)
+    params = {row.method: row for row in (embedding.PCA, embedding.TSNE, embedding.UMAP)}[arguments.method]
+    bar = Progress("%")
+    found = embedding.embed(torch.cat(parts).numpy(), params() if arguments.method == "pca" else params(seed=arguments.seed),
+                            on_frame=lambda progress, _: bar.show(round(100 * progress), 100))
+    bar.close()
+    readable = {factor.name: [factor.format(float(v)) if factor.kind == "categorical" else float(v) for part in labels for v in part[factor.name]]
+                for factor in data.factors}
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    if suffix == ".csv":
+        write_csv(arguments.out, ids.numpy(), found.positions, readable)
+    else:
+        write_html(arguments.out, ids.numpy(), found.positions, readable,
+                   title=f"{checkpoint.path.name}: {params.title} of {arguments.block or 'the whole code'}")
+    print(arguments.out)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from .export import export
+
+    checkpoint = _open(arguments)
+    for file in export(checkpoint, _data_of(checkpoint, arguments), arguments.out):
+        print(file)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from . import bench
+
+    known = sorted(file.stem for file in Path(bench.__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+    if not arguments.rest:
+        print("\n".join(f"python -m mmvae bench {name}" for name in known))
+        return 0
+    name, *rest = arguments.rest
+    if name not in known:
+        raise ValueError(f"nothing called {name!r} to measure: expected one of {', '.join(known)}")
+    return import_module(f"mmvae.bench.{name}").main(rest)
+
+
+# ---- what verbs share
+
+
+def _open(arguments: argparse.Namespace) -> Checkpoint:
+    """The checkpoint of this folder, else of this name."""
+    from .checkpoints import CONFIG, CheckpointError, catalogue, open_checkpoint
+
+    text = arguments.checkpoint
+    if (Path(text) / CONFIG).is_file():
+        return open_checkpoint(text)
+    named = catalogue()
+    if text in named:
+        return open_checkpoint(named[text])
+    if Path(text).is_dir():
+        raise CheckpointError(f"{text}: no {CONFIG} in it; expected a checkpoint's or a run's folder")
+    raise CheckpointError(f"no checkpoint {text!r}: expected a folder, or one of {', '.join(named) or 'those in checkpoints/, which is empty'}")
+
+
+def _data_of(checkpoint: Checkpoint, arguments: argparse.Namespace) -> PairedDataset:
+    return dataset(checkpoint.config.get("source") or checkpoint.config["dataset"], arguments.data_root)
+
+
+def _pairs(arguments: argparse.Namespace, n: int) -> tuple[Checkpoint, dict[str, Tensor], Sequence[int] | torch.Tensor]:
+    """The checkpoint, with the pairs asked for or, by default, n of its reference items, and their ids."""
+    from .checkpoints import reference_ids
+
+    checkpoint = _open(arguments)
+    data = _data_of(checkpoint, arguments)
+    ids = arguments.items
+    if not ids:
+        reference = reference_ids(data)
+        ids = [reference[(i * len(reference) + len(reference) // 2) // n] for i in range(min(n, len(reference)))]
+    return checkpoint, data.items(ids)[0], ids
+
+
+def _given(arguments: argparse.Namespace, images: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What is observed: both modalities, or the one that --given names."""
+    if arguments.given is None:
+        return images
+    if arguments.given not in images:
+        raise ValueError(f"no modality {arguments.given!r}; this model has {' and '.join(images)}")
+    return {arguments.given: images[arguments.given]}
+
+
+def _suffix(file: Path, *allowed: str) -> str:
+    if file.suffix not in allowed:
+        raise ValueError(f"{file}: expected a name that ends in {' or '.join(allowed)}")
+    return file.suffix
+
+
+def _save(file: Path, frames: Sequence) -> None:
+    """Writes pixels as .png, several frames as .gif, and prints the name."""
+    from .pictures import write_gif, write_png
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if len(frames) > 1:
+        write_gif(file, frames)
+    else:
+        _suffix(file, ".png")
+        write_png(file, frames[0])
+    print(file)
+
+
+def _print_json(content: dict | list) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class Progress:
+    """How far something is: a bar on standard error that redraws itself in a terminal, else a plain line now and then.
+
+    Arguments:
+        unit: What is counted.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self.unit, self.terminal, self.shown = unit, sys.stderr.isatty(), float("-inf")
+        self.open = False
+
+    def show(self, done: int, total: int, about: str = "") -> None:
+        """Says how much of the total is done, unless it has just said so."""
+        now = time.monotonic()
+        if now - self.shown < (SPACE if self.terminal else PLAIN) and done < total:
+            return
+        self.shown = now
+        text = f"{done:,} of {total:,} {self.unit}  {about}".rstrip()
+        if self.terminal:
+            filled = round(24 * done / max(total, 1))
+            print(f"\r\033[K{'█' * filled}{'░' * (24 - filled)} {text}", end="", file=sys.stderr, flush=True)
+            self.open = True
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def line(self, text: str) -> None:
+        """A line that stays, above the bar."""
+        print(f"\r\033[K{text}" if self.open else text, file=sys.stderr, flush=True)
+        self.open = False
+
+    def close(self) -> None:
+        """Leaves the bar as it stands and goes to the next line."""
+        if self.open:
+            print(file=sys.stderr)
+        self.open = False

@@ -1,0 +1,168 @@
+"""The card's figures are checked against counting by hand, and against readers that see what they are told to see."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from mmvae.checkpoints import config_of, open_checkpoint, save
+from mmvae.data.base import Factor
+from mmvae.evaluation import evaluate, table
+from mmvae.objective import loss
+from mmvae.readers import Reading, Readers
+from tests.tiny import A, B, TinyPairs, tiny_model
+
+KIND = Factor("kind", "categorical", ("dark", "bright"))
+BRIGHTNESS = Factor("brightness", "ordered", (0.0, 0.25, 0.5, 0.75, 1.0), "lx")
+TILT = Factor("tilt", "ordered", (-1.0, 0.0, 1.0), owner="a", neutral=0.0)
+
+
+class Labelled(TinyPairs):
+    """The tiny pairs with a class that follows from brightness, and a factor private to the first modality."""
+
+    factors = (KIND, BRIGHTNESS, TILT)
+
+    def items(self, ids):
+        images, labels = super().items(ids)
+        tilt = torch.as_tensor(ids) % 3 - 1
+        return images, {"kind": (labels["brightness"] > 0.5).long(), "brightness": labels["brightness"], "tilt": tilt.float()}
+
+
+class Sees(torch.nn.Module):
+    """A reader that sees the same in every picture."""
+
+    def read(self, images):
+        n = len(images)
+        return {"kind": Reading(torch.ones(n, dtype=torch.int64)), "brightness": Reading(torch.full((n,), 0.5)), "tilt": Reading(torch.full((n,), 0.25))}
+
+    def features(self, images):
+        return images.flatten(1)[:, :6]
+
+
+ACCURACY = {name: {"kind": {"accuracy": 0.9}, "brightness": {"error": 0.01, "within_step": 0.99}, "tilt": {"error": 0.02, "within_step": 1.0}} for name in "ab"}
+READERS = Readers("tiny", {"a": Sees(), "b": Sees()}, ACCURACY)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def checkpoint_of(folder, variant):
+    model = tiny_model(variant)
+    save(folder, model, config_of(model, {"steps": 3, "batch_size": 4}))
+    return open_checkpoint(folder)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    checkpoint = checkpoint_of(tmp_path_factory.mktemp("card"), "dmvae")
+    return checkpoint, evaluate(checkpoint, Labelled(), READERS, n=96)
+
+
+def value(card, key):
+    return card["figures"][key]["value"]
+
+
+def test_the_card_is_written_beside_the_weights_and_says_how_it_was_measured(measured):
+    checkpoint, card = measured
+    assert json.loads((checkpoint.path / "card.json").read_text()) == card
+    assert (card["variant"], card["seed"], card["pairs"], card["trained_pairs"]) == ("dmvae", 0, 32, 12)
+    assert card["machine"]["threads"] == 1 and card["machine"]["processor"]
+
+
+def test_reconstruction_and_kl_are_what_averaging_over_the_test_split_gives(measured):
+    checkpoint, card = measured
+    images, _ = Labelled().items(range(96, 128))
+    model = checkpoint.model
+    posterior, prior = model.posterior(images), model.prior(32)
+    rebuilt = model.decode({name: belief.mean for name, belief in posterior.items()})
+    for name in "ab":
+        assert value(card, f"reconstruction/{name}") == pytest.approx((rebuilt[name] - images[name]).square().mean().item(), rel=1e-4)
+    for name, belief in posterior.items():
+        kl = torch.distributions.kl_divergence(torch.distributions.Normal(belief.mean, belief.stddev), torch.distributions.Normal(prior[name].mean, 1.0))
+        assert card["kl"][name] == pytest.approx(kl.mean(0).tolist(), rel=1e-3, abs=1e-5)
+        assert value(card, f"kl/{name}") == pytest.approx(kl.sum(1).mean().item(), rel=1e-4)
+
+
+def test_the_elbo_is_that_of_the_joint_terms_with_unit_weights(measured):
+    checkpoint, card = measured
+    images, _ = Labelled().items(range(96, 128))
+    generator = torch.Generator().manual_seed(3)
+    chosen = images  # the card's twenty pairs are among these
+    draws = [loss(checkpoint.model, chosen, generator=generator).parts for _ in range(50)]
+    negative = sum(torch.stack([parts[name] for parts in draws]).mean().item() for name in draws[0] if name.startswith("J "))
+    constant = 3 * 32 * 32 * 0.5 * torch.log(torch.tensor(2 * torch.pi * B.scale**2)).item()
+    assert A.likelihood == "bernoulli" and value(card, "elbo") == pytest.approx(-negative - constant, rel=0.01)
+    assert value(card, "log_likelihood") >= value(card, "elbo")
+
+
+def test_coherence_counts_what_readers_see_and_stands_beside_their_own_accuracy(measured):
+    _, card = measured
+    bright = Labelled().items(range(96, 128))[1]["kind"].double().mean().item()
+    for way in ("a→b", "b→a"):
+        assert value(card, f"cross_coherence/{way}/kind") == pytest.approx(bright, abs=1e-4)
+        assert card["figures"][f"cross_coherence/{way}/kind"]["ceiling"] == 0.9
+    assert value(card, "joint_coherence/prior/kind") == value(card, "joint_coherence/fitted/kind") == 1.0
+    assert card["figures"]["joint_coherence/prior/kind"]["ceiling"] == pytest.approx(0.81)
+    assert "mixture" in card["figures"]["joint_coherence/fitted/kind"]["note"]
+
+
+def test_a_shared_ordered_factor_should_be_kept_and_one_private_to_the_source_should_be_neutral(measured):
+    _, card = measured
+    brightness = Labelled().items(range(96, 128))[1]["brightness"]
+    assert value(card, "preserved_error/a→b/brightness") == pytest.approx((brightness - 0.5).abs().mean().item(), rel=1e-3)
+    assert value(card, "preserved_error/a→b/tilt") == pytest.approx(0.25)
+    assert card["figures"]["preserved_error/a→b/tilt"]["ceiling"] == 0.02
+    assert "preserved_error/b→a/tilt" not in card["figures"] and card["spread"] == {"b→a/tilt": 0.0}
+
+
+def test_the_leakage_matrix_has_a_row_a_block_and_a_ceiling(measured):
+    _, card = measured
+    matrix = card["leakage"]
+    assert (matrix["blocks"], matrix["factors"]) == (["z_a", "z_shared", "z_b"], ["kind", "brightness", "tilt"])
+    assert matrix["items"] == 96
+    assert len(matrix["values"]) == len(matrix["ceiling"]) == 3
+
+
+def test_each_score_stands_beside_that_of_a_perfect_code(measured):
+    _, card = measured
+    for metric in ("mig", "dci_disentanglement", "sap", "modularity"):
+        assert card["figures"][metric]["ceiling"] > card["figures"][metric]["value"]
+    assert "linear_probe/z_shared given a/kind" in card["figures"]
+
+
+def test_a_card_is_measured_once_for_the_same_weights_and_settings(measured):
+    checkpoint, card = measured
+    told = []
+    assert evaluate(open_checkpoint(checkpoint.path), Labelled(), READERS, n=96, tell=told.append) == card
+    assert not told
+
+
+def test_what_a_variant_cannot_do_is_recorded_with_the_reason(tmp_path):
+    checkpoint = checkpoint_of(tmp_path, "vanilla")
+    card = evaluate(checkpoint, Labelled(), READERS, n=40)
+    for key in ("cross_coherence/a→b/kind", "preserved_error/b→a/brightness", "modality_gap"):
+        assert value(card, key) is None
+        assert "no posterior given" in card["figures"][key]["reason"]
+    assert "no posterior given" in table(card)
+
+
+def test_without_readers_what_needs_them_is_left_out_and_other_weights_are_measured_anew(tmp_path):
+    checkpoint = checkpoint_of(tmp_path, "joint-poe")
+    first = evaluate(checkpoint, TinyPairs(), None, n=40)
+    assert value(first, "preserved_error/a→b/brightness") is None
+    with torch.no_grad():
+        checkpoint.model.decoders["a"].stem[0].weight.mul_(0.5)
+    save(tmp_path, checkpoint.model, checkpoint.config)
+    second = evaluate(open_checkpoint(tmp_path), TinyPairs(), None, n=40)
+    assert second["key"] != first["key"] and value(second, "reconstruction/a") != value(first, "reconstruction/a")
+
+
+def test_the_table_has_a_line_for_every_figure(measured):
+    _, card = measured
+    text = table(card)
+    assert len(text.splitlines()) >= len(card["figures"]) + 5
+    assert "±" in text and "ceiling" in text
