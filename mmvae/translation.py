@@ -6,7 +6,8 @@ picture shows one private code throughout, and variants compare fairly.
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "Kept", "Translation", "check", "heat", "read", "restyle", "rows", "translate"]
+__all__ = ["ROLES", "VIRIDIS", "Kept", "Translation", "check", "expected", "heat", "hits", "joined", "read", "restyle", "role_of", "rows", "scale_of",
+           "translate"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,16 +120,24 @@ def heat(values: Tensor, top: float) -> Tensor:
     return (colours[low] * (1 - share) + colours[low + 1] * share).movedim(-1, -3)
 
 
-def rows(inputs: Sequence[Tensor], translations: Sequence[Translation], top: float | None = None) -> list[list[Tensor]]:
+def joined(parts: Sequence[Translation]) -> Translation:
+    """Translations of one model and as many samples, one after the other."""
+    codes = {name: torch.cat([part.codes[name] for part in parts]) for name in parts[0].codes}
+    samples, mean, stddev = (torch.cat([getattr(part, field) for part in parts]) for field in ("samples", "mean", "stddev"))
+    return Translation(codes, samples, mean, stddev)
+
+
+def rows(inputs: Sequence[Tensor], translations: Sequence[Translation], styles: Sequence[Tensor] = ()) -> list[list[Tensor | None]]:
     """The rows of a translation's picture, for `mmvae.pictures.sheet`: each input, then its mean, spread and samples.
 
     Arguments:
         inputs: N pictures [C, H, W].
-        translations: Of each model; an input's rows lie one below the other.
-        top: The spread that is drawn brightest; by default the largest there is.
+        translations: Of each model; an input's rows lie one below the other. The largest spread of all is drawn brightest.
+        styles: Pictures that the samples' columns take their private codes from, put above them.
     """
-    top = scale_of(translations) if top is None else top
-    return [[picture, each.mean[i], heat(each.stddev[i], top), *each.samples[i]] for i, picture in enumerate(inputs) for each in translations]
+    top = scale_of(translations)
+    above = [[None, None, None, *styles]] if len(styles) else []
+    return above + [[picture, each.mean[i], heat(each.stddev[i], top), *each.samples[i]] for i, picture in enumerate(inputs) for each in translations]
 
 
 def scale_of(translations: Sequence[Translation]) -> float:
@@ -157,6 +166,17 @@ def expected(factors: Sequence[Factor], labels: Mapping[str, NDArray], to: str) 
         elif role == "neutral" and factor.neutral is not None:
             wanted[factor.name] = np.full(len(next(iter(labels.values()))), factor.neutral)
     return wanted
+
+
+def hits(readings: Mapping[str, NDArray], wanted: Mapping[str, NDArray], factors: Sequence[Factor]) -> dict[str, NDArray]:
+    """Which readings [N, S] are what was wanted [N]: the class, or a value at most one step of the factor's grid off; {factor: bool [N, S]}."""
+    found = {}
+    for factor in factors:
+        if factor.name in wanted and factor.name in readings:
+            error = np.abs(np.asarray(readings[factor.name], float) - np.asarray(wanted[factor.name], float)[:, None])
+            step = 0.0 if factor.kind == "categorical" else float(np.diff(factor.values).min()) * (1 + 1e-6)
+            found[factor.name] = error <= step
+    return found
 
 
 def check(model: MultimodalVAE, data: PairedDataset, readers: Readers, to: str, ids: Sequence[int] | Tensor, samples: int = 8,

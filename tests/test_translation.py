@@ -9,7 +9,7 @@ import torch
 from mmvae.data.base import Factor, PairedDataset
 from mmvae.explore import encode, swap
 from mmvae.readers import Reading, Readers
-from mmvae.translation import check, heat, restyle, rows, translate
+from mmvae.translation import check, expected, heat, hits, joined, restyle, rows, translate
 from tests.tiny import A, B, tiny_images, tiny_model
 
 VARIANTS = ["dmvae", "joint-poe", "mmvae", "mopoe", "mumo"]
@@ -98,6 +98,8 @@ def test_the_rows_of_one_input_lie_together_under_one_scale():
     assert len(sheet) == 4 and all(len(row) == 1 + 2 + 3 for row in sheet)
     torch.testing.assert_close(sheet[1][0], images[0])
     torch.testing.assert_close(sheet[3][3], found[1].samples[1, 0])
+    above, *below = rows(list(images), found, list(tiny_images(3)["b"]))
+    assert above[:3] == [None] * 3 and torch.equal(above[5], tiny_images(3)["b"][2]) and len(below) == 4
     top = max(float(each.stddev.max()) for each in found)
     torch.testing.assert_close(sheet[2][2], heat(found[0].stddev[1], top))
 
@@ -114,3 +116,23 @@ def test_the_check_compares_each_factor_with_what_should_become_of_it():
     assert free.measured.spread == pytest.approx(drawn.std(1, correction=0).mean().item(), abs=1e-5)
     assert free.real_spread == pytest.approx(np.std([0, 0.5, 1])) and np.isnan(kept.real_spread)
     assert kept.ceiling["within_step"] == 1.0
+
+
+def test_a_reading_is_right_within_one_step_or_of_the_class():
+    digit = Factor("digit", "categorical", ("zero", "one", "two"))
+    labels = {"digit": np.array([1, 2]), "glow": np.array([0.5, 0.0]), "own": np.array([0.0, 1.0])}
+    wanted = expected((digit, GLOW, OWN, OTHER), labels, "b")
+    assert wanted["own"].tolist() == [0.5, 0.5] and "other" not in wanted
+    readings = {"digit": np.array([[1, 2], [2, 2]]), "glow": np.array([[0.26, 0.8], [-0.1, 0.25]]), "own": np.array([[0.5, 1.1], [0.9, 1.0]])}
+    found = hits(readings, wanted, (digit, GLOW, OWN, OTHER))
+    assert {name: each.tolist() for name, each in found.items()} == {
+        "digit": [[True, False], [True, True]], "glow": [[True, False], [True, True]], "own": [[True, False], [True, True]]}
+
+
+def test_parts_are_joined_in_their_order():
+    model, images = tiny_model("dmvae"), tiny_images(3)
+    whole = translate(model, model.posterior({"a": images["a"]}), "b", 2)
+    parts = joined([translate(model, model.posterior({"a": x[None]}), "b", 2) for x in images["a"]])
+    torch.testing.assert_close(parts.samples, whole.samples)
+    torch.testing.assert_close(parts.codes["z_b"], whole.codes["z_b"])
+    torch.testing.assert_close(parts.stddev, whole.stddev)

@@ -10,6 +10,7 @@ from pathlib import Path
 PAGES = (
     ("home", "Home"),
     ("explore", "Explore"),
+    ("translate", "Translate"),
     ("train", "Train"),
 )
 

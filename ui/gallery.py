@@ -1,0 +1,108 @@
+"""Picking images: the test items of a data set as thumbnails, found by their factors, several at a time."""
+
+from __future__ import annotations
+
+__all__ = ["MOST", "first_items", "gallery"]
+
+import hashlib
+import io
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+from torch import Tensor
+
+from mmvae.data import Factor
+
+from .figures import contact_sheet, data_uri
+from .pairs import Pairs
+
+HERE = Path(__file__).parent
+#: Images that can be picked, and thumbnails that are shown at once.
+MOST, SHOWN = 12, 120
+COLUMNS = 12  # of the sprite
+FEW = 12  # a factor with at most so many values is filtered by buttons
+
+_component = st.components.v2.component(
+    "mmvae_gallery", css=(HERE / "gallery.css").read_text(encoding="utf-8"), js=(HERE / "gallery.js").read_text(encoding="utf-8"))
+
+
+def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Callable[[Sequence[int]], Tensor], *, key: str,
+            on_pick: Callable[[list[int]], None], height: int = 270) -> None:
+    """Shows filters, buttons and thumbnails of one modality's images.
+
+    Arguments:
+        pairs: The items there are.
+        picked: Ids of those that are picked, in order.
+        thumbnails: The images [N, C, H, W] of these ids.
+        on_pick: Called with all picked ids when they change.
+        height: Of the scrolling thumbnails, in screen pixels.
+    """
+    visible = [f for f in pairs.factors if f.owner in (None, modality)]
+    shown = _matching(pairs, modality, visible, key)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"{key} buttons"):
+        few = [f for f in visible if f.kind == "categorical" and len(f.values) <= FEW]
+        if len(few) < len(visible):
+            with st.popover(_summary(visible, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
+                for factor in visible:
+                    if factor not in few:
+                        st.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format, key=f"{key} {factor.name}",
+                                       persist_state="session")
+        st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not len(shown),
+                  on_click=lambda: on_pick(random.sample(shown, min(6, len(shown)))))
+        st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked, on_click=lambda: on_pick([]))
+    for factor in few:
+        st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format, key=f"{key} {factor.name}",
+                 label_visibility="collapsed", persist_state="session")
+    ids = [item for item in picked if item not in shown] + shown
+    if not ids:
+        st.caption("No test image matches this filter.")
+        return
+    titles = [_title(pairs, item, visible) for item in ids]
+    _component(key=f"{key} thumbnails", default={"picked": list(picked)},
+               data={"ids": ids, "titles": titles, "picked": list(picked), "most": MOST, "columns": COLUMNS, "height": height,
+                     "label": f"{modality} images", "sprite": _sprite(thumbnails, ids), "revision": _revision(key, ids, modality)},
+               on_picked_change=lambda: on_pick([int(i) for i in st.session_state[f"{key} thumbnails"].picked][:MOST]))
+
+
+def first_items(pairs: Pairs, modality: str, n: int) -> list[int]:
+    """The items whose thumbnails come first where nothing is filtered."""
+    return _matching(pairs, modality, (), "")[:n]
+
+
+def _matching(pairs: Pairs, modality: str, visible: Sequence[Factor], key: str) -> list[int]:
+    """Ids to show, in an order that mixes them but stays the same; one of those whose image of this modality is the same."""
+    keep = np.ones(len(pairs.ids), bool)
+    for factor in pairs.factors:
+        chosen = st.session_state.get(f"{key} {factor.name}") if factor in visible else None
+        if chosen:
+            keep &= np.isin(pairs.labels[factor.name], np.array(chosen, pairs.labels[factor.name].dtype))
+        elif factor.owner not in (None, modality) and factor.neutral is not None and (pairs.labels[factor.name] == factor.neutral).any():
+            keep &= pairs.labels[factor.name] == factor.neutral
+    found = pairs.ids[keep]
+    return np.random.default_rng(0).permutation(found)[:SHOWN].tolist()
+
+
+def _summary(visible: Sequence[Factor], key: str) -> str:
+    chosen = [f.format(value) for f in visible for value in st.session_state.get(f"{key} {f.name}") or ()]
+    return ", ".join(chosen[:3]) + (" …" if len(chosen) > 3 else "")
+
+
+def _title(pairs: Pairs, item: int, visible: Sequence[Factor]) -> str:
+    at = pairs.position(item)
+    if at is None:
+        return f"item {item}"
+    return ", ".join(f"{f.name} {f.format(pairs.labels[f.name][at])}" for f in visible) + f" (item {item})"
+
+
+def _sprite(thumbnails: Callable[[Sequence[int]], Tensor], ids: Sequence[int]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(contact_sheet(thumbnails(ids), COLUMNS, gap=0)).save(buffer, "WEBP", quality=88)
+    return data_uri(buffer.getvalue(), "image/webp")
+
+
+def _revision(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

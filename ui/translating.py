@@ -1,0 +1,199 @@
+"""What the Translate page is asked for, as a value that its address carries, and the codes behind its pictures."""
+
+from __future__ import annotations
+
+__all__ = ["Given", "Task", "codes_of", "given_items", "posterior_of", "readers_of", "stored_posterior", "thumbnails"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import log, sqrt
+
+import torch
+from torch import Tensor
+
+from mmvae.checkpoints import Checkpoint
+from mmvae.data import PairedDataset
+from mmvae.gaussian import Belief, DiagonalGaussian, DiagonalLaplace
+from mmvae.model import CannotInfer, MultimodalVAE
+from mmvae.readers import Readers, readers_for
+
+from .gallery import MOST
+from .models import Recent
+from .pairs import Pairs
+
+VIEWS = ("translate", "swap", "check")
+MOST_SAMPLES, MOST_MODELS = 16, 6
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is translated, by which models, and how it is shown.
+
+    Arguments:
+        models: Names of checkpoints of one data set.
+        to: The modality to draw; the other one is observed.
+        items: Ids of the pairs that are translated.
+        strokes: A drawing, see `mmvae.inputs.drawn`.
+        styles: Ids of the pairs that private codes are taken from.
+        styled: Whether private codes come from these instead of the prior.
+        samples: Of each input.
+        seed: Of the noise.
+        view: One of `VIEWS`.
+    """
+
+    models: tuple[str, ...]
+    to: str = ""
+    items: tuple[int, ...] | None = None
+    strokes: str = ""
+    styles: tuple[int, ...] | None = None
+    styled: bool = False
+    samples: int = 8
+    seed: int = 0
+    view: str = VIEWS[0]
+
+    def address(self) -> dict[str, str]:
+        """The query parameters that bring this task back; what is as by default is left out."""
+        values = {"models": ",".join(self.models), "to": self.to, "items": _numbers(self.items), "strokes": self.strokes,
+                  "styles": _numbers(self.styles), "styled": "1" if self.styled else "", "samples": str(self.samples),
+                  "seed": str(self.seed), "view": self.view}
+        default = {"samples": "8", "seed": "0", "view": VIEWS[0]}
+        return {name: value for name, value in values.items() if value and value != default.get(name)}
+
+    @classmethod
+    def parse(cls, address: Mapping[str, str], known: Sequence[str]) -> Task:
+        """The task of an address; whatever in it makes no sense is as by default.
+
+        Arguments:
+            known: Names of the checkpoints there are, at least one.
+        """
+        asked = [name for name in address.get("models", "").split(",") if name in known]
+        view = address.get("view", "")
+        return cls(tuple(dict.fromkeys(asked))[:MOST_MODELS] or (known[0],), address.get("to", ""), _ids(address.get("items")),
+                   address.get("strokes", ""), _ids(address.get("styles")), address.get("styled") == "1",
+                   min(max(_whole(address.get("samples"), 8), 1), MOST_SAMPLES), min(max(_whole(address.get("seed"), 0), 0), 2**31 - 1),
+                   view if view in VIEWS else VIEWS[0])
+
+    def command(self, files: Sequence[str]) -> str:
+        """The command that draws the same picture; `files` are the names of uploaded pictures."""
+        first, *others = self.models
+        parts = ["python -m mmvae translate", first, *(["--beside", *others] if others else []), "--to", self.to]
+        parts += ["--items", *map(str, self.items)] if self.items else []
+        parts += ["--input", *(f"'{name}'" for name in files)] if files else []
+        parts += ["--draw", self.strokes] if self.strokes else []
+        parts += ["--style", *map(str, self.styles or ())] if self.styled else ["--samples", str(self.samples)]
+        return " ".join([*parts, "--seed", str(self.seed), "--out translation.png"])
+
+
+@dataclass(frozen=True)
+class Given:
+    """One input.
+
+    Arguments:
+        title: What a person calls it.
+        images: Its pictures [C, H, W] by modality; empty for a reference item whose images are not on this machine.
+        item: Its id, for an item of the data set.
+        labels: Its factors, as far as they are known.
+        read: Whether the labels are what readers see, and not the truth.
+    """
+
+    title: str
+    images: Mapping[str, Tensor]
+    item: int | None = None
+    labels: Mapping[str, float] = field(default_factory=dict)
+    read: bool = False
+
+    def labelled_by(self, readers: Readers | None, modality: str) -> Given:
+        """The same with what readers see in its picture, where its labels are not known."""
+        if readers is None or self.labels or modality not in self.images:
+            return self
+        readings = readers.read({modality: self.images[modality][None]})[modality]
+        return replace(self, labels={name: reading.value[0].item() for name, reading in readings.items()}, read=True)
+
+
+def given_items(ids: Sequence[int], pairs: Pairs, data: PairedDataset | None, modality: str) -> list[Given]:
+    """The items with these ids; those that `pairs` does not know are left out."""
+    known = [item for item in ids if pairs.position(item) is not None]
+    images = data.items(known)[0] if data is not None and known else {}
+    found = []
+    for i, item in enumerate(known):
+        labels = {name: values[pairs.position(item)].item() for name, values in pairs.labels.items()}
+        title = " ".join(f.format(labels[f.name]) for f in pairs.factors if f.owner in (None, modality))
+        found.append(Given(title or f"item {item}", {name: batch[i] for name, batch in images.items()}, item, labels))
+    return found
+
+
+def posterior_of(opened: Checkpoint, given: Given, observed: Sequence[str]) -> Mapping[str, Belief]:
+    """The posterior of one input given these of its modalities, from its pictures or as the checkpoint carries it.
+
+    Raises:
+        CannotInfer: Where the variant has none, or neither pictures nor a stored posterior are at hand.
+    """
+    shown = {name: given.images[name][None] for name in observed if name in given.images}
+    if shown:
+        with torch.inference_mode():
+            return opened.model.posterior(shown)
+    return stored_posterior(opened, given.item, observed)
+
+
+def stored_posterior(opened: Checkpoint, item: int | None, observed: Sequence[str]) -> Mapping[str, Belief]:
+    """The posterior that a checkpoint carries for one of its reference items.
+
+    Raises:
+        CannotInfer: Where it carries none given these modalities.
+    """
+    reference = opened.statistics.get("reference", {})
+    codes = reference.get("codes", {}).get("+".join(name for name in opened.model.names if name in observed))
+    if codes is None or item not in reference["ids"]:
+        # the variant's own words where it cannot, ours where only the data is missing
+        opened.model.posterior({m.name: torch.zeros(1, *m.shape) for m in opened.model.modalities if m.name in observed})
+        raise CannotInfer(f"{opened.path.name} carries no code of item {item}, and the data set is not on this machine")
+    at = reference["ids"].index(item)
+    laplace = opened.model.variant.family == "laplace"
+    posterior: dict[str, Belief] = {}
+    for name, code in codes.items():
+        mean, spread = torch.tensor([code["mean"][at]]), torch.tensor([code["stddev"][at]]).clamp_min(1e-4).log()
+        posterior[name] = DiagonalLaplace(mean, spread - log(sqrt(2))) if laplace else DiagonalGaussian(mean, 2 * spread)
+    return posterior
+
+
+def codes_of(opened: Checkpoint, several: Sequence[Given], observed: Sequence[str]) -> dict[str, Tensor]:
+    """The posterior means of inputs given these of their modalities, {block: [N, dim]}."""
+    posteriors = [posterior_of(opened, given, observed) for given in several]
+    return {block.name: torch.cat([posterior[block.name].mean for posterior in posteriors]) for block in opened.model.blocks}
+
+
+def thumbnails(opened: Checkpoint, data: PairedDataset | None, modality: str, ids: Sequence[int]) -> Tensor:
+    """Pictures of items, [N, C, H, W]: the images, or where they are not on this machine what the model makes of their codes."""
+    if data is not None:
+        return data.items(ids)[0][modality]
+    return rebuilt(opened.model, [stored_posterior(opened, item, opened.model.names) for item in ids], modality)
+
+
+@torch.inference_mode()
+def rebuilt(model: MultimodalVAE, posteriors: Sequence[Mapping[str, Belief]], modality: str) -> Tensor:
+    """The pictures of posterior means, [N, C, H, W]."""
+    return model.decode({block.name: torch.cat([posterior[block.name].mean for posterior in posteriors]) for block in model.blocks})[modality]
+
+
+def readers_of(dataset: str | None) -> Readers | None:
+    """The factor readers of a data set, opened once; None where there are none."""
+    return _readers(dataset) if dataset and readers_for(dataset) else None
+
+
+_readers: Recent[str, Readers | None] = Recent(4, readers_for)
+
+
+def _numbers(values: Sequence[int] | None) -> str:
+    return "" if values is None else ",".join(map(str, values)) or "none"
+
+
+def _ids(text: str | None) -> tuple[int, ...] | None:
+    """Ids from an address: None where it says nothing of them."""
+    if text is None:
+        return None
+    ids = [int(part) for part in text.split(",") if part.isascii() and part.isdigit() and len(part) < 16]
+    return tuple(dict.fromkeys(ids))[:MOST]
+
+
+def _whole(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else default
