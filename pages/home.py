@@ -8,8 +8,9 @@ import streamlit as st
 
 from mmvae import DATASETS, VARIANTS
 from mmvae.archive import unpack
-from mmvae.checkpoints import CONFIG, RUNS, SHIPPED, STATISTICS, CheckpointError, read_json
+from mmvae.checkpoints import CARD, CONFIG, RUNS, SHIPPED, STATISTICS, CheckpointError, read_json
 from mmvae.data import DataError, data_root
+from mmvae.metrics import METRICS
 from mmvae.notation import diagram, formula
 from ui import datasets, figures, models, navigation, palette, pictures
 
@@ -51,7 +52,8 @@ def card(name: str) -> None:
     """A model as a picture that opens it."""
     folder = models.path_of(name)
     try:
-        config, figures_line = read_json(folder / CONFIG), measured(name)
+        config = read_json(folder / CONFIG)
+        figures_line = measured(name, config)
         with st.container(key=f"model-{name}", border=True):
             st.html(film(name))
             st.page_link(navigation.file_of("explore"), label=f"**{config['variant']['title']}**", query_params={"model": name})
@@ -60,16 +62,31 @@ def card(name: str) -> None:
         st.warning(f"{name}: {error}")
 
 
-def measured(name: str) -> str:
+def measured(name: str, config: dict) -> str:
     """What was measured of a model, in a line of HTML: from its card where it has one, else from its statistics."""
     folder = models.path_of(name)
-    config = read_json(folder / CONFIG)
     sizes = " + ".join(str(block["dim"]) for block in config["blocks"])
-    parts = [f"<span>{html.escape(models.title_of(config).split(' · ')[0])}</span>", f"<span><b>{sizes}</b> dimensions</span>"]
-    if (folder / STATISTICS).is_file():
+    parts = [html.escape(models.title_of(config).split(" · ")[0]), f"<b>{sizes}</b> dimensions"]
+    if (folder / CARD).is_file():
+        parts += kept_across(read_json(folder / CARD), config["dataset"])
+    elif (folder / STATISTICS).is_file():
         blocks = read_json(folder / STATISTICS)["blocks"]
-        parts.append(f"<span>KL <b>{sum(sum(block['kl']) for block in blocks.values()):.1f}</b> nats</span>")
-    return "".join(parts)
+        parts.append(f"KL <b>{sum(sum(block['kl']) for block in blocks.values()):.1f}</b> nats")
+    return "".join(f"<span>{part}</span>" for part in parts)
+
+
+def kept_across(figures_card: dict, dataset: str) -> list[str]:
+    """How well a translation keeps each shared factor, both ways."""
+    shared = {factor.name for factor in DATASETS[dataset].factors if factor.owner is None} if dataset in DATASETS else set()
+    parts = []
+    for key, figure in figures_card["figures"].items():
+        metric, _, of = key.partition("/")
+        way, _, factor = of.partition("/")
+        if "→" in way and factor in shared and metric in ("cross_coherence", "preserved_error") and figure["value"] is not None:
+            value = f"{figure['value']:.0%}" if metric == "cross_coherence" else f"±{figure['value']:.1f}{html.escape(figure.get('unit') or '')}"
+            about = html.escape(f"{METRICS[metric].title}: {METRICS[metric].explanation}")
+            parts.append(f'<span title="{about}">{html.escape(f"{way} {factor}")} <b>{value}</b></span>')
+    return parts
 
 
 def shelf(title: str, names: list[str]) -> None:
