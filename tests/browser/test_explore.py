@@ -1,0 +1,334 @@
+"""The Explore page in a real browser: dragging, keys, links, and what happens when the connection is lost or refused."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mmvae.pictures import read_point
+from mmvae.point import Point
+
+from .conftest import ROOT, free_port
+
+BIG = ".panel .big"
+PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
+SOCKET = "**/live/socket"
+
+
+@pytest.fixture
+def explore(page, app_url) -> Callable[..., object]:
+    """Opens the page for a model, or at an address's parameters, and waits for its pictures."""
+    def go(model: str = "tiny-faces", **parameters: str):
+        page.goto(f"{app_url}/explore?{urllib.parse.urlencode(parameters or {'model': model})}")
+        page.wait_for_selector(".panel[data-painted]", timeout=90_000)
+        rest(page)
+        return page
+
+    return go
+
+
+def rest(page) -> None:
+    """Waits until the address bar holds the point and no picture is on its way."""
+    page.wait_for_function("() => location.search.includes('point=')", timeout=60_000)
+    page.wait_for_timeout(700)
+
+
+def pictures(page) -> list[str]:
+    return [page.locator(BIG).nth(i).evaluate(PIXELS) for i in range(2)]
+
+
+def point_of(page) -> Point:
+    return Point.parse(urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)["point"][0])
+
+
+def track(page, row: int):
+    return page.locator(".panel .track").nth(row)
+
+
+def boxes(page) -> list[dict]:
+    return page.evaluate("""() => {
+      const panel = [...document.querySelectorAll('*')].map((node) => node.shadowRoot?.querySelector('.panel')).find(Boolean);
+      return [...panel.querySelectorAll('.big, .row, .strip, .experts, .workbench, .button')].map((node) => {
+        const { x, y, width, height } = node.getBoundingClientRect();
+        return { x, y, width, height };
+      });
+    }""")
+
+
+def drag(page, row: int, to: float, steps: int = 6) -> None:
+    """Moves a knob to a place of its track, 0 to 1, without letting go."""
+    box = track(page, row).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * to, box["y"] + box["height"] / 2, steps=steps)
+
+
+def test_pictures_follow_a_drag_before_the_knob_is_let_go_and_nothing_else_moves(explore):
+    page = explore()
+    track(page, 3).click()
+    page.wait_for_timeout(1500)
+    before, layout = pictures(page), boxes(page)
+    drag(page, 3, 0.95)
+    page.wait_for_timeout(500)
+    after = pictures(page)
+    assert boxes(page) == layout
+    page.mouse.up()
+    assert after[0] != before[0] and after[1] != before[1]
+
+
+def test_a_private_dimension_changes_its_own_picture_alone(explore):
+    page = explore()
+    rows = page.locator(".panel .row").count()
+    assert rows == 9
+    for row, own in ((0, 0), (rows - 1, 1)):
+        before = pictures(page)
+        drag(page, row, 0.02)
+        page.mouse.up()
+        page.wait_for_timeout(700)
+        after = pictures(page)
+        assert after[own] != before[own] and after[1 - own] == before[1 - own]
+
+
+def test_every_dimension_answers_the_keyboard_and_has_a_name(explore):
+    page = explore()
+    names = page.locator(".panel [role=slider]").evaluate_all("nodes => nodes.map((node) => node.getAttribute('aria-label'))")
+    assert len(set(names)) == 9 and names[0].startswith("z I 1, private · elevation")
+    slider = track(page, 4)
+    slider.focus()
+
+    def value() -> float:
+        return float(slider.get_attribute("aria-valuenow"))
+
+    start = value()
+    low, high = (float(slider.get_attribute(name)) for name in ("aria-valuemin", "aria-valuemax"))
+    slider.press("ArrowRight")
+    assert value() == pytest.approx(start + (high - low) / 50, abs=0.005)
+    slider.press("Shift+ArrowLeft")
+    assert value() == pytest.approx(start + (high - low) * 0.019, abs=0.005)
+    slider.press("Home")
+    assert value() == pytest.approx(low, abs=0.01)
+    slider.press("End")
+    assert value() == pytest.approx(high, abs=0.01)
+    slider.press("Delete")
+    page.wait_for_timeout(600)
+    assert value() == pytest.approx(start, abs=0.002)
+
+
+def test_undo_and_redo_walk_through_what_was_done(explore):
+    page = explore()
+    start = point_of(page).z
+    track(page, 2).focus()
+    track(page, 2).press("End")
+    rest(page)
+    moved = point_of(page).z
+    page.keyboard.press("Control+z")
+    page.wait_for_timeout(600)
+    rest(page)
+    assert point_of(page).z == pytest.approx(start, abs=1e-6)
+    page.keyboard.press("Control+Shift+Z")
+    page.wait_for_timeout(600)
+    rest(page)
+    assert point_of(page).z == pytest.approx(moved, abs=1e-6) and moved != start
+
+
+def test_a_frozen_block_stays_when_the_rest_is_sampled(explore):
+    page = explore()
+    start = point_of(page).z
+    page.locator(".panel .lock").nth(1).click()
+    page.get_by_role("button", name="prior sample").click()
+    page.wait_for_timeout(800)
+    rest(page)
+    z = point_of(page).z
+    assert z[2:7] == start[2:7]
+    assert all(a != b for a, b in zip(z[:2] + z[7:], start[:2] + start[7:]))
+
+
+def test_a_link_opens_the_same_picture_in_another_browser(explore, browser):
+    page = explore()
+    drag(page, 3, 0.8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    rest(page)
+    shown, address = pictures(page), page.url
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    other = context.new_page()
+    other.goto(address)
+    other.wait_for_selector(".panel[data-painted]", timeout=90_000)
+    rest(other)
+    assert pictures(other) == shown
+    assert point_of(other) == point_of(page)
+    context.close()
+
+
+def test_leaving_the_page_and_coming_back_keeps_the_code(explore):
+    page = explore()
+    drag(page, 3, 0.9)
+    page.mouse.up()
+    page.wait_for_timeout(1500)
+    rest(page)
+    shown = point_of(page).z
+    page.get_by_role("link", name="Home").first.click()
+    page.wait_for_selector(".panel", state="detached", timeout=60_000)
+    page.get_by_role("link", name="Explore").first.click()
+    page.wait_for_selector(".panel[data-painted]", timeout=60_000)
+    rest(page)
+    assert point_of(page).z == pytest.approx(shown, abs=1e-5)
+
+
+def test_a_link_that_cannot_be_followed_says_why(explore):
+    page = explore(point="p1~broken")
+    assert "not a point" in page.locator('[data-testid="stAlert"]').inner_text()
+    true = point_of(page)
+    foreign = Point(true.checkpoint, "00000000", true.z, true.item, true.observed)
+    page = explore(point=str(foreign))
+    text = page.locator('[data-testid="stAlert"]').inner_text()
+    assert "other weights" in text and "00000000" in text
+
+
+def test_the_panel_comes_back_after_the_server_restarted(page, home, data_root):
+    port = free_port()
+    server = start(home, data_root, port)
+    try:
+        page.goto(f"http://127.0.0.1:{port}/explore?model=tiny-faces")
+        page.wait_for_selector('.panel[data-painted][data-live="live"]', timeout=90_000)
+        rest(page)
+        drag(page, 3, 0.9)
+        page.mouse.up()
+        page.wait_for_timeout(700)
+        z = point_of(page).z
+        server.terminate()
+        server.wait(20)
+        page.wait_for_selector('.panel:not([data-live="live"])', timeout=30_000)
+        server = start(home, data_root, port)
+        page.wait_for_selector('.panel[data-live="live"]', timeout=90_000)
+        before = pictures(page)
+        drag(page, 4, 0.1)
+        page.mouse.up()
+        page.wait_for_timeout(1500)
+        after = point_of(page).z
+        assert pictures(page) != before
+        assert after[3 + 2 - 2:4] == z[3:4] and after[4] != z[4]
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def start(home: Path, data_root: Path, port: int) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"],
+        cwd=ROOT, env=os.environ | {"MMVAE_HOME": str(home), "MMVAE_DATA": str(data_root)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(450):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5).close()
+            return process
+        except OSError:
+            time.sleep(0.2)
+    process.kill()
+    raise RuntimeError("the app did not start")
+
+
+def test_a_dropped_connection_is_taken_up_again(page, app_url):
+    sockets = []
+
+    def relay(socket) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket(SOCKET, relay)
+    page.goto(f"{app_url}/explore?model=tiny-faces")
+    page.wait_for_selector('.panel[data-painted][data-live="live"]', timeout=90_000)
+    sockets[0].close(code=1011)
+    page.wait_for_function("() => true")
+    for _ in range(100):
+        if len(sockets) > 1:
+            break
+        page.wait_for_timeout(100)
+    page.wait_for_selector('.panel[data-live="live"]', timeout=30_000)
+    before = pictures(page)
+    drag(page, 3, 0.9)
+    page.mouse.up()
+    page.wait_for_timeout(700)
+    assert pictures(page) != before
+
+
+def test_without_a_socket_pictures_come_by_reruns_and_the_panel_says_so(page, app_url):
+    page.route_web_socket(SOCKET, lambda socket: socket.close(code=1011))
+    page.goto(f"{app_url}/explore?model=tiny-faces")
+    page.wait_for_selector('.panel[data-live="fallback"]', timeout=90_000)
+    assert "reruns" in page.locator(".panel .readout").inner_text()
+    page.wait_for_selector(".panel[data-painted]", timeout=60_000)
+    page.wait_for_timeout(1500)
+    before = pictures(page)
+    drag(page, 3, 0.95)
+    page.mouse.up()
+    page.wait_for_timeout(4000)
+    assert pictures(page) != before
+
+
+def download(app_url: str, **parameters: str) -> tuple[bytes, str]:
+    with urllib.request.urlopen(f"{app_url}/live/export?{urllib.parse.urlencode(parameters)}", timeout=120) as answer:
+        return answer.read(), answer.headers["Content-Disposition"]
+
+
+def test_saved_files_carry_the_point_and_dropping_one_brings_it_back(explore, app_url):
+    page = explore()
+    drag(page, 3, 0.75)
+    page.mouse.up()
+    page.wait_for_timeout(600)
+    rest(page)
+    saved, shown = point_of(page), pictures(page)
+    content, name = download(app_url, kind="pair-png", point=str(saved))
+    assert "tiny-faces-pair.png" in name
+    assert read_point(io.BytesIO(content)) == saved
+    page.get_by_role("button", name="prior mean").click()
+    page.wait_for_timeout(900)
+    assert pictures(page) != shown
+    page.evaluate("""(base64) => {
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([bytes], "pair.png", { type: "image/png" }));
+      window.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }""", base64.b64encode(content).decode())
+    page.wait_for_timeout(1800)
+    assert pictures(page) == shown
+    assert point_of(page).z == saved.z
+
+
+def test_the_traversal_is_saved_as_animation_strip_and_numbers(explore, app_url):
+    page = explore()
+    point = str(point_of(page))
+    content, _ = download(app_url, kind="gif", point=point)
+    animation = Image.open(io.BytesIO(content))
+    assert animation.n_frames == 61 and point in animation.info["comment"].decode()
+    content, _ = download(app_url, kind="png", point=point)
+    assert str(read_point(io.BytesIO(content))) == point
+    content, _ = download(app_url, kind="csv", point=point)
+    lines = content.decode().splitlines()
+    assert len(lines) == 1 + 9 * 61 and lines[1].startswith("z_elevation,1,0,-3.0")
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "gif", "point": "p1~nothing"}, {"kind": "exe"}, {"kind": "gif", "point": "p1~../../etc~~~~~"}])
+def test_a_file_that_cannot_be_made_is_refused_with_a_reason(app_url, wrong):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        download(app_url, **wrong)
+    assert caught.value.code == 400 and caught.value.read()
+
+
+def test_a_phone_shows_everything_without_sideways_scrolling(explore):
+    page = explore()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(800)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    assert all(box["x"] + box["width"] <= 391 for box in boxes(page))
