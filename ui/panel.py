@@ -229,7 +229,7 @@ def _moments(belief: Belief) -> dict:
 
 
 def _row(values: Tensor) -> list[float]:
-    return [round(float(v), 5) for v in values[0]]
+    return [round(v, 5) for v in values[0].tolist()]
 
 
 def _split(model: MultimodalVAE, z: Tensor) -> dict[str, Tensor]:
