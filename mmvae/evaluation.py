@@ -15,6 +15,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -306,29 +307,43 @@ def _structure(subject: Subject, figures: Figures, pictures: dict) -> None:
     labels = {name: torch.cat(parts).numpy() for name, parts in shown.items()}
     whole = np.concatenate(list(z.values()), 1)
     groups = {name: np.unique(np.array(digests), return_inverse=True)[1] for name, digests in seen.items()}
-    found = leakage(z, labels, factors, groups, seed=subject.seed)
-    try:
-        perfect = perfect_blocks(labels, factors, {b.name: b.owner for b in model.blocks}, {b.name: b.dim for b in model.blocks}, subject.seed)
-        best = leakage(perfect, labels, factors, groups, seed=subject.seed).values.tolist()
-    except ValueError:  # fewer dimensions than factors: no code of this shape is perfect
-        best = None
-    pictures["leakage"] = {"blocks": list(found.blocks), "factors": list(found.factors), "values": found.values.tolist(), "ceiling": best,
-                           "measures": list(found.measures), "chance": list(found.chance), "items": len(whole)}
+    pictures["leakage"] = _leakage(subject, figures, z, labels, factors, groups)
     ordered = [f for f in factors if f.kind == "ordered"]
     judged = ordered if len(ordered) > 1 else factors
-    for metric, ours, limit in _with_ceilings(partial(scores, seed=subject.seed), whole, labels, factors, judged):
-        figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note="on " + ", ".join(f.name for f in judged))
+    note = "on " + ", ".join(f.name for f in judged)
+    with _recorded(figures, "mig"):
+        for metric, ours, limit in _with_ceilings(partial(scores, seed=subject.seed), whole, labels, factors, judged):
+            figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note=note)
     for factor in factors:
         if factor.kind != "categorical":
             continue
-        if factor not in judged:
-            for name, measure in (("mig", mig), ("sap", sap)):
+        for name, measure in (("mig", mig), ("sap", sap)) if factor not in judged else ():
+            with _recorded(figures, f"{name}/{factor.name}"):
                 limit = ceiling(measure, labels, factors, whole.shape[1], [factor]).score if whole.shape[1] >= len(factors) else None
                 figures[f"{name}/{factor.name}"] = _figure(name, measure(whole, labels, [factor]).score, ceiling=limit, count=len(whole))
         for name, block in z.items():
-            probe = linear_probe(block, labels[factor.name], subject.seed)
-            figures[f"linear_probe/{name}/{factor.name}"] = _figure("linear_probe", probe.accuracy, count=len(whole), note=f"chance {probe.chance:.3f}")
-        figures[f"silhouette/{SHARED}/{factor.name}"] = _figure("silhouette", silhouette(z[SHARED], labels[factor.name], seed=subject.seed), count=len(whole))
+            _probe(subject, figures, f"linear_probe/{name}/{factor.name}", block, labels[factor.name])
+        with _recorded(figures, f"silhouette/{SHARED}/{factor.name}"):
+            value = silhouette(z[SHARED], labels[factor.name], seed=subject.seed)
+            figures[f"silhouette/{SHARED}/{factor.name}"] = _figure("silhouette", value, count=len(whole))
+
+
+def _leakage(subject: Subject, figures: Figures, z: dict[str, np.ndarray], labels: dict[str, np.ndarray], factors: list[Factor],
+             groups: dict[str, np.ndarray]) -> dict | None:
+    """The matrix with its ceiling, as the card holds it; None, and a figure that says why, where it cannot be measured."""
+    blocks = subject.model.blocks
+    found = None
+    with _recorded(figures, "leakage_accuracy"):
+        found = leakage(z, labels, factors, groups, seed=subject.seed)
+    if found is None:
+        return None
+    try:
+        perfect = perfect_blocks(labels, factors, {b.name: b.owner for b in blocks}, {b.name: b.dim for b in blocks}, subject.seed)
+        best = leakage(perfect, labels, factors, groups, seed=subject.seed).values.tolist()
+    except ValueError:  # fewer dimensions than factors: no code of this shape is perfect
+        best = None
+    return {"blocks": list(found.blocks), "factors": list(found.factors), "values": found.values.tolist(), "ceiling": best,
+            "measures": list(found.measures), "chance": list(found.chance), "items": len(labels[factors[0].name])}
 
 
 def _meeting(subject: Subject, figures: Figures, pictures: dict) -> None:
@@ -351,8 +366,7 @@ def _meeting(subject: Subject, figures: Figures, pictures: dict) -> None:
     figures["modality_gap"] = _figure("modality_gap", gap.ratio, count=len(codes[model.names[0]]))
     for factor in classes:
         for name, block in codes.items():
-            probe = linear_probe(block, torch.cat(shown[factor.name]).numpy(), subject.seed)
-            figures[f"linear_probe/{SHARED} given {name}/{factor.name}"] = _figure("linear_probe", probe.accuracy, count=len(block), note=f"chance {probe.chance:.3f}")
+            _probe(subject, figures, f"linear_probe/{SHARED} given {name}/{factor.name}", block, torch.cat(shown[factor.name]).numpy())
 
 
 _PARTS = {"the bound": _bound, "translation": _translation, "generation": _generation, "structure": _structure, "meeting": _meeting}
@@ -380,6 +394,21 @@ def _with_ceilings(measure: Callable[..., dict[str, float]], codes: np.ndarray, 
     ours = measure(codes, labels, judged)
     best = ceiling(measure, labels, factors, codes.shape[1], judged) if codes.shape[1] >= len(factors) else {}
     return ((name, value, best.get(name)) for name, value in ours.items())
+
+
+def _probe(subject: Subject, figures: Figures, key: str, codes: np.ndarray, classes: np.ndarray) -> None:
+    with _recorded(figures, key):
+        probe = linear_probe(codes, classes, subject.seed)
+        figures[key] = _figure("linear_probe", probe.accuracy, count=len(codes), note=f"chance {probe.chance:.3f}")
+
+
+@contextmanager
+def _recorded(figures: Figures, key: str) -> Iterator[None]:
+    """A metric that these items do not allow (a person's own few, all of one class) is recorded as missing, with its reason."""
+    try:
+        yield
+    except ValueError as error:
+        figures[key] = _missing(key.split("/")[0], str(error))
 
 
 def _figure(metric: str, value: float, **more) -> dict:

@@ -1,0 +1,229 @@
+"""The command line is run as a person runs it: exit status, standard output, and one line where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmvae.cli import Progress, main
+from mmvae.data import DATASETS
+from mmvae.modalities import Modality
+from mmvae.pictures import read_point
+from mmvae.variants import VARIANTS, variant_from_json
+
+HOME = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A file of forty pairs whose brightness is shared."""
+    rng = np.random.default_rng(0)
+    bright = rng.random(40)
+    file = tmp_path_factory.mktemp("own") / "pairs.npz"
+    left, right = (np.uint8(255 * bright[:, None, None] * rng.random((40, side, side))) for side in (28, 32))
+    np.savez(file, left=left, right=right, bright=bright, kind=(bright > 0.5).astype(int))
+    return file
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, own):
+    """A run of three steps on it, with private blocks of 1 and 2 dimensions and a shared one of 3."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    assert main(["train", "--variant", "dmvae", "--dataset", str(own), "--out", str(folder), "--steps", "3", "--batch-size", "4",
+                 "--private", "1", "2", "--shared", "3"]) == 0
+    return folder
+
+
+def failed(capsys, arguments: list[str]) -> str:
+    """What a command says that must fail with one line."""
+    assert main(arguments) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("mmvae: ")
+    return lines[0]
+
+
+def test_help_variants_and_datasets_do_without_torch():
+    code = "import sys; from mmvae.cli import main; main(['variants']); main(['datasets', '--json'])\ntry: main(['--help'])\nexcept SystemExit: pass\n" \
+           "assert 'torch' not in sys.modules, 'torch'; assert 'numpy' not in sys.modules, 'numpy'"
+    done = subprocess.run([sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_verb_explains_itself(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    verbs = re.findall(r"^    (\w+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
+    assert {"variants", "datasets", "train", "evaluate", "reconstruct", "generate", "translate", "traverse", "interpolate", "render", "embed",
+            "export", "bench", "readers", "ship"} <= set(verbs)
+    for verb in verbs:
+        with pytest.raises(SystemExit) as done:
+            main([verb, "--help"])
+        assert done.value.code == 0 and verb in capsys.readouterr().out
+
+
+def test_variants_as_json_are_the_rows(capsys):
+    assert main(["variants", "--json"]) == 0
+    assert [variant_from_json(row) for row in json.loads(capsys.readouterr().out)] == list(VARIANTS.values())
+
+
+def test_datasets_as_json_name_modalities_and_factors(capsys):
+    assert main(["datasets", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == list(DATASETS)
+    assert [f["name"] for f in rows["faces"]["factors"]] == ["identity", "azimuth", "elevation", "lighting"]
+    assert Modality(**{**rows["faces"]["modalities"][0], "shape": (1, 64, 64)}) == DATASETS["faces"].modalities[0]
+
+
+def test_training_makes_a_run_that_opens_and_prints_its_folder(run, own, capsys, tmp_path):
+    config = json.loads((run / "config.json").read_text())
+    assert config["source"] == str(own) and config["training"]["steps"] == 3
+    assert [(block["name"], block["dim"]) for block in config["blocks"]] == [("z_left", 1), ("z_shared", 3), ("z_right", 2)]
+    assert json.loads((run / "events.jsonl").read_text().splitlines()[-1])["event"] == "finished"
+    assert main(["train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(tmp_path / "b"), "--steps", "1", "--batch-size", "2"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "b")
+
+
+def test_a_run_is_not_overwritten_but_goes_on_for_longer(own, tmp_path, capsys):
+    new = ["train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(tmp_path / "a"), "--steps", "2", "--batch-size", "2"]
+    assert main(new) == 0
+    capsys.readouterr()
+    assert "already holds a run" in failed(capsys, new)
+    assert main(["train", "--resume", "--out", str(tmp_path / "a"), "--steps", "4"]) == 0
+    events = [json.loads(line) for line in (tmp_path / "a" / "events.jsonl").read_text().splitlines()]
+    assert [event["step"] for event in events if event["event"] in ("resumed", "finished")] == [2, 4] or events[-1]["step"] == 4
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_a_training_after_a_snapshot(own, tmp_path, number, status):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "mmvae", "train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(run), "--steps", "100000",
+               "--batch-size", "2", "--snapshot", "100000"]
+    with subprocess.Popen(command, cwd=HOME, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        for line in process.stderr:
+            if line.startswith("started"):
+                break
+        process.send_signal(number)
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == status
+    assert out.strip() == str(run) and "--resume" in err and "Traceback" not in err
+    assert json.loads((run / "events.jsonl").read_text().splitlines()[-1])["event"] == "stopped"
+    assert (run / "state.safetensors").is_file()
+
+
+@pytest.mark.parametrize(("verb", "more", "name", "size"), [
+    ("reconstruct", ["--items", "0", "1", "2"], "a.png", (2 + 3 * 66, 2 + 4 * 66)),
+    ("reconstruct", ["--items", "5", "--given", "left"], "a.png", (2 + 66, 2 + 4 * 66)),
+    ("generate", ["-n", "20"], "a.png", (2 + 16 * 66, 2 + 4 * 66)),
+    ("translate", ["--items", "0", "1", "--samples", "3", "--to", "left"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
+    ("translate", ["--items", "0", "1", "--style", "2", "3", "4", "5"], "a.png", (2 + 7 * 66, 2 + 3 * 66)),
+    ("translate", ["--draw", "20408080", "--beside", "{run}"], "a.png", (2 + 11 * 66, 2 + 2 * 66)),
+    ("interpolate", ["--steps", "4", "--items", "0", "1", "--blocks", "z_shared"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
+])
+def test_figures_have_a_place_for_every_picture(run, tmp_path, capsys, verb, more, name, size):
+    assert main([verb, str(run), "--out", str(tmp_path / "deep" / name), *(text.format(run=run) for text in more)]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "deep" / name)
+    assert Image.open(tmp_path / "deep" / name).size == size
+
+
+@pytest.mark.parametrize(("verb", "more", "frames"), [("traverse", ["--frames", "5", "--range", "percentile"], 5), ("interpolate", ["--steps", "3"], 4)])
+def test_animations_have_as_many_frames_as_asked(run, tmp_path, verb, more, frames):
+    assert main([verb, str(run), "--out", str(tmp_path / "a.gif"), *more]) == 0
+    assert Image.open(tmp_path / "a.gif").n_frames == frames
+
+
+def test_the_same_seed_draws_the_same_file(run, tmp_path):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert main(["generate", str(run), "-n", "2", "--seed", seed, "--out", str(tmp_path / f"{name}.png")]) == 0
+    contents = [(tmp_path / f"{name}.png").read_bytes() for name in "abc"]
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_a_point_renders_to_a_picture_that_renders_to_itself(run, tmp_path, monkeypatch):
+    from mmvae.checkpoints import digest, load
+    from mmvae.explore import point_of, sample_codes
+
+    monkeypatch.setattr("mmvae.checkpoints.catalogue", lambda: {"tiny": run})
+    model = load(run)
+    point = point_of("tiny", digest(run), model, sample_codes(model, 1, seed=4))
+    assert main(["render", str(point), "--out", str(tmp_path / "a.png")]) == 0
+    assert read_point(tmp_path / "a.png") == point
+    assert main(["render", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_point_of_other_weights_or_another_checkpoint_is_refused(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mmvae.checkpoints.catalogue", lambda: {"tiny": run})
+    assert "of other weights" in failed(capsys, ["render", "p1~tiny~00000000~~~~AAAAAA", "--out", str(tmp_path / "a.png")])
+    assert "'gone', which is not here; there are tiny" in failed(capsys, ["render", "p1~gone~00000000~~~~AAAAAA", "--out", str(tmp_path / "a.png")])
+    assert "not a point" in failed(capsys, ["render", "nonsense", "--out", str(tmp_path / "a.png")])
+
+
+def test_a_map_has_a_row_for_every_test_pair(run, tmp_path):
+    assert main(["embed", str(run), "--method", "pca", "--block", "z_shared", "--out", str(tmp_path / "map.csv")]) == 0
+    rows = (tmp_path / "map.csv").read_text().splitlines()
+    assert rows[0] == "id,x,y,bright,kind" and len(rows) == 5
+
+
+def test_shipping_halves_the_weights_and_leaves_the_state_behind(run, tmp_path):
+    assert main(["ship", str(run), "--out", str(tmp_path / "shipped")]) == 0
+    assert {file.name for file in (tmp_path / "shipped").iterdir()} == {"config.json", "weights.safetensors", "statistics.json"}
+    assert (tmp_path / "shipped" / "weights.safetensors").stat().st_size < 0.6 * (run / "weights.safetensors").stat().st_size
+
+
+def test_evaluation_prints_the_card_as_json(run, capsys):
+    assert main(["evaluate", str(run), "--pairs", "40", "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["variant"] == "dmvae" and card["figures"]["elbo"]["value"] < 0
+    assert card == json.loads((run / "card.json").read_text())
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["generate", "{tmp}/nowhere", "--out", "{tmp}/a.png"], "no checkpoint"),
+    (["generate", "{tmp}", "--out", "{tmp}/a.png"], "no config.json in it"),
+    (["generate", "{run}", "--out", "{tmp}/a.txt"], "ends in .png"),
+    (["traverse", "{run}", "--item", "99", "--out", "{tmp}/a.gif"], "item 99"),
+    (["translate", "{run}", "--to", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'; this model has left and right"),
+    (["reconstruct", "{run}", "--given", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'"),
+    (["interpolate", "{run}", "--blocks", "z_middle", "--out", "{tmp}/a.png"], "no block 'z_middle'"),
+    (["embed", "{run}", "--block", "z_middle", "--out", "{tmp}/a.csv"], "no block 'z_middle'"),
+    (["train", "--resume"], "--out DIR"),
+    (["train", "--resume", "--out", "{tmp}"], "holds no run"),
+    (["train", "--variant", "mumo"], "--dataset"),
+    (["train", "--variant", "mumo", "--dataset", "nothing"], "no data set 'nothing'"),
+    (["train", "--variant", "mumo", "--dataset", "faces", "--learning-rate", "-1"], "learning rate"),
+    (["datasets", "--download", "mnist-svhn", "--data-root", "{tmp}/file/data"], "file"),
+    (["bench", "nothing"], "nothing called 'nothing'"),
+])
+def test_what_is_wrong_is_said_in_one_line(run, tmp_path, capsys, arguments, said):
+    (tmp_path / "file").write_text("in the way of a folder")
+    assert said in failed(capsys, [text.format(run=run, tmp=tmp_path) for text in arguments])
+
+
+def test_progress_without_a_terminal_is_plain_lines(capsys):
+    progress = Progress("steps")
+    for done in range(1, 11):
+        progress.show(done, 10, "loss 3.0")
+    progress.close()
+    assert capsys.readouterr().err.splitlines() == ["1 of 10 steps  loss 3.0", "10 of 10 steps  loss 3.0"]
+
+
+def test_progress_in_a_terminal_redraws_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    progress = Progress("steps")
+    progress.show(5, 10)
+    progress.line("step 5: validation 1.00")
+    progress.show(10, 10)
+    progress.close()
+    text = capsys.readouterr().err
+    assert text.count("\n") == 2 and "\r" in text and f"{'█' * 24} 10 of 10 steps\n" in text
