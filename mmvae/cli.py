@@ -123,7 +123,11 @@ def _parser() -> argparse.ArgumentParser:
     written(generate, "a .png file")
     translate = verb("translate", _translate, "Draw one modality from the other.", model, chosen)
     translate.add_argument("--to", metavar="MODALITY", help="what to draw (default: the second modality)")
-    translate.add_argument("--samples", type=_positive, default=6, help="samples of each (default 6)")
+    translate.add_argument("--samples", type=_positive, default=8, help="samples of each, with private codes from the prior (default 8)")
+    translate.add_argument("--style", type=_whole, nargs="+", metavar="ID", help="pairs whose private codes are taken instead, a column each")
+    translate.add_argument("--input", type=Path, nargs="+", metavar="FILE", help="pictures of your own")
+    translate.add_argument("--draw", metavar="STROKES", help="a drawing, as the page's command line carries it")
+    translate.add_argument("--beside", nargs="+", metavar="CHECKPOINT", help="more checkpoints, under the same inputs and codes")
     written(translate, "a .png file")
     traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code from low to high.", model)
     traverse.add_argument("--item", type=_whole, metavar="ID", help="the pair to start from (default: a test pair)")
@@ -358,15 +362,31 @@ def _generate(arguments: argparse.Namespace) -> None:
 
 
 def _translate(arguments: argparse.Namespace) -> None:
-    from .pictures import sheet
+    import torch
 
-    checkpoint, images, _ = _pairs(arguments, 12)
-    model = checkpoint.model
-    to = arguments.to or model.names[1]
-    model.positions([to])
-    source = next(name for name in model.names if name != to)
-    drawn = model.translate({source: images[source]}, to, samples=arguments.samples, seed=arguments.seed)
-    _save(arguments.out, [sheet([list(images[source]), *(list(row) for row in drawn.unbind(1))])])
+    from .inputs import drawn, prepare, read_input
+    from .pictures import sheet
+    from .translation import joined, restyled, rows, translate
+
+    checkpoints = [_open(argparse.Namespace(checkpoint=name)) for name in (arguments.checkpoint, *(arguments.beside or ()))]
+    first = checkpoints[0].model
+    to = arguments.to or first.names[1]
+    first.positions([to])
+    source = next(m for m in first.modalities if m.name != to)
+    own = [read_input(file, source).image for file in arguments.input or ()]
+    if arguments.draw:
+        own.append(prepare(drawn(arguments.draw), source).image)
+    shown = own if own and not arguments.items else [*_pairs(arguments, 6)[1][source.name], *own]
+    styles = list(_data_of(checkpoints[0], arguments).items(arguments.style)[0][to]) if arguments.style else []
+    found = []
+    with torch.inference_mode():
+        for model in (each.model for each in checkpoints):
+            posteriors = [model.posterior({source.name: image[None]}) for image in shown]
+            if styles:
+                found.append(restyled(model, posteriors, [model.posterior({to: image[None]}) for image in styles], to))
+            else:
+                found.append(joined([translate(model, posterior, to, arguments.samples, arguments.seed) for posterior in posteriors]))
+    _save(arguments.out, [sheet(rows(shown, found, styles))])
 
 
 def _traverse(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ picture shows one private code throughout, and variants compare fairly.
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "VIRIDIS", "Kept", "Translation", "check", "expected", "heat", "hits", "joined", "read", "restyle", "role_of", "rows", "scale_of",
+__all__ = ["ROLES", "VIRIDIS", "Kept", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read", "restyled", "role_of", "rows", "scale_of",
            "translate"]
 
 from collections.abc import Mapping, Sequence
@@ -86,12 +86,12 @@ def translate(model: MultimodalVAE, posterior: Mapping[str, Belief], to: str, sa
 
 
 @torch.inference_mode()
-def restyle(model: MultimodalVAE, content: Mapping[str, Tensor], style: Mapping[str, Tensor], to: str) -> Translation:
-    """The content of N items in the style of M others: shared code of one, private code of the other.
+def restyled(model: MultimodalVAE, content: Sequence[Mapping[str, Belief]], style: Sequence[Mapping[str, Belief]], to: str) -> Translation:
+    """The content of N items in the style of S others: the mean shared code of one, the mean private code of the other.
 
     Arguments:
-        content: Codes whose shared block is taken, {block: [N, dim]}.
-        style: Codes whose private blocks are taken, {block: [M, dim]}.
+        content: The posterior of each item whose shared code is taken.
+        style: The posterior of each item whose private code is taken.
         to: The modality to draw.
 
     Raises:
@@ -99,9 +99,15 @@ def restyle(model: MultimodalVAE, content: Mapping[str, Tensor], style: Mapping[
     """
     if not any(block.owner == to for block in model.blocks):
         raise ValueError(f"{model.variant.title} has no private code of {to}: there is no style to take from another image")
-    n, m = (len(next(iter(code.values()))) for code in (content, style))
-    codes = {b.name: style[b.name].expand(n, m, -1) if b.owner else content[b.name][:, None].expand(n, m, -1) for b in model.blocks}
-    return _drawn(model, codes, content, to)
+    n, m = len(content), len(style)
+    kept, taken = means(content), means(style)
+    codes = {b.name: taken[b.name].expand(n, m, -1) if b.owner else kept[b.name][:, None].expand(n, m, -1) for b in model.blocks}
+    return _drawn(model, codes, kept, to)
+
+
+def means(posteriors: Sequence[Mapping[str, Belief]]) -> dict[str, Tensor]:
+    """The mean codes of the posteriors of items, {block: [N, dim]}."""
+    return {name: torch.cat([posterior[name].mean for posterior in posteriors]) for name in posteriors[0]}
 
 
 def _drawn(model: MultimodalVAE, codes: Mapping[str, Tensor], mean: Mapping[str, Tensor], to: str) -> Translation:

@@ -25,13 +25,13 @@ from mmvae.model import CannotInfer
 from mmvae.pictures import as_bytes, sheet, write_gif
 from mmvae.point import Point
 from mmvae.readers import Readers
-from mmvae.translation import Kept, Translation, check, expected, heat, hits, joined, read, restyle, role_of, rows, scale_of, translate
+from mmvae.translation import Kept, Translation, check, expected, heat, hits, joined, means, read, restyled, rows, scale_of, translate
 from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells, image, link, scale
 from ui.gallery import MOST, first_items, gallery
 from ui.pairs import Pairs, pairs_of
-from ui.translating import MOST_MODELS, MOST_SAMPLES, VIEWS, Given, Task, codes_of, given_items, posterior_of, readers_of, rebuilt, thumbnails
+from ui.translating import MOST_MODELS, MOST_SAMPLES, VIEWS, Given, Task, given_items, posterior_of, readers_of, rebuilt, thumbnails
 
 STATE, ADDRESS = "translate", "translate address"
 PICTURES = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]
@@ -82,7 +82,8 @@ def controls(first: Checkpoint) -> None:
         by_source.setdefault(source_of(name), []).append(name)
     here = source_of(task().models[0])
     names = first.model.names
-    data_column, model_column, direction_column, view_column = st.columns([2.2, 4.4, 3, 2.4], vertical_alignment="bottom")
+    with st.container(key="translate-controls"):
+        data_column, model_column, direction_column, view_column = st.columns([2.2, 4.4, 3, 2.4], vertical_alignment="bottom")
     with data_column:
         st.session_state["translate data"] = here
         st.selectbox("Data set", list(by_source), key="translate data", format_func=lambda source: DATASETS[source].title if source in DATASETS else Path(source).name,
@@ -142,7 +143,7 @@ def inputs(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, modalit
 
 def styles(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, to: str) -> list[Given]:
     """Below the inputs: the images that private codes are taken from."""
-    st.markdown(f"**Style** · private codes of these {to} images")
+    st.html(f'<div class="muted"><b>Style</b>: private codes of these {html.escape(to)} images</div>')
     gallery(pairs, to, task().styles or (), lambda ids: thumbnails(opened, data, to, ids), key=f"translate style {opened.model.dataset} {to}",
             on_pick=lambda ids: change(styles=tuple(ids)), height=150)
     return given_items(task().styles or (), pairs, data, to)
@@ -181,10 +182,12 @@ def translations(opened: Sequence[Checkpoint], given: Sequence[Given], style: Se
     done, refusals = [], []
     for one in opened:
         try:
+            posteriors = [posterior_of(one, each, [source]) for each in given]
             if task().styled:
-                done.append((one, restyle(one.model, codes_of(one, given, [source]), codes_of(one, style, [to]), to)))
+                found = restyled(one.model, posteriors, [posterior_of(one, each, [to]) for each in style], to)
             else:
-                done.append((one, joined([translate(one.model, posterior_of(one, each, [source]), to, task().samples, task().seed) for each in given])))
+                found = joined([translate(one.model, posterior, to, task().samples, task().seed) for posterior in posteriors])
+            done.append((one, found))
         except ValueError as error:  # CannotInfer among them
             refusals.append(str(error))
     return done, refusals
@@ -259,8 +262,8 @@ def translation_table(given: Sequence[Given], shown: Sequence[Tensor], style: Se
         origin = html.escape(each.title) + (f" · read as {html.escape(shared_text(each, shared))}" if each.read else "")
         first = f'<td class="first" rowspan="{len(lines)}">{image(picture, each.title)}<small>{origin}</small></td>'
         bodies.append(f'<tbody class="group"><tr>{first}{lines[0]}</tr>{"".join(f"<tr>{line}</tr>" for line in lines[1:])}</tbody>')
-    columns = samples + 3 + several
-    return f'<table style="--columns: {columns}"><thead>{head}</thead>{"".join(bodies)}</table>'
+    reserve = 12 + 96 * several + 80 * judged  # pixels of the columns that hold words
+    return f'<table style="--columns: {samples + 3}; --reserve: {reserve}px"><thead>{head}</thead>{"".join(bodies)}</table>'
 
 
 def factor_named(factors: Sequence[Factor], name: str) -> Factor:
@@ -369,7 +372,7 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], style: Seque
     sheets: list[list[list[Tensor | None]]] = []
     for one in opened:
         try:
-            row_codes, column_codes = codes_of(one, given, [source]), codes_of(one, style, one.model.names)
+            row_codes, column_codes = means([posterior_of(one, each, [source]) for each in given]), means([posterior_of(one, each, one.model.names) for each in style])
             pictures = swap(one.model, row_codes, column_codes)
         except ValueError as error:
             st.info(f"{error}.", icon=":material/block:")
@@ -387,7 +390,7 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], style: Seque
                     line += f"<td>{link(image(pictures[modality.name][i, k], f'content {each.title}, style {style[k].title}'), at)}</td>"
                 body += f'<tr><td class="first">{image(picture, each.title)}</td>{line}</tr>'
             matrices += (f'<div><h4>{html.escape(modality.title)}</h4><table style="--columns: {len(style) + 1}">'
-                         f'<thead><tr><th class="first">content ↓ style →</th>{header}</tr></thead><tbody class="group">{body}</tbody></table></div>')
+                         f'<thead><tr><th class="first"></th>{header}</tr></thead><tbody class="group">{body}</tbody></table></div>')
             sheets.append([[None, *heads]] + [[picture, *pictures[modality.name][i]] for i, picture in enumerate(shown)])
         content += (f"<h4>{html.escape(label_of(one.path.name))}</h4>" if len(opened) > 1 else "") + f'<div class="matrices">{matrices}</div>'
     if not content:
@@ -523,6 +526,9 @@ def page() -> None:
 
 
 st.html("""<style>
+.st-key-translate-controls [data-testid="stButtonGroup"] button, .st-key-translate-bar [data-testid="stButtonGroup"] button {min-height: 2.5rem}
+[class*="st-key-gallery"] [data-testid="stButtonGroup"] button {min-width: 0; padding: 0 0.5rem; min-height: 1.6rem; height: 1.6rem}
+[class*="st-key-gallery"] [data-testid="stButtonGroup"] > div {gap: 3px}
 .preview {display: flex; align-items: center; gap: 8px; font-size: 0.78rem; line-height: 1.35}
 .preview img {width: 64px; height: 64px; object-fit: contain; border-radius: 4px; background: #0003; flex: none}
 .preview img.pixels {image-rendering: pixelated}

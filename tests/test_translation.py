@@ -9,7 +9,7 @@ import torch
 from mmvae.data.base import Factor, PairedDataset
 from mmvae.explore import encode, swap
 from mmvae.readers import Reading, Readers
-from mmvae.translation import check, expected, heat, hits, joined, restyle, rows, translate
+from mmvae.translation import check, expected, heat, hits, joined, restyled, rows, translate
 from tests.tiny import A, B, tiny_images, tiny_model
 
 VARIANTS = ["dmvae", "joint-poe", "mmvae", "mopoe", "mumo"]
@@ -74,13 +74,13 @@ def test_mean_and_spread_are_those_of_the_pictures():
 @torch.inference_mode()
 def test_a_style_from_another_image_is_its_private_code():
     model, images = tiny_model("dmvae"), tiny_images(5)
-    content, style = encode(model, {"a": images["a"][:2]}), encode(model, {"b": images["b"][2:]})
-    found = restyle(model, content, style, "b")
-    torch.testing.assert_close(found.samples, swap(model, content, style)["b"])
-    torch.testing.assert_close(found.codes["z_b"][1, 2], style["z_b"][2])
+    content, style = [model.posterior({"a": x[None]}) for x in images["a"][:2]], [model.posterior({"b": x[None]}) for x in images["b"][2:]]
+    found = restyled(model, content, style, "b")
+    torch.testing.assert_close(found.samples, swap(model, encode(model, {"a": images["a"][:2]}), encode(model, {"b": images["b"][2:]}))["b"])
+    torch.testing.assert_close(found.codes["z_b"][1, 2], style[2]["z_b"].mean[0])
+    torch.testing.assert_close(found.mean[1:], model.decode({name: q.mean for name, q in content[1].items()})["b"])
     with pytest.raises(ValueError, match="no private code of b"):
-        flat = tiny_model("wg-v2")
-        restyle(flat, encode(flat, {"a": images["a"]}), encode(flat, {"b": images["b"]}), "b")
+        restyled(tiny_model("wg-v2"), content, style, "b")
 
 
 def test_heat_goes_from_dark_to_bright_and_no_further():

@@ -43,29 +43,30 @@ def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Call
     """
     visible = [f for f in pairs.factors if f.owner in (None, modality)]
     shown = _matching(pairs, modality, visible, key)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"{key} buttons"):
-        few = [f for f in visible if f.kind == "categorical" and len(f.values) <= FEW]
-        if len(few) < len(visible):
-            with st.popover(_summary(visible, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
-                for factor in visible:
-                    if factor not in few:
-                        st.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format, key=f"{key} {factor.name}",
-                                       persist_state="session")
-        st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not len(shown),
-                  on_click=lambda: on_pick(random.sample(shown, min(6, len(shown)))))
-        st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked, on_click=lambda: on_pick([]))
-    for factor in few:
-        st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format, key=f"{key} {factor.name}",
-                 label_visibility="collapsed", persist_state="session")
-    ids = [item for item in picked if item not in shown] + shown
-    if not ids:
-        st.caption("No test image matches this filter.")
-        return
-    titles = [_title(pairs, item, visible) for item in ids]
-    _component(key=f"{key} thumbnails", default={"picked": list(picked)},
-               data={"ids": ids, "titles": titles, "picked": list(picked), "most": MOST, "columns": COLUMNS, "height": height,
-                     "label": f"{modality} images", "sprite": _sprite(thumbnails, ids), "revision": _revision(key, ids, modality)},
-               on_picked_change=lambda: on_pick([int(i) for i in st.session_state[f"{key} thumbnails"].picked][:MOST]))
+    few = [f for f in visible if f.kind == "categorical" and len(f.values) <= FEW]
+    with st.container(gap="xsmall", key=f"gallery {key}"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            if len(few) < len(visible):
+                with st.popover(_summary(visible, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
+                    for factor in visible:
+                        if factor not in few:
+                            st.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format, key=f"{key} {factor.name}",
+                                           persist_state="session")
+            st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not len(shown),
+                      on_click=lambda: on_pick(random.sample(shown, min(6, len(shown)))))
+            st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked, on_click=lambda: on_pick([]))
+        for factor in few:
+            st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format, key=f"{key} {factor.name}",
+                     label_visibility="collapsed", persist_state="session")
+        ids = [item for item in picked if item not in shown] + shown
+        if not ids:
+            st.caption("No test image matches this filter.")
+            return
+        titles = [_title(pairs, item, visible) for item in ids]
+        _component(key=f"{key} thumbnails", default={"picked": list(picked)},
+                   data={"ids": ids, "titles": titles, "picked": list(picked), "most": MOST, "columns": COLUMNS, "height": height,
+                         "label": f"{modality} images", "sprite": _sprite(thumbnails, ids), "revision": _revision(key, ids, modality)},
+                   on_picked_change=lambda: on_pick([int(i) for i in st.session_state[f"{key} thumbnails"].picked][:MOST]))
 
 
 def first_items(pairs: Pairs, modality: str, n: int) -> list[int]:

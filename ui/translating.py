@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Given", "Task", "codes_of", "given_items", "posterior_of", "readers_of", "stored_posterior", "thumbnails"]
+__all__ = ["Given", "Task", "given_items", "posterior_of", "readers_of", "rebuilt", "stored_posterior", "thumbnails"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from mmvae.data import PairedDataset
 from mmvae.gaussian import Belief, DiagonalGaussian, DiagonalLaplace
 from mmvae.model import CannotInfer, MultimodalVAE
 from mmvae.readers import Readers, readers_for
+from mmvae.translation import means
 
 from .gallery import MOST
 from .models import Recent
@@ -156,12 +157,6 @@ def stored_posterior(opened: Checkpoint, item: int | None, observed: Sequence[st
     return posterior
 
 
-def codes_of(opened: Checkpoint, several: Sequence[Given], observed: Sequence[str]) -> dict[str, Tensor]:
-    """The posterior means of inputs given these of their modalities, {block: [N, dim]}."""
-    posteriors = [posterior_of(opened, given, observed) for given in several]
-    return {block.name: torch.cat([posterior[block.name].mean for posterior in posteriors]) for block in opened.model.blocks}
-
-
 def thumbnails(opened: Checkpoint, data: PairedDataset | None, modality: str, ids: Sequence[int]) -> Tensor:
     """Pictures of items, [N, C, H, W]: the images, or where they are not on this machine what the model makes of their codes."""
     if data is not None:
@@ -172,7 +167,7 @@ def thumbnails(opened: Checkpoint, data: PairedDataset | None, modality: str, id
 @torch.inference_mode()
 def rebuilt(model: MultimodalVAE, posteriors: Sequence[Mapping[str, Belief]], modality: str) -> Tensor:
     """The pictures of posterior means, [N, C, H, W]."""
-    return model.decode({block.name: torch.cat([posterior[block.name].mean for posterior in posteriors]) for block in model.blocks})[modality]
+    return model.decode(means(posteriors))[modality]
 
 
 def readers_of(dataset: str | None) -> Readers | None:
