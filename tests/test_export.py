@@ -1,0 +1,55 @@
+"""What is exported is compared with what the model itself gives."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+
+from mmvae.export import export_onnx, write_codes
+from tests.tiny import TinyPairs, tiny_images, tiny_model
+
+
+def test_the_table_of_codes_has_every_test_pair_with_its_posterior(tmp_path):
+    model, data = tiny_model("dmvae"), TinyPairs()
+    write_codes(tmp_path / "codes.csv", model, data)
+    rows = list(csv.DictReader((tmp_path / "codes.csv").open()))
+    images, labels = data.items(data.split("test"))
+    with torch.inference_mode():
+        posterior = model.posterior(images)
+    assert [int(row["id"]) for row in rows] == list(range(96, 128))
+    assert float(rows[5]["brightness"]) == pytest.approx(labels["brightness"][5].item(), rel=1e-4)
+    assert float(rows[7]["z_shared[3] mean"]) == pytest.approx(posterior["z_shared"].mean[7, 3].item(), rel=1e-4)
+    assert float(rows[7]["z_b[2] stddev"]) == pytest.approx(posterior["z_b"].stddev[7, 2].item(), rel=1e-4)
+    assert list(rows[0])[2:6] == ["z_a[0] mean", "z_a[1] mean", "z_a[0] stddev", "z_a[1] stddev"]
+
+
+def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmvae.export.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install onnx onnxscript"):
+        export_onnx(tiny_model("dmvae"), tmp_path)
+
+
+@pytest.mark.parametrize("variant", ["dmvae", "vanilla"])
+def test_exported_networks_compute_what_the_model_does_for_any_number_of_items(tmp_path, variant):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    model, images = tiny_model(variant), tiny_images(3)
+    files = {file.stem: runtime.InferenceSession(file) for file in export_onnx(model, tmp_path)}
+    assert set(files) == {f"encoder_{name}" for name in model.encoders} | {f"decoder_{name}" for name in model.decoders}
+    with torch.inference_mode():
+        for (reads, block), belief in model.experts(images).items():
+            name = "+".join(model.names[m] for m in sorted(reads))
+            given = {m: images[m].numpy() for m in name.split("+")}
+            mean, spread = files[f"encoder_{name}"].run([f"{block}_mean", f"{block}_spread"], given)
+            torch.testing.assert_close(torch.from_numpy(mean), belief.mean, atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(torch.from_numpy(spread), belief.logvar, atol=1e-4, rtol=1e-3)
+        z = {name: belief.mean for name, belief in model.prior(3).items()}
+        expected = model.decode(z)
+        for name in model.decoders:
+            session = files[f"decoder_{name}"]
+            drawn = session.run(name.split("+"), {i.name: z[i.name].numpy() for i in session.get_inputs()})
+            for modality, picture in zip(name.split("+"), drawn):
+                torch.testing.assert_close(torch.from_numpy(picture), expected[modality], atol=1e-4, rtol=1e-3)
