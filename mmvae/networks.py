@@ -3,7 +3,9 @@
 Each is a row: images are folded into patches (space to depth), which keeps the arithmetic in small dense maps that a
 laptop's CPU is quick at, then strided convolutions halve the map down to about 4×4. On one CPU core this took 87 ms
 where the 64×64 networks of the faces experiment (four 4×4 convolutions of stride 2) took 134 ms for an encode and a
-decode of 64 images, with as many parameters.
+decode of 64 images, with as many parameters. Decoders normalise by groups of channels, within each image, so that an item's
+picture does not depend on its batch: fitted to the faces from their factors alone, with the same processor time, the
+squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch 16).
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ class Encoder(nn.Module):
             _encoder_trunk(net, sum(m.shape[0] for m in group)) for net, group in zip(nets, groups))
         features = sum(net.widths[-1] * net.sides()[-1] ** 2 for net in nets)
         hidden = max(net.hidden for net in nets)
-        self.head = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+        self.head = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
 
     def forward(self, images: dict[str, Tensor]) -> Tensor:
         inputs = [images[name] for name in self.reads]
@@ -91,7 +93,7 @@ class Decoder(nn.Module):
         groups = [modalities] if self.stacked else [[m] for m in modalities]
         nets = [_network(group[0]) for group in groups]
         hidden = max(net.hidden for net in nets)
-        self.stem = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
+        self.stem = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(inplace=True))
         self.trunks = nn.ModuleList(
             _decoder_trunk(net, hidden, sum(m.shape[0] for m in group)) for net, group in zip(nets, groups))
 
@@ -114,19 +116,19 @@ def _network(modality: Modality) -> Network:
 
 
 def _encoder_trunk(net: Network, channels: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.PixelUnshuffle(net.patch), nn.Conv2d(channels * net.patch**2, net.widths[0], 3, 1, 1), nn.ReLU()]
+    layers: list[nn.Module] = [nn.PixelUnshuffle(net.patch), nn.Conv2d(channels * net.patch**2, net.widths[0], 3, 1, 1), nn.ReLU(inplace=True)]
     sides = net.sides()
     for i, (wide, narrow) in enumerate(zip(net.widths, net.widths[1:])):
-        layers += [nn.Conv2d(wide, narrow, _kernel(sides[i]), 2, 1), nn.ReLU()]
+        layers += [nn.Conv2d(wide, narrow, _kernel(sides[i]), 2, 1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
 
 
 def _decoder_trunk(net: Network, hidden: int, channels: int) -> nn.Sequential:
     sides = net.sides()
     width = net.widths[-1]
-    layers: list[nn.Module] = [nn.Linear(hidden, width * sides[-1] ** 2), nn.ReLU(), nn.Unflatten(1, (width, sides[-1], sides[-1]))]
+    layers: list[nn.Module] = [nn.Linear(hidden, width * sides[-1] ** 2), nn.ReLU(inplace=True), nn.Unflatten(1, (width, sides[-1], sides[-1]))]
     for i in reversed(range(len(sides) - 1)):
-        layers += [nn.ConvTranspose2d(width, net.widths[i], _kernel(sides[i]), 2, 1), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(width, net.widths[i], _kernel(sides[i]), 2, 1), nn.GroupNorm(8, net.widths[i]), nn.ReLU(inplace=True)]
         width = net.widths[i]
     layers += [nn.Conv2d(width, channels * net.patch**2, 3, 1, 1), nn.PixelShuffle(net.patch)]
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)

@@ -31,9 +31,9 @@ class Settings:
         snapshot: Steps between snapshots.
     """
 
-    steps: int = 9000
-    batch_size: int = 32
-    learning_rate: float = 1e-3
+    steps: int = 12000
+    batch_size: int = 16
+    learning_rate: float = 2e-3
     warmup: int = 500
     clip: float = 2000.0
     seed: int = 0
@@ -74,7 +74,7 @@ def settings_for(variant: Variant, row: DatasetRow) -> Settings:
 
     Batches are small because what counts on a CPU is updates per pair seen.
     """
-    settings = Settings() if row.modalities[0].shape == (1, 64, 64) else Settings(batch_size=64)
+    settings = Settings() if row.modalities[0].shape == (1, 64, 64) else Settings(batch_size=32)
     if any(isinstance(term, ImportanceBound) for term in variant.terms):
         settings = replace(settings, batch_size=settings.batch_size // 2)
     return settings
