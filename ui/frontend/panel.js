@@ -308,6 +308,7 @@ class Panel {
   }
 
   change(code) {
+    this.root.dataset.rest = "no";
     this.state.code = code;
     this.rows.forEach((row, at) => row.set(code[at]));
     if (this.state.live === "fallback") this.drawByRerun();
@@ -321,11 +322,13 @@ class Panel {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
       if (this.state.held || this.state.playing) return;
+      if (this.live.waiting || this.reply || this.asked) return this.settle(); // the pictures are not those of the code yet
       const text = this.point();
       history.replaceState(history.state, "", this.address());
       if (text !== this.reported) this.setStateValue("point", text);
       this.reported = text;
       this.refreshFigures();
+      this.root.dataset.rest = "yes";
     }, REST);
   }
 
@@ -435,6 +438,7 @@ class Panel {
       if (frame(Math.max(0, now - began))) request = requestAnimationFrame(tick);
       else stop();
     };
+    this.root.dataset.rest = "no";
     this.state.playing = stop;
     request = requestAnimationFrame(tick);
   }

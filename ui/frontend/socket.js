@@ -73,6 +73,11 @@ export class Live {
     this.socket.close();
   }
 
+  /** Whether a drag's newest code was not answered yet. */
+  get waiting() {
+    return Boolean(this.hello && (this.newest || this.sent.size));
+  }
+
   /** Asks for the pictures of a code (Float32Array); of codes asked for faster than answered, the newest. */
   show(code) {
     this.newest = code.slice();
