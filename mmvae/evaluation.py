@@ -263,8 +263,12 @@ def _generation(subject: Subject, figures: Figures, pictures: dict) -> None:
             if factor.kind == "categorical":
                 found = agreement(a, b)
                 best = readers.accuracy[first][factor.name]["accuracy"] * readers.accuracy[second][factor.name]["accuracy"]
+                # a model that draws one picture for ever agrees with itself: so say how many classes it draws
+                share = np.bincount(a, minlength=1) / len(a)
+                drawn_classes = math.exp(-(share[share > 0] * np.log(share[share > 0])).sum())
+                varied = f"{drawn_classes:.1f} of {len(factor.values)} classes drawn"
                 figures[f"joint_coherence/{how}/{factor.name}"] = _figure("joint_coherence", found.value, stderr=found.stderr, ceiling=best,
-                                                                        count=found.count, note=notes[how])
+                                                                        count=found.count, note="; ".join(text for text in (varied, notes[how]) if text))
             else:
                 note = "; ".join(text for text in ("of the two pictures from each other", notes[how]) if text)
                 figures[f"preserved_error/{how}/{factor.name}"] = _figure("preserved_error", float(np.abs(a - b).mean()), unit=factor.unit, count=len(a), note=note)
@@ -313,7 +317,10 @@ def _structure(subject: Subject, figures: Figures, pictures: dict) -> None:
     note = "on " + ", ".join(f.name for f in judged)
     with _recorded(figures, "mig"):
         for metric, ours, limit in _with_ceilings(partial(scores, seed=subject.seed), whole, labels, factors, judged):
-            figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note=note)
+            if len(judged) > 1 or judged[0].kind == "ordered" or metric in ("dci_informativeness", "explicitness"):
+                figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note=note)
+            else:
+                figures[metric] = _missing(metric, f"asks for few dimensions a factor; no good code lays the classes of {judged[0].name} out on one")
     for factor in factors:
         if factor.kind != "categorical":
             continue

@@ -166,6 +166,8 @@ def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
     Raises:
         CheckpointError: Where their files are malformed.
     """
+    if Path(dataset).name != dataset:  # a person's own data, by its path
+        return None
     folder = (home or Path(__file__).resolve().parents[1]) / "checkpoints" / "readers" / dataset
     if not (folder / CONFIG).is_file():
         return None
@@ -276,7 +278,7 @@ def measure(readers: Readers, data: PairedDataset, split: str = "test", most: in
 def settings_for(data: PairedDataset) -> ReaderSettings:
     """Settings that read a shipped data set well after a few minutes of one core."""
     if data.name == "faces":
-        return ReaderSettings(steps=800, batch_size=48, extra=1200)
+        return ReaderSettings(steps=2500, batch_size=64, extra=3000)
     return ReaderSettings(steps=250 if data.name == "digits" else 2000)
 
 

@@ -107,6 +107,7 @@ def test_coherence_counts_what_readers_see_and_stands_beside_their_own_accuracy(
     assert value(card, "joint_coherence/prior/kind") == value(card, "joint_coherence/fitted/kind") == 1.0
     assert card["figures"]["joint_coherence/prior/kind"]["ceiling"] == pytest.approx(0.81)
     assert "mixture" in card["figures"]["joint_coherence/fitted/kind"]["note"]
+    assert "1.0 of 2 classes drawn" in card["figures"]["joint_coherence/prior/kind"]["note"]
 
 
 def test_a_shared_ordered_factor_should_be_kept_and_one_private_to_the_source_should_be_neutral(measured):
@@ -155,7 +156,7 @@ def test_without_readers_what_needs_them_is_left_out_and_other_weights_are_measu
     first = evaluate(checkpoint, TinyPairs(), None, n=40)
     assert value(first, "preserved_error/a→b/brightness") is None
     with torch.no_grad():
-        checkpoint.model.decoders["a"].stem[0].weight.mul_(0.5)
+        checkpoint.model.decoders["a"].trunks[0][-2].bias.add_(1.0)
     save(tmp_path, checkpoint.model, checkpoint.config)
     second = evaluate(open_checkpoint(tmp_path), TinyPairs(), None, n=40)
     assert second["key"] != first["key"] and value(second, "reconstruction/a") != value(first, "reconstruction/a")

@@ -98,6 +98,8 @@ def test_training_is_reproducible_by_seed():
 
 def test_a_data_set_without_readers_has_none(tmp_path):
     assert readers_for("bars", tmp_path) is None
+    (tmp_path / "config.json").write_text("{}")
+    assert readers_for(str(tmp_path), tmp_path) is None  # a person's own folder of data
 
 
 def test_an_unknown_modality_is_named(trained):
