@@ -66,14 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
     rooted = argparse.ArgumentParser(add_help=False)
-    rooted.add_argument("--data-root", type=Path, metavar="DIR", help="where data lies (default: $MMVAE_DATA, else data/ beside app.py)")
+    rooted.add_argument(
+        "--data-root", type=Path, metavar="DIR", help="where data lies (default: $MMVAE_DATA, else data/ beside app.py)"
+    )
     printed = argparse.ArgumentParser(add_help=False)
     printed.add_argument("--json", action="store_true", help="print JSON")
     model = argparse.ArgumentParser(add_help=False, parents=[rooted])
-    model.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint's or run's folder, or its name in checkpoints/ or runs/")
+    model.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a checkpoint's or run's folder, or its name in checkpoints/ or runs/"
+    )
     model.add_argument("--seed", type=_whole, default=0, help="of everything random (default 0)")
     chosen = argparse.ArgumentParser(add_help=False)
-    chosen.add_argument("--items", type=_whole, nargs="+", metavar="ID", help="ids of the data set's pairs (default: some of the test pairs)")
+    chosen.add_argument(
+        "--items", type=_whole, nargs="+", metavar="ID", help="ids of the data set's pairs (default: some of the test pairs)"
+    )
 
     def verb(name: str, run: Callable, summary: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=summary, description=summary, parents=parents)
@@ -90,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
 
     train = verb("train", _train, "Train a model, or go on with a run.", rooted)
     train.add_argument("--variant", choices=list(VARIANTS), metavar="NAME", help=f"one of {', '.join(VARIANTS)}")
-    train.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own pairs")
+    train.add_argument(
+        "--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own pairs"
+    )
     train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATASET-VARIANT beside app.py)")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out, longer where --steps says so")
     train.add_argument("--steps", type=_positive, help="updates of the parameters")
@@ -102,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--shared", type=_positive, help="dimensions of the shared block")
     train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
-    train.add_argument("--wait", action="store_true", help="begin when no other run in the same folder that waited trains on the device")
+    train.add_argument(
+        "--wait", action="store_true", help="begin when no other run in the same folder that waited trains on the device"
+    )
 
     ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, no optimizer state.", model)
     ship.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
@@ -123,19 +133,27 @@ def _parser() -> argparse.ArgumentParser:
     written(generate, "a .png file")
     translate = verb("translate", _translate, "Draw one modality from the other.", model, chosen)
     translate.add_argument("--to", metavar="MODALITY", help="what to draw (default: the second modality)")
-    translate.add_argument("--samples", type=_positive, default=8, help="samples of each, with private codes from the prior (default 8)")
-    translate.add_argument("--style", type=_whole, nargs="+", metavar="ID", help="pairs whose private codes are taken instead, a column each")
+    translate.add_argument(
+        "--samples", type=_positive, default=8, help="samples of each, with private codes from the prior (default 8)"
+    )
+    translate.add_argument(
+        "--style", type=_whole, nargs="+", metavar="ID", help="pairs whose private codes are taken instead, a column each"
+    )
     translate.add_argument("--input", type=Path, nargs="+", metavar="FILE", help="pictures of your own")
     translate.add_argument("--draw", metavar="STROKES", help="a drawing, as the page's command line carries it")
     translate.add_argument("--beside", nargs="+", metavar="CHECKPOINT", help="more checkpoints, under the same inputs and codes")
     written(translate, "a .png file")
     traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code from low to high.", model)
     traverse.add_argument("--item", type=_whole, metavar="ID", help="the pair to start from (default: a test pair)")
-    traverse.add_argument("--range", choices=["fixed", "percentile"], default="fixed", help="−3 to 3, or the posterior's 1st to 99th percentile")
+    traverse.add_argument(
+        "--range", choices=["fixed", "percentile"], default="fixed", help="−3 to 3, or the posterior's 1st to 99th percentile"
+    )
     traverse.add_argument("--frames", type=_positive, default=61, help="of the animation (default 61)")
     written(traverse, "a .gif file (0.1 s a frame), or a .png file with a row for each coordinate")
     interpolate = verb("interpolate", _interpolate, "Go from one pair's code to another's.", model)
-    interpolate.add_argument("--items", type=_whole, nargs=2, metavar=("FROM", "TO"), help="ids of the pairs (default: two test pairs)")
+    interpolate.add_argument(
+        "--items", type=_whole, nargs=2, metavar=("FROM", "TO"), help="ids of the pairs (default: two test pairs)"
+    )
     interpolate.add_argument("--steps", type=_positive, help="default: 11 for a .png, 31 for a .gif")
     interpolate.add_argument("--blocks", nargs="+", metavar="NAME", help="the blocks that move (default: all)")
     interpolate.add_argument("--spherical", action="store_true", help="along the arc instead of the straight line")
@@ -201,8 +219,12 @@ def _datasets(arguments: argparse.Namespace) -> None:
             print(f"{row.name:12} {row.title}")
             print(f"{'':12} {row.summary}")
             for factor in row.factors:
-                values = f"{factor.values[0]} … {factor.values[-1]}" if factor.kind == "ordered" else f"{len(factor.values)} values"
-                print(f"{'':12} {factor.name}: {values}{factor.unit}, {f'private to {factor.owner}' if factor.owner else 'shared'}")
+                values = (
+                    f"{factor.values[0]} … {factor.values[-1]}" if factor.kind == "ordered" else f"{len(factor.values)} values"
+                )
+                print(
+                    f"{'':12} {factor.name}: {values}{factor.unit}, {f'private to {factor.owner}' if factor.owner else 'shared'}"
+                )
 
 
 # ---- training
@@ -250,8 +272,13 @@ def _trained(arguments: argparse.Namespace) -> int:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     bar = Progress("steps")
     try:
-        end = train(run, data, until=arguments.steps if arguments.resume else None, on_event=lambda event: _tell(event, bar),
-                    stopped=lambda: bool(caught))
+        end = train(
+            run,
+            data,
+            until=arguments.steps if arguments.resume else None,
+            on_event=lambda event: _tell(event, bar),
+            stopped=lambda: bool(caught),
+        )
     finally:
         bar.close()
         for number, handler in before.items():
@@ -277,10 +304,14 @@ def _started(arguments: argparse.Namespace) -> Path:
         data = dataset(arguments.dataset, arguments.data_root)
         row = DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
         source = str(Path(arguments.dataset).resolve())
-    asked = {key: getattr(arguments, key) for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "device", "snapshot")}
+    asked = {
+        key: getattr(arguments, key) for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "device", "snapshot")
+    }
     settings = replace(settings_for(variant, row), **{key: value for key, value in asked.items() if value is not None})
     torch.manual_seed(settings.seed)
-    model = MultimodalVAE.for_dataset(variant, row, private=arguments.private, shared=arguments.shared, modalities=modalities_for(variant, row))
+    model = MultimodalVAE.for_dataset(
+        variant, row, private=arguments.private, shared=arguments.shared, modalities=modalities_for(variant, row)
+    )
     run = arguments.out or Path(__file__).resolve().parents[1] / "runs" / f"{Path(row.name).stem}-{variant.name}"
     start(run, model, settings, source)
     return run
@@ -289,11 +320,18 @@ def _started(arguments: argparse.Namespace) -> Path:
 def _tell(event: dict, bar: Progress) -> None:
     if event["event"] == "step":
         left = event["seconds_left"]
-        bar.show(event["step"], event["steps"], f"loss {event['total']:.1f}  {event['pairs_per_second']:.0f} pairs/s  {_clock(left)} left")
+        bar.show(
+            event["step"],
+            event["steps"],
+            f"loss {event['total']:.1f}  {event['pairs_per_second']:.0f} pairs/s  {_clock(left)} left",
+        )
     elif event["event"] == "validation":
         bar.line(f"step {event['step']:,}: validation {event['total']:.2f}")
     elif event["event"] in ("started", "resumed"):
-        bar.line(f"{event['event']} at step {event['step']:,} on {event['device']} in {event['precision']}, {event['pairs']} pairs a step")
+        bar.line(
+            f"{event['event']} at step {event['step']:,} on {event['device']} in {event['precision']}, "
+            f"{event['pairs']} pairs a step"
+        )
 
 
 def _ship(arguments: argparse.Namespace) -> None:
@@ -314,7 +352,9 @@ def _readers(arguments: argparse.Namespace) -> None:
     if arguments.steps:
         settings = replace(settings, steps=arguments.steps)
     bar = Progress("steps")
-    networks, training = train_readers(data, settings, lambda event: bar.show(event["step"], event["steps"], f"loss {event['loss']:.3f}"))
+    networks, training = train_readers(
+        data, settings, lambda event: bar.show(event["step"], event["steps"], f"loss {event['loss']:.3f}")
+    )
     bar.close()
     folder = arguments.out or Path(__file__).resolve().parents[1] / "checkpoints" / "readers" / arguments.dataset
     readers = save_readers(folder, data, networks, training)
@@ -334,8 +374,15 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     checkpoint = _open(arguments)
     data = _data_of(checkpoint, arguments)
-    card = evaluate(checkpoint, data, readers_for(data.name), seed=arguments.seed, n=arguments.pairs, again=arguments.again,
-                    tell=lambda line: print(line, file=sys.stderr))
+    card = evaluate(
+        checkpoint,
+        data,
+        readers_for(data.name),
+        seed=arguments.seed,
+        n=arguments.pairs,
+        again=arguments.again,
+        tell=lambda line: print(line, file=sys.stderr),
+    )
     if arguments.json:
         return _print_json(card)
     print(table(card))
@@ -357,7 +404,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     model = _open(arguments).model
     pairs = model.generate(arguments.n, seed=arguments.seed)
     columns = min(16, arguments.n)
-    rows = [list(pairs[name][start:start + columns]) for start in range(0, arguments.n, columns) for name in model.names]
+    rows = [list(pairs[name][start : start + columns]) for start in range(0, arguments.n, columns) for name in model.names]
     _save(arguments.out, [sheet(rows)])
 
 
@@ -385,7 +432,9 @@ def _translate(arguments: argparse.Namespace) -> None:
             if styles:
                 found.append(restyled(model, posteriors, [model.posterior({to: image[None]}) for image in styles], to))
             else:
-                found.append(joined([translate(model, posterior, to, arguments.samples, arguments.seed) for posterior in posteriors]))
+                found.append(
+                    joined([translate(model, posterior, to, arguments.samples, arguments.seed) for posterior in posteriors])
+                )
     _save(arguments.out, [sheet(rows(shown, found, styles))])
 
 
@@ -395,7 +444,9 @@ def _traverse(arguments: argparse.Namespace) -> None:
 
     arguments.items = [arguments.item] if arguments.item is not None else None
     checkpoint, images, _ = _pairs(arguments, 1)
-    figure = traversal_figure(checkpoint.model, encode(checkpoint.model, images), checkpoint.statistics, arguments.range, arguments.frames)
+    figure = traversal_figure(
+        checkpoint.model, encode(checkpoint.model, images), checkpoint.statistics, arguments.range, arguments.frames
+    )
     truth = {name: x[0] for name, x in images.items()}
     animated = _suffix(arguments.out, ".png", ".gif") == ".gif"
     _save(arguments.out, traversal_frames(figure, truth) if animated else [traversal_sheet(figure, truth)])
@@ -409,11 +460,17 @@ def _interpolate(arguments: argparse.Namespace) -> None:
     checkpoint, images, _ = _pairs(arguments, 2)
     model = checkpoint.model
     codes = encode(model, images)
-    start, end = ({name: z[i:i + 1] for name, z in codes.items()} for i in (0, 1))
+    start, end = ({name: z[i : i + 1] for name, z in codes.items()} for i in (0, 1))
     steps = arguments.steps or (31 if animated else 11)
     pictures = interpolate(model, start, end, steps, arguments.blocks, arguments.spherical)
     if animated:
-        _save(arguments.out, [sheet([[pictures[name][i] for name in model.names]], scale=4) for i in (*range(steps), *reversed(range(1, steps - 1)))])
+        _save(
+            arguments.out,
+            [
+                sheet([[pictures[name][i] for name in model.names]], scale=4)
+                for i in (*range(steps), *reversed(range(1, steps - 1)))
+            ],
+        )
     else:
         _save(arguments.out, [sheet([[images[name][0], *pictures[name], images[name][1]] for name in model.names])])
 
@@ -429,9 +486,13 @@ def _render(arguments: argparse.Namespace) -> None:
     _suffix(arguments.out, ".png")
     folder = catalogue().get(point.checkpoint)
     if folder is None:
-        raise PointError(f"the point is of checkpoint {point.checkpoint!r}, which is not here; there are {', '.join(catalogue()) or 'none'}")
+        raise PointError(
+            f"the point is of checkpoint {point.checkpoint!r}, which is not here; there are {', '.join(catalogue()) or 'none'}"
+        )
     if digest(folder) != point.digest:
-        raise PointError(f"the point is of other weights of {point.checkpoint!r} ({point.digest}) than those in {folder} ({digest(folder)})")
+        raise PointError(
+            f"the point is of other weights of {point.checkpoint!r} ({point.digest}) than those in {folder} ({digest(folder)})"
+        )
     model = load(folder)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     write_png(arguments.out, pair_picture(model.decode(code_of(point, model))), point)
@@ -461,17 +522,29 @@ def _embed(arguments: argparse.Namespace) -> None:
         labels.append(shown)
     params = {row.method: row for row in (embedding.PCA, embedding.TSNE, embedding.UMAP)}[arguments.method]
     bar = Progress("%")
-    found = embedding.embed(torch.cat(parts).numpy(), params() if arguments.method == "pca" else params(seed=arguments.seed),
-                            on_frame=lambda progress, _: bar.show(round(100 * progress), 100))
+    found = embedding.embed(
+        torch.cat(parts).numpy(),
+        params() if arguments.method == "pca" else params(seed=arguments.seed),
+        on_frame=lambda progress, _: bar.show(round(100 * progress), 100),
+    )
     bar.close()
-    readable = {factor.name: [factor.format(float(v)) if factor.kind == "categorical" else float(v) for part in labels for v in part[factor.name]]
-                for factor in data.factors}
+    readable = {
+        factor.name: [
+            factor.format(float(v)) if factor.kind == "categorical" else float(v) for part in labels for v in part[factor.name]
+        ]
+        for factor in data.factors
+    }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".csv":
         write_csv(arguments.out, ids.numpy(), found.positions, readable)
     else:
-        write_html(arguments.out, ids.numpy(), found.positions, readable,
-                   title=f"{checkpoint.path.name}: {params.title} of {arguments.block or 'the whole code'}")
+        write_html(
+            arguments.out,
+            ids.numpy(),
+            found.positions,
+            readable,
+            title=f"{checkpoint.path.name}: {params.title} of {arguments.block or 'the whole code'}",
+        )
     print(arguments.out)
 
 
@@ -511,7 +584,9 @@ def _open(arguments: argparse.Namespace) -> Checkpoint:
         return open_checkpoint(named[text])
     if Path(text).is_dir():
         raise CheckpointError(f"{text}: no {CONFIG} in it; expected a checkpoint's or a run's folder")
-    raise CheckpointError(f"no checkpoint {text!r}: expected a folder, or one of {', '.join(named) or 'those in checkpoints/, which is empty'}")
+    raise CheckpointError(
+        f"no checkpoint {text!r}: expected a folder, or one of {', '.join(named) or 'those in checkpoints/, which is empty'}"
+    )
 
 
 def _data_of(checkpoint: Checkpoint, arguments: argparse.Namespace) -> PairedDataset:

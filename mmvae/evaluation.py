@@ -68,7 +68,9 @@ class Subject:
         a code of the one would seem to know the other. So codes of several factors are judged on pairs of all splits.
         """
         several = len(self.data.factors) > 1
-        ids = torch.cat([self.data.split(name) for name in ("train", "validation", "test")]) if several else self.data.split("test")
+        ids = (
+            torch.cat([self.data.split(name) for name in ("train", "validation", "test")]) if several else self.data.split("test")
+        )
         return self._chunks(ids, n)
 
     def _chunks(self, ids: Tensor, n: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
@@ -79,8 +81,16 @@ class Subject:
         return torch.Generator().manual_seed(self.seed)
 
 
-def evaluate(checkpoint: Checkpoint, data: PairedDataset, readers: Readers | None = None, seed: int = 0, n: int = 2000, *,
-             again: bool = False, tell: Callable[[str], None] | None = None) -> dict:
+def evaluate(
+    checkpoint: Checkpoint,
+    data: PairedDataset,
+    readers: Readers | None = None,
+    seed: int = 0,
+    n: int = 2000,
+    *,
+    again: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> dict:
     """Measures a checkpoint on its data set's test split and writes the card into its folder.
 
     Arguments:
@@ -109,14 +119,29 @@ def evaluate(checkpoint: Checkpoint, data: PairedDataset, readers: Readers | Non
         seconds[name] = round(time.perf_counter() - began, 1)
     training = checkpoint.config.get("training", {})
     card = {
-        "schema": SCHEMA, "key": key, "measured": time.strftime("%Y-%m-%d", time.gmtime()),
-        "variant": checkpoint.model.variant.name, "dataset": data.title if Path(data.name).exists() else data.name,
-        "source": getattr(data, "source", None), "split": "test", "pairs": min(n, len(data.split("test"))), "seed": seed,
+        "schema": SCHEMA,
+        "key": key,
+        "measured": time.strftime("%Y-%m-%d", time.gmtime()),
+        "variant": checkpoint.model.variant.name,
+        "dataset": data.title if Path(data.name).exists() else data.name,
+        "source": getattr(data, "source", None),
+        "split": "test",
+        "pairs": min(n, len(data.split("test"))),
+        "seed": seed,
         "trained_pairs": training.get("steps", 0) * training.get("batch_size", 0),
         "parameters": sum(p.numel() for p in checkpoint.model.parameters()),
         "readers": dict(readers.accuracy) if readers else None,
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__},
-        "seconds": round(sum(seconds.values()), 1), "seconds_by_part": seconds, "figures": figures, **pictures}
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
+        "seconds": round(sum(seconds.values()), 1),
+        "seconds_by_part": seconds,
+        "figures": figures,
+        **pictures,
+    }
     card = _plain(card)
     write_json(checkpoint.path / CARD, card)
     return card
@@ -125,8 +150,11 @@ def evaluate(checkpoint: Checkpoint, data: PairedDataset, readers: Readers | Non
 def table(card: dict) -> str:
     """The card as text: a line a figure, then the leakage matrix."""
     source = f" ({card['source']})" if card["source"] else ""
-    lines = [f"{card['variant']} on {card['dataset']}{source}: {card['pairs']:,} test pairs, seed {card['seed']}, "
-             f"{card['seconds']:.0f} s on {card['machine']['processor']}", ""]
+    lines = [
+        f"{card['variant']} on {card['dataset']}{source}: {card['pairs']:,} test pairs, seed {card['seed']}, "
+        f"{card['seconds']:.0f} s on {card['machine']['processor']}",
+        "",
+    ]
     for key, figure in card["figures"].items():
         metric = METRICS[figure["metric"]]
         of = key.removeprefix(figure["metric"]).strip("/")
@@ -140,8 +168,11 @@ def table(card: dict) -> str:
         lines.append(f"{name:60} {_short(figure['value']) + spread:>10}  {about}".rstrip())
     matrix = card.get("leakage")
     if matrix:
-        lines += ["", "What each block knows of each factor (R², accuracy above chance; in brackets the perfect code):",
-                  f"{'':14}" + "".join(f"{name:>18}" for name in matrix["factors"])]
+        lines += [
+            "",
+            "What each block knows of each factor (R², accuracy above chance; in brackets the perfect code):",
+            f"{'':14}" + "".join(f"{name:>18}" for name in matrix["factors"]),
+        ]
         for row, (block, values) in enumerate(zip(matrix["blocks"], matrix["values"])):
             best = matrix["ceiling"][row] if matrix["ceiling"] else [None] * len(values)
             cells = (f"{max(v, 0):.2f} ({max(b, 0):.2f})" if b is not None else f"{max(v, 0):.2f}" for v, b in zip(values, best))
@@ -155,7 +186,13 @@ def table(card: dict) -> str:
 def _bound(subject: Subject, figures: Figures, pictures: dict) -> None:
     """The ELBO, the log-likelihood, the variant's own loss, reconstruction and KL."""
     model, generator = subject.model, subject.generator()
-    weights, errors, divergence, objective, counted = [], {name: 0.0 for name in model.names}, {b.name: 0.0 for b in model.blocks}, 0.0, 0
+    weights, errors, divergence, objective, counted = (
+        [],
+        {name: 0.0 for name in model.names},
+        {b.name: 0.0 for b in model.blocks},
+        0.0,
+        0,
+    )
     for images, _ in subject.pairs(subject.n):
         posterior, size = model.posterior(images), len(next(iter(images.values())))
         rebuilt = model.decode({name: belief.mean for name, belief in posterior.items()})
@@ -172,10 +209,21 @@ def _bound(subject: Subject, figures: Figures, pictures: dict) -> None:
     likelihood = importance_weighted(log_weights)
     elbo = log_weights.mean(1)
     density = {m.likelihood for m in model.modalities} != {"bernoulli"}
-    kind = f"{' and '.join(m.likelihood for m in model.modalities)}, unit weights" + ("; a density of pixels in 0…1" if density else "")
-    figures["elbo"] = _figure("elbo", elbo.mean(), stderr=elbo.std(ddof=1) / math.sqrt(len(elbo)), unit="nats", count=len(elbo), note=kind)
-    figures["log_likelihood"] = _figure("log_likelihood", likelihood.mean, stderr=likelihood.stderr, unit="nats", count=len(elbo),
-                                        samples=likelihood.samples, note=f"K = {likelihood.samples}, effective {likelihood.effective:.1f}; {kind}")
+    kind = f"{' and '.join(m.likelihood for m in model.modalities)}, unit weights" + (
+        "; a density of pixels in 0…1" if density else ""
+    )
+    figures["elbo"] = _figure(
+        "elbo", elbo.mean(), stderr=elbo.std(ddof=1) / math.sqrt(len(elbo)), unit="nats", count=len(elbo), note=kind
+    )
+    figures["log_likelihood"] = _figure(
+        "log_likelihood",
+        likelihood.mean,
+        stderr=likelihood.stderr,
+        unit="nats",
+        count=len(elbo),
+        samples=likelihood.samples,
+        note=f"K = {likelihood.samples}, effective {likelihood.effective:.1f}; {kind}",
+    )
     for name, total in errors.items():
         figures[f"reconstruction/{name}"] = _figure("reconstruction", total / counted, count=counted)
     for name, total in divergence.items():
@@ -231,16 +279,26 @@ def _translation(subject: Subject, figures: Figures, pictures: dict) -> None:
             if factor.owner == target:  # drawn from its prior: it should vary, and nothing says to what
                 pictures.setdefault("spread", {})[way] = found.spread
             elif factor.kind == "categorical":
-                figures[f"{metric}/{way}"] = _figure(metric, found.kept.value, stderr=found.kept.stderr, ceiling=best["accuracy"], count=found.kept.count)
+                figures[f"{metric}/{way}"] = _figure(
+                    metric, found.kept.value, stderr=found.kept.stderr, ceiling=best["accuracy"], count=found.kept.count
+                )
             else:
                 note = "should be neutral" if factor.owner == source else ""
-                figures[f"{metric}/{way}"] = _figure(metric, found.error, ceiling=best["error"], unit=factor.unit, count=found.kept.count, note=note)
-                figures[f"preserved_within/{way}"] = _figure("preserved_within", found.kept.value, stderr=found.kept.stderr,
-                                                            ceiling=best["within_step"], count=found.kept.count, note=note)
+                figures[f"{metric}/{way}"] = _figure(
+                    metric, found.error, ceiling=best["error"], unit=factor.unit, count=found.kept.count, note=note
+                )
+                figures[f"preserved_within/{way}"] = _figure(
+                    "preserved_within",
+                    found.kept.value,
+                    stderr=found.kept.stderr,
+                    ceiling=best["within_step"],
+                    count=found.kept.count,
+                    note=note,
+                )
 
 
 def _generation(subject: Subject, figures: Figures, pictures: dict) -> None:
-    """Pairs from the prior, and from a mixture fitted to the aggregate shared posterior: do their pictures agree, are they like real ones?"""
+    """Pairs from the prior, and from a mixture fitted to the aggregate shared posterior: do they agree and look real?"""
     model, readers = subject.model, subject.readers
     shared = [f for f in subject.data.factors if f.owner is None]
     if readers is None:
@@ -253,8 +311,11 @@ def _generation(subject: Subject, figures: Figures, pictures: dict) -> None:
     for start in range(0, subject.n, CHUNK):
         z = {name: belief.sample(generator) for name, belief in model.prior(min(CHUNK, subject.n - start)).items()}
         drawn["prior"].append(model.decode(z))
-        drawn["fitted"].append(model.decode({**z, SHARED: fitted[start:start + CHUNK]}))
-    notes = {"prior": "", "fitted": f"shared code from a mixture of {COMPONENTS} Gaussians fitted to the aggregate posterior, not from the prior"}
+        drawn["fitted"].append(model.decode({**z, SHARED: fitted[start : start + CHUNK]}))
+    notes = {
+        "prior": "",
+        "fitted": f"shared code from a mixture of {COMPONENTS} Gaussians fitted to the aggregate posterior, not from the prior",
+    }
     first, second = model.names
     for how, parts in drawn.items():
         readings = [readers.read(part) for part in parts]
@@ -267,22 +328,37 @@ def _generation(subject: Subject, figures: Figures, pictures: dict) -> None:
                 share = np.bincount(a, minlength=1) / len(a)
                 drawn_classes = math.exp(-(share[share > 0] * np.log(share[share > 0])).sum())
                 varied = f"{drawn_classes:.1f} of {len(factor.values)} classes drawn"
-                figures[f"joint_coherence/{how}/{factor.name}"] = _figure("joint_coherence", found.value, stderr=found.stderr, ceiling=best,
-                                                                        count=found.count, note="; ".join(text for text in (varied, notes[how]) if text))
+                figures[f"joint_coherence/{how}/{factor.name}"] = _figure(
+                    "joint_coherence",
+                    found.value,
+                    stderr=found.stderr,
+                    ceiling=best,
+                    count=found.count,
+                    note="; ".join(text for text in (varied, notes[how]) if text),
+                )
             else:
                 note = "; ".join(text for text in ("of the two pictures from each other", notes[how]) if text)
-                figures[f"preserved_error/{how}/{factor.name}"] = _figure("preserved_error", float(np.abs(a - b).mean()), unit=factor.unit, count=len(a), note=note)
+                figures[f"preserved_error/{how}/{factor.name}"] = _figure(
+                    "preserved_error", float(np.abs(a - b).mean()), unit=factor.unit, count=len(a), note=note
+                )
     for name in model.names:
         real = torch.cat([readers.features(name, images[name]) for images, _ in subject.pairs(subject.n)]).numpy()
         made = torch.cat([readers.features(name, part[name]) for part in drawn["prior"]]).numpy()
-        figures[f"frechet/{name}"] = _figure("frechet", frechet_distance(made, real), ceiling=frechet_floor(real, subject.seed), count=len(made),
-                                            note="of pictures from the prior; ceiling: two halves of the real ones")
+        figures[f"frechet/{name}"] = _figure(
+            "frechet",
+            frechet_distance(made, real),
+            ceiling=frechet_floor(real, subject.seed),
+            count=len(made),
+            note="of pictures from the prior; ceiling: two halves of the real ones",
+        )
 
 
 def _fitted_codes(subject: Subject, n: int) -> Tensor:
     """Shared codes from a Gaussian mixture fitted to samples of the training pairs' posterior, [n, dim]."""
     generator = subject.generator()
-    codes = torch.cat([subject.model.posterior(images)[SHARED].sample(generator) for images, _ in subject.pairs(2 * subject.n, "train")])
+    codes = torch.cat(
+        [subject.model.posterior(images)[SHARED].sample(generator) for images, _ in subject.pairs(2 * subject.n, "train")]
+    )
     components = min(COMPONENTS, max(1, len(codes) // 20))
     mixture = GaussianMixture(components, reg_covar=1e-4, max_iter=60, random_state=subject.seed).fit(codes.double().numpy())
     return torch.from_numpy(mixture.sample(n)[0][np.random.default_rng(subject.seed).permutation(n)]).float()
@@ -320,14 +396,20 @@ def _structure(subject: Subject, figures: Figures, pictures: dict) -> None:
             if len(judged) > 1 or judged[0].kind == "ordered" or metric in ("dci_informativeness", "explicitness"):
                 figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note=note)
             else:
-                figures[metric] = _missing(metric, f"asks for few dimensions a factor; no good code lays the classes of {judged[0].name} out on one")
+                figures[metric] = _missing(
+                    metric, f"asks for few dimensions a factor; no good code lays the classes of {judged[0].name} out on one"
+                )
     for factor in factors:
         if factor.kind != "categorical":
             continue
         for name, measure in (("mig", mig), ("sap", sap)) if factor not in judged else ():
             with _recorded(figures, f"{name}/{factor.name}"):
-                limit = ceiling(measure, labels, factors, whole.shape[1], [factor]).score if whole.shape[1] >= len(factors) else None
-                figures[f"{name}/{factor.name}"] = _figure(name, measure(whole, labels, [factor]).score, ceiling=limit, count=len(whole))
+                limit = (
+                    ceiling(measure, labels, factors, whole.shape[1], [factor]).score if whole.shape[1] >= len(factors) else None
+                )
+                figures[f"{name}/{factor.name}"] = _figure(
+                    name, measure(whole, labels, [factor]).score, ceiling=limit, count=len(whole)
+                )
         for name, block in z.items():
             _probe(subject, figures, f"linear_probe/{name}/{factor.name}", block, labels[factor.name])
         with _recorded(figures, f"silhouette/{SHARED}/{factor.name}"):
@@ -335,8 +417,14 @@ def _structure(subject: Subject, figures: Figures, pictures: dict) -> None:
             figures[f"silhouette/{SHARED}/{factor.name}"] = _figure("silhouette", value, count=len(whole))
 
 
-def _leakage(subject: Subject, figures: Figures, z: dict[str, np.ndarray], labels: dict[str, np.ndarray], factors: list[Factor],
-             groups: dict[str, np.ndarray]) -> dict | None:
+def _leakage(
+    subject: Subject,
+    figures: Figures,
+    z: dict[str, np.ndarray],
+    labels: dict[str, np.ndarray],
+    factors: list[Factor],
+    groups: dict[str, np.ndarray],
+) -> dict | None:
     """The matrix with its ceiling, as the card holds it; None, and a figure that says why, where it cannot be measured."""
     blocks = subject.model.blocks
     found = None
@@ -345,12 +433,21 @@ def _leakage(subject: Subject, figures: Figures, z: dict[str, np.ndarray], label
     if found is None:
         return None
     try:
-        perfect = perfect_blocks(labels, factors, {b.name: b.owner for b in blocks}, {b.name: b.dim for b in blocks}, subject.seed)
+        perfect = perfect_blocks(
+            labels, factors, {b.name: b.owner for b in blocks}, {b.name: b.dim for b in blocks}, subject.seed
+        )
         best = leakage(perfect, labels, factors, groups, seed=subject.seed).values.tolist()
     except ValueError:  # fewer dimensions than factors: no code of this shape is perfect
         best = None
-    return {"blocks": list(found.blocks), "factors": list(found.factors), "values": found.values.tolist(), "ceiling": best,
-            "measures": list(found.measures), "chance": list(found.chance), "items": len(labels[factors[0].name])}
+    return {
+        "blocks": list(found.blocks),
+        "factors": list(found.factors),
+        "values": found.values.tolist(),
+        "ceiling": best,
+        "measures": list(found.measures),
+        "chance": list(found.chance),
+        "items": len(labels[factors[0].name]),
+    }
 
 
 def _meeting(subject: Subject, figures: Figures, pictures: dict) -> None:
@@ -373,10 +470,22 @@ def _meeting(subject: Subject, figures: Figures, pictures: dict) -> None:
     figures["modality_gap"] = _figure("modality_gap", gap.ratio, count=len(codes[model.names[0]]))
     for factor in classes:
         for name, block in codes.items():
-            _probe(subject, figures, f"linear_probe/{SHARED} given {name}/{factor.name}", block, torch.cat(shown[factor.name]).numpy())
+            _probe(
+                subject,
+                figures,
+                f"linear_probe/{SHARED} given {name}/{factor.name}",
+                block,
+                torch.cat(shown[factor.name]).numpy(),
+            )
 
 
-_PARTS = {"the bound": _bound, "translation": _translation, "generation": _generation, "structure": _structure, "meeting": _meeting}
+_PARTS = {
+    "the bound": _bound,
+    "translation": _translation,
+    "generation": _generation,
+    "structure": _structure,
+    "meeting": _meeting,
+}
 
 
 # ---- what parts share
@@ -395,8 +504,13 @@ def _varying(subject: Subject) -> list[Factor]:
     return [f for f in subject.data.factors if len(labels[f.name].unique()) > 1]
 
 
-def _with_ceilings(measure: Callable[..., dict[str, float]], codes: np.ndarray, labels: dict[str, np.ndarray], factors: list[Factor],
-                   judged: list[Factor]) -> Iterator[tuple[str, float, float | None]]:
+def _with_ceilings(
+    measure: Callable[..., dict[str, float]],
+    codes: np.ndarray,
+    labels: dict[str, np.ndarray],
+    factors: list[Factor],
+    judged: list[Factor],
+) -> Iterator[tuple[str, float, float | None]]:
     """Each score by name, with that of the perfect code of the same items and width."""
     ours = measure(codes, labels, judged)
     best = ceiling(measure, labels, factors, codes.shape[1], judged) if codes.shape[1] >= len(factors) else {}

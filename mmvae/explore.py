@@ -5,8 +5,19 @@ A code is {block name: [N, dim]}; pictures are {modality: [..., C, H, W] in [0, 
 
 from __future__ import annotations
 
-__all__ = ["RANGES", "TraversalFigure", "code_of", "encode", "interpolate", "path", "point_of", "sample_codes", "swap", "traversal_figure",
-           "traverse"]
+__all__ = [
+    "RANGES",
+    "TraversalFigure",
+    "code_of",
+    "encode",
+    "interpolate",
+    "path",
+    "point_of",
+    "sample_codes",
+    "swap",
+    "traversal_figure",
+    "traverse",
+]
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +84,9 @@ def traverse(model: MultimodalVAE, z: Code, block: str, dimension: int, values: 
     return model.decode(swept)
 
 
-def traversal_figure(model: MultimodalVAE, z: Code, statistics: Mapping | None = None, range: str = "fixed", frames: int = 61) -> TraversalFigure:
+def traversal_figure(
+    model: MultimodalVAE, z: Code, statistics: Mapping | None = None, range: str = "fixed", frames: int = 61
+) -> TraversalFigure:
     """Every coordinate from its lowest to its highest value, the others as in the code of one item.
 
     With the fixed range and 61 frames it is the figure of the paired faces experiment: −3 to 3 in steps of 0.1.
@@ -90,8 +103,10 @@ def traversal_figure(model: MultimodalVAE, z: Code, statistics: Mapping | None =
     if range == "percentile" and not (statistics or {}).get("blocks"):
         raise ValueError("the percentile range needs the checkpoint's statistics, which it has none of yet; take the fixed range")
     columns = tuple((block.name, d) for block in model.blocks for d in torch.arange(block.dim).tolist())
-    ends = [(statistics["blocks"][b]["low"][d], statistics["blocks"][b]["high"][d]) if range == "percentile" else (-3.0, 3.0)
-            for b, d in columns]
+    ends = [
+        (statistics["blocks"][b]["low"][d], statistics["blocks"][b]["high"][d]) if range == "percentile" else (-3.0, 3.0)
+        for b, d in columns
+    ]
     values = torch.stack([torch.linspace(low, high, frames) for low, high in ends], 1)
     swept = [traverse(model, z, block, d, values[:, c]) for c, (block, d) in enumerate(columns)]
     return TraversalFigure(columns, values, {name: torch.stack([each[name] for each in swept], 1) for name in model.names})
@@ -101,7 +116,8 @@ def path(start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None
     r"""Codes from one item's to another's, both ends included: {block: [steps, dim]}.
 
     Straight, :math:`(1-t)\,a + t\,b`, or along the arc between the two directions,
-    :math:`\frac{\sin (1-t)\omega}{\sin \omega} a + \frac{\sin t\omega}{\sin \omega} b`, which keeps to lengths that the prior makes likely.
+    :math:`\frac{\sin (1-t)\omega}{\sin \omega} a + \frac{\sin t\omega}{\sin \omega} b`,
+    which keeps to lengths that the prior makes likely.
 
     Arguments:
         start, end: The code of one item each, {block: [1, dim]}.
@@ -130,8 +146,9 @@ def path(start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None
 
 
 @torch.inference_mode()
-def interpolate(model: MultimodalVAE, start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None,
-                spherical: bool = False) -> dict[str, Tensor]:
+def interpolate(
+    model: MultimodalVAE, start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None, spherical: bool = False
+) -> dict[str, Tensor]:
     """The pictures along a `path`: {modality: [steps, C, H, W]}."""
     return model.decode(path(start, end, steps, blocks, spherical))
 
@@ -160,12 +177,22 @@ def code_of(point: Point, model: MultimodalVAE) -> dict[str, Tensor]:
     Raises:
         PointError: Where it is of another size than the model's.
     """
-    return {name: torch.tensor([values], dtype=torch.float32)
-            for name, values in point.blocks({block.name: block.dim for block in model.blocks}).items()}
+    return {
+        name: torch.tensor([values], dtype=torch.float32)
+        for name, values in point.blocks({block.name: block.dim for block in model.blocks}).items()
+    }
 
 
-def point_of(checkpoint: str, digest: str, model: MultimodalVAE, z: Code, *, item: int | None = None, observed: Sequence[str] = (),
-             seed: int | None = None) -> Point:
+def point_of(
+    checkpoint: str,
+    digest: str,
+    model: MultimodalVAE,
+    z: Code,
+    *,
+    item: int | None = None,
+    observed: Sequence[str] = (),
+    seed: int | None = None,
+) -> Point:
     """The code of one item as a point; see `mmvae.point.Point` for the arguments."""
     values = torch.cat([z[block.name].reshape(-1) for block in model.blocks]).tolist()
     return Point(checkpoint, digest, tuple(values), item, tuple(observed), seed)

@@ -44,9 +44,14 @@ def write_codes(file: Path, model: MultimodalVAE, data: PairedDataset, split: st
             for chunk in ids.split(250):
                 images, labels = data.items(chunk)
                 posterior = model.posterior(images)
-                values = torch.cat([part for block in model.blocks for part in (posterior[block.name].mean, posterior[block.name].stddev)], 1)
+                values = torch.cat(
+                    [part for block in model.blocks for part in (posterior[block.name].mean, posterior[block.name].stddev)], 1
+                )
                 for i, item in enumerate(chunk.tolist()):
-                    shown = [f.values[int(labels[f.name][i])] if f.kind == "categorical" else f"{labels[f.name][i].item():g}" for f in data.factors]
+                    shown = [
+                        f.values[int(labels[f.name][i])] if f.kind == "categorical" else f"{labels[f.name][i].item():g}"
+                        for f in data.factors
+                    ]
                     writer.writerow([item, *shown, *(f"{value:.6g}" for value in values[i].tolist())])
 
     write_atomically(file, write)
@@ -70,7 +75,13 @@ def export_onnx(model: MultimodalVAE, folder: Path) -> list[Path]:
         blocks = [b for b in model.blocks if b.owner is None or b.owner in encoder.reads]
         outputs = [f"{b.name}_{what}" for what in ("mean", "spread") for b in blocks]
         files.append(folder / f"encoder_{name}.onnx")
-        _write(files[-1], _Encode(encoder, [b.dim for b in blocks]), [torch.zeros(2, *shapes[m]) for m in encoder.reads], encoder.reads, outputs)
+        _write(
+            files[-1],
+            _Encode(encoder, [b.dim for b in blocks]),
+            [torch.zeros(2, *shapes[m]) for m in encoder.reads],
+            encoder.reads,
+            outputs,
+        )
     for name, decoder in model.decoders.items():
         blocks = [b for b in model.blocks if b.owner is None or b.owner in decoder.writes]
         files.append(folder / f"decoder_{name}.onnx")
@@ -103,6 +114,13 @@ class _Decode(nn.Module):
 
 def _write(file: Path, module: nn.Module, example: list[Tensor], inputs, outputs) -> None:
     any_number = tuple({0: torch.export.Dim.DYNAMIC} for _ in example)
-    program = torch.onnx.export(module.eval(), tuple(example), dynamo=True, dynamic_shapes=(any_number,), verbose=False,
-                                input_names=list(inputs), output_names=list(outputs))
+    program = torch.onnx.export(
+        module.eval(),
+        tuple(example),
+        dynamo=True,
+        dynamic_shapes=(any_number,),
+        verbose=False,
+        input_names=list(inputs),
+        output_names=list(outputs),
+    )
     write_atomically(file, program.save)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["POINT_KEY", "as_bytes", "pair_picture", "png", "read_point", "sheet", "traversal_frames", "traversal_sheet", "write_gif", "write_png"]
+__all__ = [
+    "POINT_KEY",
+    "as_bytes",
+    "pair_picture",
+    "png",
+    "read_point",
+    "sheet",
+    "traversal_frames",
+    "traversal_sheet",
+    "write_gif",
+    "write_png",
+]
 
 import io
 import math
@@ -31,8 +42,15 @@ def as_bytes(images: Tensor) -> Pixels:
     return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels
 
 
-def sheet(rows: Sequence[Sequence[Tensor | None]], *, scale: int = 2, gap: int = 2, background: int = 255,
-          top: Sequence[str] = (), left: Sequence[str] = ()) -> Pixels:
+def sheet(
+    rows: Sequence[Sequence[Tensor | None]],
+    *,
+    scale: int = 2,
+    gap: int = 2,
+    background: int = 255,
+    top: Sequence[str] = (),
+    left: Sequence[str] = (),
+) -> Pixels:
     """Images in rows and columns, uint8 [H, W, 3]; grey and colour, small and large may be mixed.
 
     Arguments:
@@ -59,7 +77,7 @@ def sheet(rows: Sequence[Sequence[Tensor | None]], *, scale: int = 2, gap: int =
         for c, image in enumerate(row):
             if image is not None:
                 y, x = above + gap + r * (cell + gap), beside + gap + c * (cell + gap)
-                canvas[y:y + cell, x:x + cell] = _fitted(as_bytes(image), cell)
+                canvas[y : y + cell, x : x + cell] = _fitted(as_bytes(image), cell)
     if not above and not beside:
         return canvas
     picture = Image.fromarray(canvas)
@@ -94,8 +112,10 @@ def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> li
     side = max(image.shape[-1] for image in truth.values())
     scale = math.ceil(900 / (side * (1 + len(figure.columns))))
     captions = ["image", *(_coordinate(block, d) for block, d in figure.columns)]
-    return [sheet([[truth[name], *images[frame]] for name, images in figure.images.items()], scale=scale, top=captions)
-            for frame in range(len(figure.values))]
+    return [
+        sheet([[truth[name], *images[frame]] for name, images in figure.images.items()], scale=scale, top=captions)
+        for frame in range(len(figure.values))
+    ]
 
 
 def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11) -> Pixels:
@@ -107,7 +127,11 @@ def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps:
         for name, images in figure.images.items():
             row += [truth[name], *images[frames, column], None]
         rows.append(row[:-1])
-    return sheet(rows, scale=max(1, 48 // max(image.shape[-1] for image in truth.values())), left=[_coordinate(b, d) for b, d in figure.columns])
+    return sheet(
+        rows,
+        scale=max(1, 48 // max(image.shape[-1] for image in truth.values())),
+        left=[_coordinate(b, d) for b, d in figure.columns],
+    )
 
 
 def _coordinate(block: str, dimension: int) -> str:
@@ -174,5 +198,9 @@ def write_gif(file: Path, frames: Iterable[Pixels], seconds: float = 0.1, point:
         palette = Image.fromarray(sample).quantize(256, Image.Quantize.MAXCOVERAGE)
         pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     comment = {"comment": str(point).encode()} if point is not None else {}
-    write_atomically(file, lambda temporary: pictures[0].save(
-        temporary, "GIF", save_all=True, append_images=pictures[1:], duration=round(1000 * seconds), loop=0, **comment))
+    write_atomically(
+        file,
+        lambda temporary: pictures[0].save(
+            temporary, "GIF", save_all=True, append_images=pictures[1:], duration=round(1000 * seconds), loop=0, **comment
+        ),
+    )

@@ -82,13 +82,19 @@ class ReaderNetwork(nn.Module):
         layers: list[nn.Module] = [nn.PixelUnshuffle(patch)]
         wide = channels * patch**2
         for i, width in enumerate(NARROW if np.prod(self.shape) < 1024 else WIDE):
-            layers += [nn.Conv2d(wide, width, 3, padding=1, bias=not normalised), *([nn.BatchNorm2d(width)] if normalised else []), nn.ReLU()]
+            layers += [
+                nn.Conv2d(wide, width, 3, padding=1, bias=not normalised),
+                *([nn.BatchNorm2d(width)] if normalised else []),
+                nn.ReLU(),
+            ]
             layers += [nn.MaxPool2d(2, ceil_mode=True)] if i % 2 else []
             wide = width
         # each channel weighs the 16 places of the last map on its own: the digit in the middle counts, its neighbours do not
         layers += [nn.Conv2d(wide, wide, 4, groups=wide), nn.Flatten(), nn.Linear(wide, FEATURES), nn.ReLU()]
         self.trunk = nn.Sequential(*layers).to(memory_format=torch.channels_last)
-        self.heads = nn.ModuleDict({f.name: nn.Linear(FEATURES, len(f.values) if f.kind == "categorical" else 1) for f in self.factors})
+        self.heads = nn.ModuleDict(
+            {f.name: nn.Linear(FEATURES, len(f.values) if f.kind == "categorical" else 1) for f in self.factors}
+        )
 
     def features(self, images: Tensor) -> Tensor:
         """What the heads read from, [N, 64]."""
@@ -181,7 +187,9 @@ def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
         for row in config["networks"]:
             network = ReaderNetwork(row["shape"], factors)
             prefix = "+".join(row["modalities"]) + "/"
-            network.load_state_dict({name.removeprefix(prefix): t.float() for name, t in tensors.items() if name.startswith(prefix)})
+            network.load_state_dict(
+                {name.removeprefix(prefix): t.float() for name, t in tensors.items() if name.startswith(prefix)}
+            )
             networks |= dict.fromkeys(row["modalities"], network.eval())
         return Readers(dataset, networks, config["accuracy"])
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
@@ -189,8 +197,9 @@ def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
         raise CheckpointError(f"{folder}: not readers this program can use ({type(error).__name__}: {message})") from None
 
 
-def train_readers(data: PairedDataset, settings: ReaderSettings | None = None,
-                  on_event: Callable[[dict], None] | None = None) -> tuple[dict[tuple[str, ...], ReaderNetwork], dict]:
+def train_readers(
+    data: PairedDataset, settings: ReaderSettings | None = None, on_event: Callable[[dict], None] | None = None
+) -> tuple[dict[tuple[str, ...], ReaderNetwork], dict]:
     """Trains readers of all factors on the training split: one network for each shape of picture.
 
     Pictures are varied as the data set does, and also blurred and noised a little: what decoders draw is soft.
@@ -230,20 +239,38 @@ def train_readers(data: PairedDataset, settings: ReaderSettings | None = None,
         optimizer.step()
         schedule.step()
         if on_event and ((step + 1) % 50 == 0 or step + 1 == settings.steps):
-            on_event({"step": step + 1, "steps": settings.steps, "loss": round(total.item(), 4),
-                      "seconds": round(time.perf_counter() - began, 1)})
-    return {names: network.folded() for names, network in networks.items()}, {**asdict(settings), "seconds": round(time.perf_counter() - began)}
+            on_event(
+                {
+                    "step": step + 1,
+                    "steps": settings.steps,
+                    "loss": round(total.item(), 4),
+                    "seconds": round(time.perf_counter() - began, 1),
+                }
+            )
+    return {names: network.folded() for names, network in networks.items()}, {
+        **asdict(settings),
+        "seconds": round(time.perf_counter() - began),
+    }
 
 
 def save_readers(folder: Path, data: PairedDataset, networks: Mapping[tuple[str, ...], ReaderNetwork], training: dict) -> Readers:
     """Writes readers in half precision, measures what was written on the test split, and returns it."""
-    tensors = {f"{'+'.join(names)}/{key}": tensor.half().contiguous() for names, network in networks.items()
-               for key, tensor in network.state_dict().items()}
+    tensors = {
+        f"{'+'.join(names)}/{key}": tensor.half().contiguous()
+        for names, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / WEIGHTS, lambda temporary: save_file(tensors, temporary))
-    config = {"schema": SCHEMA, "dataset": data.name, "source": getattr(data, "source", None), "training": training,
-              "networks": [{"modalities": list(names), "shape": list(network.shape)} for names, network in networks.items()],
-              "factors": [asdict(factor) for factor in data.factors], "accuracy": {}}
+    config = {
+        "schema": SCHEMA,
+        "dataset": data.name,
+        "source": getattr(data, "source", None),
+        "training": training,
+        "networks": [{"modalities": list(names), "shape": list(network.shape)} for names, network in networks.items()],
+        "factors": [asdict(factor) for factor in data.factors],
+        "accuracy": {},
+    }
     write_json(folder / CONFIG, config)
     readers = readers_for(folder.name, folder.parents[2])
     config["accuracy"] = measure(readers, data)
@@ -251,7 +278,9 @@ def save_readers(folder: Path, data: PairedDataset, networks: Mapping[tuple[str,
     return Readers(readers.dataset, readers.networks, config["accuracy"])
 
 
-def measure(readers: Readers, data: PairedDataset, split: str = "test", most: int = 10_000) -> dict[str, dict[str, dict[str, float]]]:
+def measure(
+    readers: Readers, data: PairedDataset, split: str = "test", most: int = 10_000
+) -> dict[str, dict[str, dict[str, float]]]:
     """What readers say of real images, as `Readers.accuracy` holds it."""
     ids = data.split(split)
     ids = ids[np.sort(np.random.default_rng(0).permutation(len(ids))[:most])]
@@ -270,8 +299,10 @@ def measure(readers: Readers, data: PairedDataset, split: str = "test", most: in
                 figures[modality][factor.name] = {"accuracy": round((error == 0).double().mean().item(), 4)}
             else:
                 step = float(np.diff(factor.values).min())
-                figures[modality][factor.name] = {"error": round(error.mean().item(), 3),
-                                                  "within_step": round((error <= step).double().mean().item(), 4)}
+                figures[modality][factor.name] = {
+                    "error": round(error.mean().item(), 3),
+                    "within_step": round((error <= step).double().mean().item(), 4),
+                }
     return figures
 
 
@@ -284,8 +315,10 @@ def settings_for(data: PairedDataset) -> ReaderSettings:
 
 def _shown(labels: Mapping[str, Tensor], factors: Sequence[Factor], modality: str) -> dict[str, Tensor]:
     """What a modality's pictures show of the pair's factors: a factor private to the other one stands at its neutral value."""
-    return {f.name: labels[f.name] if f.owner in (None, modality) or f.neutral is None else torch.full_like(labels[f.name], f.neutral)
-            for f in factors}
+    return {
+        f.name: labels[f.name] if f.owner in (None, modality) or f.neutral is None else torch.full_like(labels[f.name], f.neutral)
+        for f in factors
+    }
 
 
 def _loss(network: ReaderNetwork, images: Tensor, target: Mapping[str, Tensor]) -> Tensor:
@@ -308,6 +341,7 @@ def _range(factor: Factor) -> tuple[float, float]:
 
 def _softened(images: Tensor, rng: np.random.Generator) -> Tensor:
     """Each picture blurred between not at all and by three pixels, with a little noise and another brightness."""
+
     def draw(low: float, high: float) -> Tensor:
         return torch.from_numpy(rng.uniform(low, high, (len(images), 1, 1, 1)).astype(np.float32))
 
@@ -332,6 +366,8 @@ def _combinations(data: PairedDataset, settings: ReaderSettings) -> tuple[Tensor
         low, high = (min(grid), max(grid)) if name != "azimuth" else (-3.0, 3.0)
         drawn = torch.from_numpy(rng.uniform(low, high, settings.extra).astype(np.float32))
         values[name] = (azimuth + drawn).clamp(min(grid), max(grid)) if name == "azimuth" else drawn
-    pictures = [render(int(values["identity"][i]), *(float(values[name][i]) for name in ("azimuth", "elevation", "lighting")))
-                for i in range(settings.extra)]
+    pictures = [
+        render(int(values["identity"][i]), *(float(values[name][i]) for name in ("azimuth", "elevation", "lighting")))
+        for i in range(settings.extra)
+    ]
     return torch.from_numpy(np.uint8(255 * np.stack(pictures)[:, None])), values

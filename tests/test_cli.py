@@ -40,8 +40,29 @@ def run(tmp_path_factory, own):
     """A run of three steps on it, with private blocks of 1 and 2 dimensions and a shared one of 3."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    assert main(["train", "--variant", "dmvae", "--dataset", str(own), "--out", str(folder), "--steps", "3", "--batch-size", "4",
-                 "--private", "1", "2", "--shared", "3"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--variant",
+                "dmvae",
+                "--dataset",
+                str(own),
+                "--out",
+                str(folder),
+                "--steps",
+                "3",
+                "--batch-size",
+                "4",
+                "--private",
+                "1",
+                "2",
+                "--shared",
+                "3",
+            ]
+        )
+        == 0
+    )
     return folder
 
 
@@ -54,8 +75,11 @@ def failed(capsys, arguments: list[str]) -> str:
 
 
 def test_help_variants_and_datasets_do_without_torch():
-    code = "import sys; from mmvae.cli import main; main(['variants']); main(['datasets', '--json'])\ntry: main(['--help'])\nexcept SystemExit: pass\n" \
-           "assert 'torch' not in sys.modules, 'torch'; assert 'numpy' not in sys.modules, 'numpy'"
+    code = (
+        "import sys; from mmvae.cli import main; main(['variants']); main(['datasets', '--json'])\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "assert 'torch' not in sys.modules, 'torch'; assert 'numpy' not in sys.modules, 'numpy'"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -64,8 +88,23 @@ def test_every_verb_explains_itself(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     verbs = re.findall(r"^    (\w+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
-    assert {"variants", "datasets", "train", "evaluate", "reconstruct", "generate", "translate", "traverse", "interpolate", "render", "embed",
-            "export", "bench", "readers", "ship"} <= set(verbs)
+    assert {
+        "variants",
+        "datasets",
+        "train",
+        "evaluate",
+        "reconstruct",
+        "generate",
+        "translate",
+        "traverse",
+        "interpolate",
+        "render",
+        "embed",
+        "export",
+        "bench",
+        "readers",
+        "ship",
+    } <= set(verbs)
     for verb in verbs:
         with pytest.raises(SystemExit) as done:
             main([verb, "--help"])
@@ -90,12 +129,41 @@ def test_training_makes_a_run_that_opens_and_prints_its_folder(run, own, capsys,
     assert config["source"] == str(own) and config["training"]["steps"] == 3
     assert [(block["name"], block["dim"]) for block in config["blocks"]] == [("z_left", 1), ("z_shared", 3), ("z_right", 2)]
     assert json.loads((run / "events.jsonl").read_text().splitlines()[-1])["event"] == "finished"
-    assert main(["train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(tmp_path / "b"), "--steps", "1", "--batch-size", "2"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--variant",
+                "joint-poe",
+                "--dataset",
+                str(own),
+                "--out",
+                str(tmp_path / "b"),
+                "--steps",
+                "1",
+                "--batch-size",
+                "2",
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.strip() == str(tmp_path / "b")
 
 
 def test_a_run_is_not_overwritten_but_goes_on_for_longer(own, tmp_path, capsys):
-    new = ["train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(tmp_path / "a"), "--steps", "2", "--batch-size", "2"]
+    new = [
+        "train",
+        "--variant",
+        "joint-poe",
+        "--dataset",
+        str(own),
+        "--out",
+        str(tmp_path / "a"),
+        "--steps",
+        "2",
+        "--batch-size",
+        "2",
+    ]
     assert main(new) == 0
     capsys.readouterr()
     assert "already holds a run" in failed(capsys, new)
@@ -107,9 +175,27 @@ def test_a_run_is_not_overwritten_but_goes_on_for_longer(own, tmp_path, capsys):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_stops_a_training_after_a_snapshot(own, tmp_path, number, status):
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "mmvae", "train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(run), "--steps", "100000",
-               "--batch-size", "2", "--snapshot", "100000"]
-    with subprocess.Popen(command, cwd=HOME, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "mmvae",
+        "train",
+        "--variant",
+        "joint-poe",
+        "--dataset",
+        str(own),
+        "--out",
+        str(run),
+        "--steps",
+        "100000",
+        "--batch-size",
+        "2",
+        "--snapshot",
+        "100000",
+    ]
+    with subprocess.Popen(
+        command, cwd=HOME, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    ) as process:
         for line in process.stderr:
             if line.startswith("started"):
                 break
@@ -121,22 +207,28 @@ def test_a_signal_stops_a_training_after_a_snapshot(own, tmp_path, number, statu
     assert (run / "state.safetensors").is_file()
 
 
-@pytest.mark.parametrize(("verb", "more", "name", "size"), [
-    ("reconstruct", ["--items", "0", "1", "2"], "a.png", (2 + 3 * 66, 2 + 4 * 66)),
-    ("reconstruct", ["--items", "5", "--given", "left"], "a.png", (2 + 66, 2 + 4 * 66)),
-    ("generate", ["-n", "20"], "a.png", (2 + 16 * 66, 2 + 4 * 66)),
-    ("translate", ["--items", "0", "1", "--samples", "3", "--to", "left"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
-    ("translate", ["--items", "0", "1", "--style", "2", "3", "4", "5"], "a.png", (2 + 7 * 66, 2 + 3 * 66)),
-    ("translate", ["--draw", "20408080", "--beside", "{run}"], "a.png", (2 + 11 * 66, 2 + 2 * 66)),
-    ("interpolate", ["--steps", "4", "--items", "0", "1", "--blocks", "z_shared"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
-])
+@pytest.mark.parametrize(
+    ("verb", "more", "name", "size"),
+    [
+        ("reconstruct", ["--items", "0", "1", "2"], "a.png", (2 + 3 * 66, 2 + 4 * 66)),
+        ("reconstruct", ["--items", "5", "--given", "left"], "a.png", (2 + 66, 2 + 4 * 66)),
+        ("generate", ["-n", "20"], "a.png", (2 + 16 * 66, 2 + 4 * 66)),
+        ("translate", ["--items", "0", "1", "--samples", "3", "--to", "left"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
+        ("translate", ["--items", "0", "1", "--style", "2", "3", "4", "5"], "a.png", (2 + 7 * 66, 2 + 3 * 66)),
+        ("translate", ["--draw", "20408080", "--beside", "{run}"], "a.png", (2 + 11 * 66, 2 + 2 * 66)),
+        ("interpolate", ["--steps", "4", "--items", "0", "1", "--blocks", "z_shared"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
+    ],
+)
 def test_figures_have_a_place_for_every_picture(run, tmp_path, capsys, verb, more, name, size):
     assert main([verb, str(run), "--out", str(tmp_path / "deep" / name), *(text.format(run=run) for text in more)]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "deep" / name)
     assert Image.open(tmp_path / "deep" / name).size == size
 
 
-@pytest.mark.parametrize(("verb", "more", "frames"), [("traverse", ["--frames", "5", "--range", "percentile"], 5), ("interpolate", ["--steps", "3"], 4)])
+@pytest.mark.parametrize(
+    ("verb", "more", "frames"),
+    [("traverse", ["--frames", "5", "--range", "percentile"], 5), ("interpolate", ["--steps", "3"], 4)],
+)
 def test_animations_have_as_many_frames_as_asked(run, tmp_path, verb, more, frames):
     assert main([verb, str(run), "--out", str(tmp_path / "a.gif"), *more]) == 0
     assert Image.open(tmp_path / "a.gif").n_frames == frames
@@ -165,7 +257,9 @@ def test_a_point_renders_to_a_picture_that_renders_to_itself(run, tmp_path, monk
 def test_a_point_of_other_weights_or_another_checkpoint_is_refused(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("mmvae.checkpoints.catalogue", lambda: {"tiny": run})
     assert "of other weights" in failed(capsys, ["render", "p1~tiny~00000000~~~~AAAAAA", "--out", str(tmp_path / "a.png")])
-    assert "'gone', which is not here; there are tiny" in failed(capsys, ["render", "p1~gone~00000000~~~~AAAAAA", "--out", str(tmp_path / "a.png")])
+    assert "'gone', which is not here; there are tiny" in failed(
+        capsys, ["render", "p1~gone~00000000~~~~AAAAAA", "--out", str(tmp_path / "a.png")]
+    )
     assert "not a point" in failed(capsys, ["render", "nonsense", "--out", str(tmp_path / "a.png")])
 
 
@@ -188,23 +282,26 @@ def test_evaluation_prints_the_card_as_json(run, capsys):
     assert card == json.loads((run / "card.json").read_text())
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["generate", "{tmp}/nowhere", "--out", "{tmp}/a.png"], "no checkpoint"),
-    (["generate", "{tmp}", "--out", "{tmp}/a.png"], "no config.json in it"),
-    (["generate", "{run}", "--out", "{tmp}/a.txt"], "ends in .png"),
-    (["traverse", "{run}", "--item", "99", "--out", "{tmp}/a.gif"], "item 99"),
-    (["translate", "{run}", "--to", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'; this model has left and right"),
-    (["reconstruct", "{run}", "--given", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'"),
-    (["interpolate", "{run}", "--blocks", "z_middle", "--out", "{tmp}/a.png"], "no block 'z_middle'"),
-    (["embed", "{run}", "--block", "z_middle", "--out", "{tmp}/a.csv"], "no block 'z_middle'"),
-    (["train", "--resume"], "--out DIR"),
-    (["train", "--resume", "--out", "{tmp}"], "holds no run"),
-    (["train", "--variant", "mumo"], "--dataset"),
-    (["train", "--variant", "mumo", "--dataset", "nothing"], "no data set 'nothing'"),
-    (["train", "--variant", "mumo", "--dataset", "faces", "--learning-rate", "-1"], "learning rate"),
-    (["datasets", "--download", "mnist-svhn", "--data-root", "{tmp}/file/data"], "file"),
-    (["bench", "nothing"], "nothing called 'nothing'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["generate", "{tmp}/nowhere", "--out", "{tmp}/a.png"], "no checkpoint"),
+        (["generate", "{tmp}", "--out", "{tmp}/a.png"], "no config.json in it"),
+        (["generate", "{run}", "--out", "{tmp}/a.txt"], "ends in .png"),
+        (["traverse", "{run}", "--item", "99", "--out", "{tmp}/a.gif"], "item 99"),
+        (["translate", "{run}", "--to", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'; this model has left and right"),
+        (["reconstruct", "{run}", "--given", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'"),
+        (["interpolate", "{run}", "--blocks", "z_middle", "--out", "{tmp}/a.png"], "no block 'z_middle'"),
+        (["embed", "{run}", "--block", "z_middle", "--out", "{tmp}/a.csv"], "no block 'z_middle'"),
+        (["train", "--resume"], "--out DIR"),
+        (["train", "--resume", "--out", "{tmp}"], "holds no run"),
+        (["train", "--variant", "mumo"], "--dataset"),
+        (["train", "--variant", "mumo", "--dataset", "nothing"], "no data set 'nothing'"),
+        (["train", "--variant", "mumo", "--dataset", "faces", "--learning-rate", "-1"], "learning rate"),
+        (["datasets", "--download", "mnist-svhn", "--data-root", "{tmp}/file/data"], "file"),
+        (["bench", "nothing"], "nothing called 'nothing'"),
+    ],
+)
 def test_what_is_wrong_is_said_in_one_line(run, tmp_path, capsys, arguments, said):
     (tmp_path / "file").write_text("in the way of a folder")
     assert said in failed(capsys, [text.format(run=run, tmp=tmp_path) for text in arguments])

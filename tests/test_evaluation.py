@@ -35,13 +35,24 @@ class Sees(torch.nn.Module):
 
     def read(self, images):
         n = len(images)
-        return {"kind": Reading(torch.ones(n, dtype=torch.int64)), "brightness": Reading(torch.full((n,), 0.5)), "tilt": Reading(torch.full((n,), 0.25))}
+        return {
+            "kind": Reading(torch.ones(n, dtype=torch.int64)),
+            "brightness": Reading(torch.full((n,), 0.5)),
+            "tilt": Reading(torch.full((n,), 0.25)),
+        }
 
     def features(self, images):
         return images.flatten(1)[:, :6]
 
 
-ACCURACY = {name: {"kind": {"accuracy": 0.9}, "brightness": {"error": 0.01, "within_step": 0.99}, "tilt": {"error": 0.02, "within_step": 1.0}} for name in "ab"}
+ACCURACY = {
+    name: {
+        "kind": {"accuracy": 0.9},
+        "brightness": {"error": 0.01, "within_step": 0.99},
+        "tilt": {"error": 0.02, "within_step": 1.0},
+    }
+    for name in "ab"
+}
 READERS = Readers("tiny", {"a": Sees(), "b": Sees()}, ACCURACY)
 
 
@@ -80,9 +91,13 @@ def test_reconstruction_and_kl_are_what_averaging_over_the_test_split_gives(meas
     posterior, prior = model.posterior(images), model.prior(32)
     rebuilt = model.decode({name: belief.mean for name, belief in posterior.items()})
     for name in "ab":
-        assert value(card, f"reconstruction/{name}") == pytest.approx((rebuilt[name] - images[name]).square().mean().item(), rel=1e-4)
+        assert value(card, f"reconstruction/{name}") == pytest.approx(
+            (rebuilt[name] - images[name]).square().mean().item(), rel=1e-4
+        )
     for name, belief in posterior.items():
-        kl = torch.distributions.kl_divergence(torch.distributions.Normal(belief.mean, belief.stddev), torch.distributions.Normal(prior[name].mean, 1.0))
+        kl = torch.distributions.kl_divergence(
+            torch.distributions.Normal(belief.mean, belief.stddev), torch.distributions.Normal(prior[name].mean, 1.0)
+        )
         assert card["kl"][name] == pytest.approx(kl.mean(0).tolist(), rel=1e-3, abs=1e-5)
         assert value(card, f"kl/{name}") == pytest.approx(kl.sum(1).mean().item(), rel=1e-4)
 

@@ -11,8 +11,13 @@ from mmvae.explore import code_of, encode, interpolate, path, point_of, sample_c
 from mmvae.point import Point, PointError
 from tests.tiny import tiny_images, tiny_model
 
-STATISTICS = {"blocks": {"z_a": {"low": [-1.0, -2.0], "high": [1.0, 2.0]}, "z_shared": {"low": [0.0] * 4, "high": [0.5] * 4},
-                         "z_b": {"low": [-3.0] * 3, "high": [-1.0] * 3}}}
+STATISTICS = {
+    "blocks": {
+        "z_a": {"low": [-1.0, -2.0], "high": [1.0, 2.0]},
+        "z_shared": {"low": [0.0] * 4, "high": [0.5] * 4},
+        "z_b": {"low": [-3.0] * 3, "high": [-1.0] * 3},
+    }
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,9 @@ def test_a_coordinate_that_does_not_exist_is_named(model, code, block, dimension
 
 def test_the_traversal_figure_has_sixty_one_frames_from_minus_three_to_three_in_the_order_of_the_blocks(model, code):
     figure = traversal_figure(model, code)
-    assert figure.columns == tuple([("z_a", d) for d in range(2)] + [("z_shared", d) for d in range(4)] + [("z_b", d) for d in range(3)])
+    assert figure.columns == tuple(
+        [("z_a", d) for d in range(2)] + [("z_shared", d) for d in range(4)] + [("z_b", d) for d in range(3)]
+    )
     torch.testing.assert_close(figure.values[:, 5], torch.arange(-3, 3.05, 0.1))
     assert figure.images["b"].shape == (61, 9, 3, 32, 32)
     torch.testing.assert_close(figure.images["a"][40, 3], traverse(model, code, "z_shared", 1, [1.0])["a"][0])

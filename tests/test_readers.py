@@ -14,15 +14,21 @@ from mmvae.data.base import Factor, PairedDataset
 from mmvae.modalities import Modality
 from mmvae.readers import ReaderNetwork, Readers, ReaderSettings, measure, readers_for, save_readers, train_readers
 
-SIDE, TILT, LIGHT = (Factor("side", "categorical", ("left", "right")), Factor("tilt", "ordered", (-40.0, -20.0, 0.0, 20.0, 40.0), "°", owner="a", neutral=0.0),
-                     Factor("light", "ordered", (0.0, 1.0, 2.0), owner="b", neutral=1.0))
+SIDE, TILT, LIGHT = (
+    Factor("side", "categorical", ("left", "right")),
+    Factor("tilt", "ordered", (-40.0, -20.0, 0.0, 20.0, 40.0), "°", owner="a", neutral=0.0),
+    Factor("light", "ordered", (0.0, 1.0, 2.0), owner="b", neutral=1.0),
+)
 
 
 class Bars(PairedDataset):
     """A bar on the left or right; modality a also shows its height (tilt), b its brightness (light)."""
 
     name, title = "bars", "Bars"
-    modalities = (Modality("a", (1, 28, 28), "x_a", "a", network="small28"), Modality("b", (1, 28, 28), "x_b", "b", network="small28"))
+    modalities = (
+        Modality("a", (1, 28, 28), "x_a", "a", network="small28"),
+        Modality("b", (1, 28, 28), "x_b", "b", network="small28"),
+    )
     factors = (SIDE, TILT, LIGHT)
 
     def split(self, name):
@@ -35,7 +41,7 @@ class Bars(PairedDataset):
         for i in range(len(ids)):
             columns = slice(4, 10) if side[i] == 0 else slice(18, 24)
             for name, up, bright in (("a", int(tilt[i]), 1), ("b", 2, int(light[i]))):
-                images[name][i, 0, 4 * up + 2:4 * up + 10, columns] = 0.3 + 0.3 * bright
+                images[name][i, 0, 4 * up + 2 : 4 * up + 10, columns] = 0.3 + 0.3 * bright
         return images, {"side": side, "tilt": torch.tensor(TILT.values)[tilt], "light": torch.tensor(LIGHT.values)[light]}
 
 
@@ -63,9 +69,14 @@ def test_the_shipped_accuracy_is_what_counting_by_hand_gives(trained):
     _, data, _, readers = trained
     images, labels = data.items(data.split("test"))
     readings = readers.read(images)
-    assert readers.accuracy["a"]["side"]["accuracy"] == pytest.approx((readings["a"]["side"].value == labels["side"]).double().mean().item(), abs=1e-4)
+    assert readers.accuracy["a"]["side"]["accuracy"] == pytest.approx(
+        (readings["a"]["side"].value == labels["side"]).double().mean().item(), abs=1e-4
+    )
     error = np.abs(readings["a"]["tilt"].value.numpy() - labels["tilt"].numpy())
-    assert readers.accuracy["a"]["tilt"] == {"error": pytest.approx(error.mean(), abs=1e-3), "within_step": pytest.approx((error <= 20).mean(), abs=1e-4)}
+    assert readers.accuracy["a"]["tilt"] == {
+        "error": pytest.approx(error.mean(), abs=1e-3),
+        "within_step": pytest.approx((error <= 20).mean(), abs=1e-4),
+    }
     neutral = np.abs(readings["a"]["light"].value.numpy() - 1.0)
     assert readers.accuracy["a"]["light"]["error"] == pytest.approx(neutral.mean(), abs=1e-3)
     assert measure(readers, data) == readers.accuracy
@@ -77,7 +88,9 @@ def test_readers_come_back_from_disk_in_half_precision(trained):
     images, _ = data.items([3, 14])
     assert again.accuracy == readers.accuracy
     torch.testing.assert_close(again.features("a", images["a"]), networks[("a", "b")].features(images["a"]), atol=0.02, rtol=0.02)
-    assert {tensor.dtype for tensor in load_file(home / "checkpoints/readers/bars/weights.safetensors").values()} == {torch.float16}
+    assert {tensor.dtype for tensor in load_file(home / "checkpoints/readers/bars/weights.safetensors").values()} == {
+        torch.float16
+    }
 
 
 def test_folding_the_normalisation_changes_nothing():
@@ -91,7 +104,9 @@ def test_folding_the_normalisation_changes_nothing():
 
 
 def test_training_is_reproducible_by_seed():
-    first, again, other = (train_readers(Bars(), ReaderSettings(steps=2, batch_size=4, seed=seed))[0][("a", "b")] for seed in (0, 0, 1))
+    first, again, other = (
+        train_readers(Bars(), ReaderSettings(steps=2, batch_size=4, seed=seed))[0][("a", "b")] for seed in (0, 0, 1)
+    )
     assert all(torch.equal(p, q) for p, q in zip(first.parameters(), again.parameters()))
     assert not all(torch.equal(p, q) for p, q in zip(first.parameters(), other.parameters()))
 
