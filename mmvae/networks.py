@@ -72,7 +72,9 @@ class Encoder(nn.Module):
             _encoder_trunk(net, sum(m.shape[0] for m in group)) for net, group in zip(nets, groups))
         features = sum(net.widths[-1] * net.sides()[-1] ** 2 for net in nets)
         hidden = max(net.hidden for net in nets)
-        self.head = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
+        # Leaky, here and in the convolutions: with plain rectifiers an encoder was seen to die as a whole early in training,
+        # and its modality was ignored ever after.
+        self.head = nn.Sequential(nn.Linear(features, hidden), nn.LeakyReLU(0.1, inplace=True), nn.Linear(hidden, outputs))
 
     def forward(self, images: dict[str, Tensor]) -> Tensor:
         inputs = [images[name] for name in self.reads]
@@ -116,10 +118,10 @@ def _network(modality: Modality) -> Network:
 
 
 def _encoder_trunk(net: Network, channels: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.PixelUnshuffle(net.patch), nn.Conv2d(channels * net.patch**2, net.widths[0], 3, 1, 1), nn.ReLU(inplace=True)]
+    layers: list[nn.Module] = [nn.PixelUnshuffle(net.patch), nn.Conv2d(channels * net.patch**2, net.widths[0], 3, 1, 1), nn.LeakyReLU(0.1, inplace=True)]
     sides = net.sides()
     for i, (wide, narrow) in enumerate(zip(net.widths, net.widths[1:])):
-        layers += [nn.Conv2d(wide, narrow, _kernel(sides[i]), 2, 1), nn.ReLU(inplace=True)]
+        layers += [nn.Conv2d(wide, narrow, _kernel(sides[i]), 2, 1), nn.LeakyReLU(0.1, inplace=True)]
     return nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
 
 

@@ -21,8 +21,8 @@ class Settings:
     Arguments:
         steps: Updates of the parameters.
         batch_size: Pairs in each.
-        learning_rate: Adam's, held for the first half of the steps and then decaying linearly to zero.
-        warmup: Steps over which the KL's factor rises from 0 to 1.
+        learning_rate: Adam's, after the warm-up held for the first half of the steps, then decaying linearly to zero.
+        warmup: Steps over which the KL's factor and the learning rate rise from 0.
         clip: Largest norm of the gradient.
         seed: Of the initial weights, the batches and the noise.
         augment: Whether training images are varied where the data set knows how.

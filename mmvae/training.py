@@ -140,7 +140,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
         window, counted = time.perf_counter(), done
         for step in range(done, steps):
             for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * min(1.0, 2 * (steps - step) / steps)
+                group["lr"] = learning_rate(settings, step, steps)
             try:
                 result = update(model, optimizer, data, settings, step, device)
             except Diverged as error:
@@ -187,7 +187,7 @@ def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedD
         images = data.augment(images, rng)
     images = {name: x.to(device, non_blocking=True) for name, x in images.items()}
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
-    beta = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
+    beta = _warmth(settings, step)
     with autocast(settings, device):
         result = loss(model, images, beta=beta, generator=generator)
     if not torch.isfinite(result.total):
@@ -199,6 +199,15 @@ def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedD
         raise Diverged(f"step {step + 1}: the gradient's norm is not finite while the loss is {result.total.item():.4g}")
     optimizer.step()
     return result
+
+
+def learning_rate(settings: Settings, step: int, steps: int) -> float:
+    """Adam's learning rate at this step: rises over the warm-up, is held up to half of all steps, then falls to zero."""
+    return settings.learning_rate * min(_warmth(settings, step), 1.0, 2 * (steps - step) / steps)
+
+
+def _warmth(settings: Settings, step: int) -> float:
+    return min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
 
 
 def choose_device(name: str) -> torch.device:
