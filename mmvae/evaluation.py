@@ -108,14 +108,14 @@ def evaluate(
         return checkpoint.card
     subject = Subject(checkpoint.model, data, readers, seed, n)
     figures: Figures = {}
-    pictures: dict = {}
+    details: dict = {}
     seconds: dict[str, float] = {}
     for name, part in _PARTS.items():
         if tell:
             tell(f"measuring {name}")
         began = time.perf_counter()
         with torch.inference_mode():
-            part(subject, figures, pictures)
+            part(subject, figures, details)
         seconds[name] = round(time.perf_counter() - began, 1)
     training = checkpoint.config.get("training", {})
     card = {
@@ -140,7 +140,7 @@ def evaluate(
         "seconds": round(sum(seconds.values()), 1),
         "seconds_by_part": seconds,
         "figures": figures,
-        **pictures,
+        **details,
     }
     card = _plain(card)
     write_json(checkpoint.path / CARD, card)
@@ -183,7 +183,7 @@ def table(card: dict) -> str:
 # ---- the parts
 
 
-def _bound(subject: Subject, figures: Figures, pictures: dict) -> None:
+def _bound(subject: Subject, figures: Figures, details: dict) -> None:
     """The ELBO, the log-likelihood, the variant's own loss, reconstruction and KL."""
     model, generator = subject.model, subject.generator()
     weights, errors, divergence, objective, counted = (
@@ -228,8 +228,8 @@ def _bound(subject: Subject, figures: Figures, pictures: dict) -> None:
         figures[f"reconstruction/{name}"] = _figure("reconstruction", total / counted, count=counted)
     for name, total in divergence.items():
         figures[f"kl/{name}"] = _figure("kl", (total / counted).sum().item(), unit="nats", count=counted)
-    pictures["kl"] = {name: (total / counted).tolist() for name, total in divergence.items()}
-    pictures["objective"] = objective / counted
+    details["kl"] = {name: (total / counted).tolist() for name, total in divergence.items()}
+    details["objective"] = objective / counted
 
 
 def _log_weights(model: MultimodalVAE, images: dict[str, Tensor], generator: torch.Generator) -> Tensor:
@@ -245,7 +245,7 @@ def _log_weights(model: MultimodalVAE, images: dict[str, Tensor], generator: tor
     return torch.stack(columns, 1)
 
 
-def _translation(subject: Subject, figures: Figures, pictures: dict) -> None:
+def _translation(subject: Subject, figures: Figures, details: dict) -> None:
     """What readers see in pictures of one modality drawn from the other."""
     model, readers = subject.model, subject.readers
     for source in model.names:
@@ -277,7 +277,7 @@ def _translation(subject: Subject, figures: Figures, pictures: dict) -> None:
             found = preserved(predicted, true, factor)
             best = readers.accuracy[target][factor.name]
             if factor.owner == target:  # drawn from its prior: it should vary, and nothing says to what
-                pictures.setdefault("spread", {})[way] = found.spread
+                details.setdefault("spread", {})[way] = found.spread
             elif factor.kind == "categorical":
                 figures[f"{metric}/{way}"] = _figure(
                     metric, found.kept.value, stderr=found.kept.stderr, ceiling=best["accuracy"], count=found.kept.count
@@ -297,7 +297,7 @@ def _translation(subject: Subject, figures: Figures, pictures: dict) -> None:
                 )
 
 
-def _generation(subject: Subject, figures: Figures, pictures: dict) -> None:
+def _generation(subject: Subject, figures: Figures, details: dict) -> None:
     """Pairs from the prior, and from a mixture fitted to the aggregate shared posterior: do they agree and look real?"""
     model, readers = subject.model, subject.readers
     shared = [f for f in subject.data.factors if f.owner is None]
@@ -364,11 +364,11 @@ def _fitted_codes(subject: Subject, n: int) -> Tensor:
     return torch.from_numpy(mixture.sample(n)[0][np.random.default_rng(subject.seed).permutation(n)]).float()
 
 
-def _structure(subject: Subject, figures: Figures, pictures: dict) -> None:
+def _structure(subject: Subject, figures: Figures, details: dict) -> None:
     """Which block and which dimension knows which factor."""
     model, factors = subject.model, _varying(subject)
     if not factors:
-        pictures["leakage"] = None
+        details["leakage"] = None
         return
     generator = subject.generator()
     # Samples, not means: what a decoder reads. A dead dimension's mean may still whisper what its noise drowns.
@@ -387,7 +387,7 @@ def _structure(subject: Subject, figures: Figures, pictures: dict) -> None:
     labels = {name: torch.cat(parts).numpy() for name, parts in shown.items()}
     whole = np.concatenate(list(z.values()), 1)
     groups = {name: np.unique(np.array(digests), return_inverse=True)[1] for name, digests in seen.items()}
-    pictures["leakage"] = _leakage(subject, figures, z, labels, factors, groups)
+    details["leakage"] = _leakage(subject, figures, z, labels, factors, groups)
     ordered = [f for f in factors if f.kind == "ordered"]
     judged = ordered if len(ordered) > 1 else factors
     note = "on " + ", ".join(f.name for f in judged)
@@ -450,7 +450,7 @@ def _leakage(
     }
 
 
-def _meeting(subject: Subject, figures: Figures, pictures: dict) -> None:
+def _meeting(subject: Subject, figures: Figures, details: dict) -> None:
     """Do the two modalities of a pair land at one place of the shared code, and what does each alone tell of a class?"""
     model = subject.model
     alone: dict[str, list[Tensor]] = {name: [] for name in model.names}

@@ -46,6 +46,10 @@ class Reading:
     value: Tensor
     probabilities: Tensor | None = None
 
+    def part(self, start: int, end: int) -> Reading:
+        """The readings of some of the pictures."""
+        return Reading(self.value[start:end], None if self.probabilities is None else self.probabilities[start:end])
+
 
 @dataclass(frozen=True)
 class ReaderSettings:
@@ -150,7 +154,14 @@ class Readers:
     @torch.inference_mode()
     def read(self, images: Mapping[str, Tensor]) -> dict[str, dict[str, Reading]]:
         """What pictures {modality: [N, C, H, W] in [0, 1]} show: {modality: {factor: reading}}."""
-        return {modality: self._network(modality).read(x) for modality, x in images.items()}
+        found: dict[str, dict[str, Reading]] = {}
+        for network in {id(self._network(modality)): self._network(modality) for modality in images}.values():
+            names = [modality for modality in images if self.networks[modality] is network]  # one pass for all that share it
+            together = network.read(torch.cat([images[name] for name in names]))
+            for i, name in enumerate(names):
+                start = sum(len(images[before]) for before in names[:i])
+                found[name] = {factor: reading.part(start, start + len(images[name])) for factor, reading in together.items()}
+        return {modality: found[modality] for modality in images}
 
     @torch.inference_mode()
     def features(self, modality: str, images: Tensor) -> Tensor:

@@ -65,6 +65,17 @@ def test_readers_learn_every_factor_and_the_neutral_value_of_the_one_they_cannot
     assert readings["b"]["tilt"].probabilities is None
 
 
+def test_pictures_read_together_are_read_as_they_are_alone(trained):
+    _, data, _, readers = trained
+    images, _ = data.items([3, 14, 15])
+    images["a"] = images["a"][:2]
+    together = readers.read(images)
+    for modality in ("a", "b"):
+        alone = readers.read({modality: images[modality]})[modality]
+        torch.testing.assert_close(together[modality]["tilt"].value, alone["tilt"].value)
+        torch.testing.assert_close(together[modality]["side"].probabilities, alone["side"].probabilities)
+
+
 def test_the_shipped_accuracy_is_what_counting_by_hand_gives(trained):
     _, data, _, readers = trained
     images, labels = data.items(data.split("test"))
