@@ -1,0 +1,393 @@
+"""What a map of a latent space shows: whose codes, of which blocks, laid out how; and the work of making one.
+
+A `Choice` says which codes, `codes_of` computes them, and a `Job` goes from a choice to a finished map while others watch.
+What was computed is kept in a folder, so that the same map opens at once.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "codes_of", "figures_of", "gap_of", "judged", "layouts_for", "plain", "source_blocks"]
+
+import hashlib
+import json
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .checkpoints import write_atomically
+from .data.base import SPLITS, Factor, PairedDataset
+from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, params_to_json, preservation
+from .metrics.clusters import ModalityGap, Probe, knn_accuracy, modality_gap, silhouette
+from .model import MultimodalVAE
+from .readers import Readers
+
+PAIR, EACH = "pair", "each"
+#: Numbers of items that are offered; a map of all has as many as its split.
+COUNTS = (500, 1000, 2000, 5000, 10_000, 20_000, 60_000)
+CHUNK = 125
+#: Bytes of kept maps beyond which the oldest go.
+KEPT_BYTES = 1_000_000_000
+FIGURE_ITEMS = 3000
+VERSION = 1  # raise where the same choice gives other codes
+
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which codes a map shows.
+
+    Arguments:
+        blocks: The latent blocks whose dimensions are laid out, in the model's order.
+        source: `PAIR` for the posterior given both images, a modality's name for that given its image alone, or `EACH` for
+            two points an item, one from each modality alone.
+        sampled: One sample of each posterior instead of its mean.
+        split: Of the data set.
+        count: Items, drawn from the split by the seed; all of it where it has fewer.
+        seed: Of the draw and of samples.
+
+    Raises:
+        ValueError: Where a value makes no sense by itself; `source_blocks` knows what a model can do.
+    """
+
+    blocks: tuple[str, ...]
+    source: str = PAIR
+    sampled: bool = False
+    split: str = "test"
+    count: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.blocks:
+            raise ValueError("a map needs at least one block of the code")
+        if self.split not in SPLITS:
+            raise ValueError(f"no split {self.split!r}; choose {', '.join(SPLITS)}")
+        if not 1 <= self.count <= 1_000_000:
+            raise ValueError(f"a map of {self.count} items; choose 1 to 1,000,000")
+
+    def text(self) -> str:
+        """The choice as one line of JSON; equal choices give equal text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def given(self, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """The modalities that each point's posterior is given, for each point an item has."""
+        if self.source == PAIR:
+            return (tuple(names),)
+        return tuple((name,) for name in names) if self.source == EACH else ((self.source,),)
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The codes of a map's points. With `EACH`, the points of the first modality come before those of the second.
+
+    Arguments:
+        ids: The item of each point, int64 [P].
+        giver: Which of `Choice.given` each point's posterior was given, uint8 [P].
+        full: The whole code, all blocks one after the other, float32 [P, D].
+        columns: Which of its dimensions are laid out.
+        kl: Of those blocks' posterior from the prior, in nats, float32 [P].
+        labels: {factor: float32 [P]}.
+    """
+
+    ids: np.ndarray
+    giver: np.ndarray
+    full: np.ndarray
+    columns: np.ndarray
+    kl: np.ndarray
+    labels: Mapping[str, np.ndarray]
+
+    @property
+    def shown(self) -> np.ndarray:
+        """What is laid out, float32 [P, d]."""
+        return np.ascontiguousarray(self.full[:, self.columns])
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well a colouring separates in the latent space, not on the map; None where it cannot be measured.
+
+    Arguments:
+        silhouette: See `mmvae.metrics.clusters.silhouette`.
+        neighbours: Accuracy of the nearest codes' majority, with that of naming the commonest class.
+    """
+
+    silhouette: float | None
+    neighbours: Probe | None
+
+
+def source_blocks(model: MultimodalVAE, source: str) -> tuple[str, ...]:
+    """The blocks that a source tells something of; none where the variant has no posterior given it.
+
+    Raises:
+        ValueError: Where the source is neither `PAIR` nor `EACH` nor a modality.
+    """
+    if source not in (PAIR, EACH, *model.names):
+        raise ValueError(f"no source {source!r}; choose {PAIR}, {EACH}, {' or '.join(model.names)}")
+    if any(not model.variant.infers_from(model.positions(given)) for given in Choice(("",), source).given(model.names)):
+        return ()
+    return tuple(b.name for b in model.blocks if source == PAIR or b.owner is None or b.owner == source)
+
+
+@torch.inference_mode()
+def codes_of(model: MultimodalVAE, data: PairedDataset, choice: Choice, tell: Tell | None = None, cancelled: Callable[[], bool] | None = None) -> Codes:
+    """The codes that a choice asks for.
+
+    Arguments:
+        tell: Called with the share that is done.
+        cancelled: Asked between batches; a true answer stops the computation.
+
+    Raises:
+        ValueError: Where the source tells nothing of a block.
+        Cancelled: Where cancelled() said so.
+    """
+    possible = source_blocks(model, choice.source)
+    for name in choice.blocks:
+        model.block(name)
+        if name not in possible:
+            raise ValueError(f"{choice.source} tells nothing of {name}; choose {', '.join(possible) or 'another source'}")
+    ids = data.split(choice.split)
+    ids = ids[torch.from_numpy(np.random.default_rng(choice.seed).permutation(len(ids))[:choice.count])]
+    generator = torch.Generator().manual_seed(choice.seed)
+    givens = choice.given(model.names)
+    full, kl = ([[] for _ in givens] for _ in range(2))
+    labels: dict[str, list[np.ndarray]] = {f.name: [] for f in data.factors}
+    for start in range(0, len(ids), CHUNK):
+        if cancelled is not None and cancelled():
+            raise Cancelled(f"encoding was stopped at {start:,} of {len(ids):,} items")
+        images, known = data.items(ids[start:start + CHUNK])
+        prior = model.prior(len(ids[start:start + CHUNK]))
+        for i, given in enumerate(givens):
+            posterior = model.posterior({name: images[name] for name in given})
+            full[i].append(torch.cat([(belief.sample(generator) if choice.sampled else belief.mean) for belief in posterior.values()], 1).numpy())
+            kl[i].append(sum(posterior[name].kl(prior[name]).sum(1) for name in choice.blocks).numpy())
+        for name, column in labels.items():
+            column.append(known[name].numpy().astype(np.float32))
+        if tell is not None:
+            tell(min(1.0, (start + CHUNK) / len(ids)))
+    at, columns = 0, []
+    for block in model.blocks:
+        columns += range(at, at + block.dim) if block.name in choice.blocks else ()
+        at += block.dim
+    times = len(givens)
+    return Codes(np.tile(ids.numpy(), times), np.repeat(np.arange(times, dtype=np.uint8), len(ids)), np.concatenate([z for each in full for z in each]),
+                 np.array(columns), np.concatenate([k for each in kl for k in each]).astype(np.float32),
+                 {name: np.tile(np.concatenate(column), times) for name, column in labels.items()})
+
+
+@torch.inference_mode()
+def judged(model: MultimodalVAE, data: PairedDataset, codes: Codes, readers: Readers | None = None, tell: Tell | None = None,
+           cancelled: Callable[[], bool] | None = None) -> dict[str, np.ndarray]:
+    """What the pictures decoded from the codes are like, a column each.
+
+    Returns:
+        ``"error"``: the squared error per pixel, mean over both pictures, float32 [P]; with readers also ``"verdict"``: 1
+        where both pictures show every factor that the pair shares, 0 where one does not, float32 [P]. A category is shown
+        where it is read, an ordered factor where it is read to within half a step and half the reader's own error.
+    """
+    errors, kept = [], []
+    for start in range(0, len(codes.ids), CHUNK):
+        if cancelled is not None and cancelled():
+            raise Cancelled("judging was stopped")
+        images, labels = data.items(codes.ids[start:start + CHUNK])
+        z = torch.from_numpy(codes.full[start:start + CHUNK]).split([b.dim for b in model.blocks], 1)
+        pictures = model.decode({b.name: part for b, part in zip(model.blocks, z)})
+        errors.append(torch.stack([(pictures[name] - images[name]).square().mean((1, 2, 3)) for name in model.names]).mean(0).numpy())
+        if readers is not None:
+            kept.append(_shown(readers, data.factors, pictures, labels).numpy())
+        if tell is not None:
+            tell(min(1.0, (start + CHUNK) / len(codes.ids)))
+    found = {"error": np.concatenate(errors).astype(np.float32)}
+    if kept:
+        found["verdict"] = np.concatenate(kept).astype(np.float32)
+    return found
+
+
+def _shown(readers: Readers, factors: Sequence[Factor], pictures: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+    right = torch.ones(len(next(iter(labels.values()))), dtype=torch.bool)
+    for name, readings in readers.read(pictures).items():
+        for factor in factors:
+            if factor.owner is None and factor.name in readings:
+                value = readings[factor.name].value
+                if factor.kind == "categorical":
+                    right &= value == labels[factor.name]
+                else:
+                    step = (max(factor.values) - min(factor.values)) / (len(factor.values) - 1)
+                    error = readers.accuracy.get(name, {}).get(factor.name, {}).get("error", 0.0)
+                    right &= (value - labels[factor.name]).abs() <= step / 2 + error / 2
+    return right
+
+
+def figures_of(codes: Codes, classes: np.ndarray) -> Figures:
+    """The figures of a colouring [P], measured on at most 3,000 random points.
+
+    Where an item has two points, only those of the first modality count: the other one would give its neighbour away.
+    """
+    rows = np.flatnonzero(codes.giver == 0)
+    rows = np.random.default_rng(0).permutation(rows)[:FIGURE_ITEMS]
+    shown, classes = codes.shown[rows], np.asarray(classes)[rows]
+    if len(np.unique(classes)) < 2:
+        return Figures(None, None)
+    try:
+        parted = silhouette(shown, classes)
+    except ValueError:  # as many classes as items
+        parted = None
+    return Figures(parted, knn_accuracy(shown, classes) if len(shown) > 20 else None)
+
+
+def gap_of(codes: Codes) -> ModalityGap | None:
+    """The modality gap in the latent space where both modalities' codes are shown."""
+    if not codes.giver.any():
+        return None
+    shown = codes.shown
+    first, second = shown[codes.giver == 0], shown[codes.giver == 1]
+    return modality_gap(first[:FIGURE_ITEMS], second[:FIGURE_ITEMS]) if len(first) > 1 else None
+
+
+def plain(codes: np.ndarray) -> Embedding:
+    """Codes of two dimensions (or one) as they are: nothing is projected."""
+    wide = np.zeros((len(codes), 2), np.float32)
+    wide[:, :codes.shape[1]] = codes[:, :2]
+    return Embedding(PCA(), wide, codes, np.zeros(codes.shape[1], np.float32), np.eye(codes.shape[1], 2, dtype=np.float32))
+
+
+def layouts_for(model: MultimodalVAE, blocks: Sequence[str]) -> tuple[str, ...]:
+    """The methods that a map of these blocks may have: ``"plain"`` first where they have no more than two dimensions."""
+    wide = sum(model.block(name).dim for name in blocks)
+    return ("plain", "pca", "tsne", "umap") if wide <= 2 else ("pca", "tsne", "umap")
+
+
+class Job:
+    """A map in the making. Run it in a thread; any number of others may look at it meanwhile.
+
+    Arguments:
+        model, data: Whose codes.
+        weights: The digest of the model's weights, part of the key under which results are kept.
+        choice: Which codes.
+        params: How they are laid out; None for codes of two dimensions as they are.
+        folder: Where codes and maps are kept.
+
+    Attributes:
+        key: Equal for equal maps.
+        state: ``"waiting"``, ``"encoding"``, ``"placing"``, ``"done"``, ``"cancelled"`` or ``"failed"``.
+        progress: Of that state, 0 to 1.
+        codes: Once they are known.
+        positions: The newest frame, float32 [P, 2]; `version` counts frames.
+        embedding: The finished map.
+        complaint: One line where it failed.
+    """
+
+    def __init__(self, model: MultimodalVAE, data: PairedDataset, weights: str, choice: Choice, params: Params | None, folder: Path) -> None:
+        self.model, self.data, self.weights, self.choice, self.params, self.folder = model, data, weights, choice, params, folder
+        asked = f"{VERSION} {weights} {data.name} {len(data.split(choice.split))} {choice.text()}"
+        self.codes_key = hashlib.sha256(asked.encode()).hexdigest()[:24]
+        layout = params_to_json(params) if params else "plain"
+        self.key = hashlib.sha256(f"{asked} {layout}".encode()).hexdigest()[:24]
+        self.state, self.progress, self.version, self.complaint = "waiting", 0.0, 0, ""
+        self.codes: Codes | None = None
+        self.positions: np.ndarray | None = None
+        self.embedding: Embedding | None = None
+        self._cancel = threading.Event()
+        self._judging = threading.Lock()
+        self._judged: dict[str, np.ndarray] | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("done", "cancelled", "failed")
+
+    def cancel(self) -> None:
+        """Asks a running job to stop; one that is done stays so."""
+        self._cancel.set()
+
+    def run(self) -> None:
+        """Computes the map, or reads what was kept of it."""
+        try:
+            if self._cancel.is_set():
+                raise Cancelled("stopped before it began")
+            self.state = "encoding"
+            self.codes = self._kept("codes", self.codes_key) or self._encode()
+            self.state, self.progress = "placing", 0.0
+            if self.params is None:
+                self.embedding = plain(self.codes.shown)
+                self._show(1.0, self.embedding.positions)
+            else:
+                self.embedding = cached_embed(self.codes.shown, self.params, self.folder, self._show, self._cancel.is_set)
+            self.state = "done"
+        except Cancelled:
+            self.state = "cancelled"
+        except Exception as error:  # the end of a thread: what is not said here is said nowhere
+            self.complaint, self.state = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error), "failed"
+        _prune(self.folder)
+
+    def judge(self, readers: Readers | None, tell: Tell | None = None) -> dict[str, np.ndarray]:
+        """`judged` of this job's codes, computed once and kept."""
+        with self._judging:
+            if self._judged is None:
+                path = self.folder / f"judged-{self.codes_key}.npz"
+                self._judged = _read_arrays(path)
+                if self._judged is None or (readers is not None and "verdict" not in self._judged):
+                    self._judged = judged(self.model, self.data, self.codes, readers, tell)
+                    _write_arrays(path, self._judged)
+            return self._judged
+
+    def preservation(self) -> tuple[float, float]:
+        """How well the map keeps neighbourhoods, from a few hundred of them; see `mmvae.embedding.preservation`."""
+        shown = self.codes.shown
+        return preservation(shown, self.embedding.positions, min(15, max(1, (len(shown) - 1) // 2 - 1)), sample=300)
+
+    def _show(self, progress: float, positions: np.ndarray) -> None:
+        self.positions, self.progress = positions, progress
+        self.version += 1  # last: who sees the new number finds the new positions
+
+    def _encode(self) -> Codes:
+        def tell(share: float) -> None:
+            self.progress = share
+
+        codes = codes_of(self.model, self.data, self.choice, tell, self._cancel.is_set)
+        _write_arrays(self.folder / f"codes-{self.codes_key}.npz", {
+            "ids": codes.ids, "giver": codes.giver, "full": codes.full, "columns": codes.columns, "kl": codes.kl,
+            **{f"label {name}": values for name, values in codes.labels.items()}})
+        return codes
+
+    def _kept(self, kind: str, key: str) -> Codes | None:
+        arrays = _read_arrays(self.folder / f"{kind}-{key}.npz")
+        try:
+            return arrays and Codes(labels={name.removeprefix("label "): values for name, values in arrays.items() if name.startswith("label ")},
+                                    **{name: values for name, values in arrays.items() if not name.startswith("label ")})
+        except TypeError:  # an array is missing
+            return None
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of a kept file, or None where there is none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(temporary: str) -> None:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+
+    write_atomically(path, write)
+
+
+def _prune(folder: Path, limit: int = KEPT_BYTES) -> None:
+    """Deletes the files used longest ago until no more than `limit` bytes are kept."""
+    files = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.npz")), reverse=True)
+    total = 0
+    for _, size, path in files:
+        total += size
+        if total > limit:
+            path.unlink(missing_ok=True)
