@@ -390,11 +390,11 @@ def _structure(subject: Subject, figures: Figures, details: dict) -> None:
     details["leakage"] = _leakage(subject, figures, z, labels, factors, groups)
     ordered = [f for f in factors if f.kind == "ordered"]
     judged = ordered if len(ordered) > 1 else factors
-    note = "on " + ", ".join(f.name for f in judged)
+    about = "on " + ", ".join(f.name for f in judged)
     with _recorded(figures, "mig"):
         for metric, ours, limit in _with_ceilings(partial(scores, seed=subject.seed), whole, labels, factors, judged):
             if len(judged) > 1 or judged[0].kind == "ordered" or metric in ("dci_informativeness", "explicitness"):
-                figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note=note)
+                figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note=about)
             else:
                 figures[metric] = _missing(
                     metric, f"asks for few dimensions a factor; no good code lays the classes of {judged[0].name} out on one"
@@ -407,8 +407,9 @@ def _structure(subject: Subject, figures: Figures, details: dict) -> None:
                 limit = (
                     ceiling(measure, labels, factors, whole.shape[1], [factor]).score if whole.shape[1] >= len(factors) else None
                 )
+                note = "the perfect code spreads classes over several dimensions"
                 figures[f"{name}/{factor.name}"] = _figure(
-                    name, measure(whole, labels, [factor]).score, ceiling=limit, count=len(whole)
+                    name, measure(whole, labels, [factor]).score, ceiling=limit, count=len(whole), note=note
                 )
         for name, block in z.items():
             _probe(subject, figures, f"linear_probe/{name}/{factor.name}", block, labels[factor.name])
@@ -447,6 +448,7 @@ def _leakage(
         "measures": list(found.measures),
         "chance": list(found.chance),
         "items": len(labels[factors[0].name]),
+        "split": "all" if len(subject.data.factors) > 1 else "test",
     }
 
 

@@ -138,7 +138,7 @@ def test_the_leakage_matrix_has_a_row_a_block_and_a_ceiling(measured):
     _, card = measured
     matrix = card["leakage"]
     assert (matrix["blocks"], matrix["factors"]) == (["z_a", "z_shared", "z_b"], ["kind", "brightness", "tilt"])
-    assert matrix["items"] == 96
+    assert (matrix["items"], matrix["split"]) == (96, "all")
     assert len(matrix["values"]) == len(matrix["ceiling"]) == 3
 
 
