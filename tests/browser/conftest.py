@@ -35,7 +35,7 @@ def browser():
     if not Path(CHROMIUM).exists():
         unavailable(f"{CHROMIUM} is missing: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
-    playwright.expect.set_options(timeout=30_000)
+    playwright.expect.set_options(timeout=60_000)
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
@@ -46,7 +46,7 @@ def browser():
 def page(browser):
     """A page of 1440×900 in the dark scheme; the test fails where the page threw an error that nothing caught."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     opened = context.new_page()
     thrown: list[str] = []
     opened.on("pageerror", lambda error: thrown.append(str(error)))
@@ -137,14 +137,14 @@ def app_url(serve: Serve, home: Path) -> str:
 def visit(page) -> Callable[[str], object]:
     """Opens an address and returns the page once its script has run."""
     def go(address: str):
-        page.goto(address)
+        page.goto(address, wait_until="commit")  # settle waits for the rest
         settle(page)
         return page
 
     return go
 
 
-def settle(page, milliseconds: float = 60_000) -> None:
+def settle(page, milliseconds: float = 120_000) -> None:
     """Waits until the page's script has run and none of it is left to come."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=milliseconds)
     page.wait_for_function("() => !document.querySelector('[data-testid=\"stSkeleton\"]')", timeout=milliseconds)
