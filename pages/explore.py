@@ -8,9 +8,10 @@ from math import log, sqrt
 
 import streamlit as st
 import torch
+from torch import Tensor
 
 from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, digest, read_json
-from mmvae.data import PairedDataset
+from mmvae.data import DataError, PairedDataset
 from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace
 from mmvae.model import CannotInfer
 from mmvae.notation import diagram, formula
@@ -139,21 +140,20 @@ def label_of(name: str) -> str:
         return name
 
 
-def pair_choice(pairs: Pairs) -> None:
-    """Factors to find a pair by, and steps through the list."""
+def pair_choice(pairs: Pairs, labels: dict[str, float]) -> None:
+    """Factors to find a pair by, and steps through the list; `labels` are those of the pair shown."""
     if not len(pairs.ids):
         st.caption("This model's data set is not on this machine, and it carries no reference pairs: the prior is shown.")
         return
     at = pairs.position(view().item)
-    shown = {f.name: pairs.labels[f.name][at].item() if at is not None else None for f in pairs.factors}
 
     def find(factor: str) -> None:
         wanted = {f.name: st.session_state[f"explore {f.name}"] for f in pairs.factors}
         choose(item=pairs.nearest(wanted, factor), observed=view().observed)
 
     for factor in pairs.factors:
-        values = pairs.values(factor)
-        st.session_state[f"explore {factor.name}"] = shown[factor.name] if at is not None else values[0]
+        values = sorted({*pairs.values(factor), *([labels[factor.name]] if factor.name in labels else [])})
+        st.session_state[f"explore {factor.name}"] = labels.get(factor.name, values[0])
         choose_from = st.selectbox if factor.kind == "categorical" else st.select_slider
         choose_from(factor.name.capitalize(), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor.name,))
 
@@ -193,21 +193,24 @@ def refusal(checkpoint: Checkpoint, names: tuple[str, ...]) -> str:
 
 # ---- the page
 
-def panel_for(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs) -> None:
+def pair_of(data: PairedDataset | None, pairs: Pairs, item: int | None) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """The images [1, C, H, W] and labels of an item, as far as they are known."""
+    if item is not None and data is not None:
+        images, labels = data.items([item])
+        return images, {name: value[0].item() for name, value in labels.items()}
+    at = pairs.position(item) if item is not None else None
+    return {}, {} if at is None else {name: values[at].item() for name, values in pairs.labels.items()}
+
+
+def panel_for(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs, images: dict[str, Tensor], labels: dict[str, float]) -> None:
     model, current = checkpoint.model, view()
-    images, labels, note = {}, {}, ""
-    if current.item is not None and data is not None:
-        images, tensors = data.items([current.item])
-        labels = {name: value[0].item() for name, value in tensors.items()}
-    elif current.item is not None and (at := pairs.position(current.item)) is not None:
-        labels = {name: values[at].item() for name, values in pairs.labels.items()}
     if data is not None or not current.observed:
         beliefs = beliefs_of(model, {name: images[name] for name in current.observed if name in images})
     else:
         beliefs = stored_beliefs(checkpoint, pairs, current.item, current.observed)
     mean = torch.cat([beliefs.posterior[b.name].mean for b in model.blocks], 1)[0].tolist()
     result = panel(checkpoint, beliefs, code=current.code or mean, revision=f"{current.model} {current.revision}", item=current.item,
-                   labels=labels, images=images, note=note, key=PANEL, on_draw=draw_here, drawn=st.session_state.pop("explore drawn", None))
+                   labels=labels, images=images, key=PANEL, on_draw=draw_here, drawn=st.session_state.pop("explore drawn", None))
     if result.open:
         open_point(result.open)
     if result.point:
@@ -249,17 +252,23 @@ def explore() -> None:
         st.session_state["explore"] = replace(view(), item=int(pairs.ids[0]), observed=checkpoint.model.names)
     if view().complaint:
         st.warning(view().complaint)
+    try:
+        images, labels = pair_of(data, pairs, view().item)
+    except DataError as error:
+        st.warning(f"The pair cannot be shown: {error}")
+        choose(item=int(pairs.ids[0]), observed=checkpoint.model.names)
+        images, labels = pair_of(data, pairs, view().item)
     with st.container(key="explore-page"):
         left, right = st.columns([1, 4.4], gap="medium")
     with left, st.container(key="explore-left"):
         model_choice(checkpoint)
-        pair_choice(pairs)
+        pair_choice(pairs, labels)
         subset_choice(checkpoint)
         if data is None and len(pairs.ids):
             st.caption(f"The images of this data set are not on this machine: {len(pairs.ids)} reference pairs with their stored codes stand in, "
                        "without input pictures.")
     with right:
-        panel_for(checkpoint, data, pairs)
+        panel_for(checkpoint, data, pairs, images, labels)
 
 
 #: The page is dense and as wide as the screen: its left column keeps one width, and small things are small.

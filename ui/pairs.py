@@ -16,7 +16,8 @@ from mmvae.data import Factor, PairedDataset
 
 from .models import Recent
 
-CHUNK = 250
+#: Test items that are looked through, and how many are read at a time: labels come with their pictures.
+MOST, CHUNK = 1500, 250
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Pairs:
 
 
 def pairs_of(opened: Checkpoint, data: PairedDataset | None) -> Pairs:
-    """The test items of a data set, or where it is not at hand the reference items that the checkpoint carries."""
+    """Test items of a data set, the same in every session, or where it is not at hand the reference items that the checkpoint carries."""
     if data is not None:
         return _indexed(data)
     reference = opened.statistics.get("reference", {"ids": [], "labels": {}})
@@ -70,6 +71,7 @@ def pairs_of(opened: Checkpoint, data: PairedDataset | None) -> Pairs:
 
 def _index(data: PairedDataset) -> Pairs:
     ids = data.split("test")
+    ids = ids[np.sort(np.random.default_rng(0).permutation(len(ids))[:MOST])]
     chunks = [data.items(chunk)[1] for chunk in ids.split(CHUNK)]
     return Pairs(ids.numpy(), {f.name: np.concatenate([chunk[f.name].numpy() for chunk in chunks]) for f in data.factors}, data.factors)
 

@@ -66,7 +66,7 @@ def beliefs_of(model: MultimodalVAE, observed: Mapping[str, Tensor]) -> Beliefs:
 
 
 def panel(checkpoint: Checkpoint, beliefs: Beliefs, *, code: Sequence[float], revision: str, item: int | None = None,
-          labels: Mapping[str, float] | None = None, images: Mapping[str, Tensor] | None = None, note: str = "", key: str = "panel",
+          labels: Mapping[str, float] | None = None, images: Mapping[str, Tensor] | None = None, key: str = "panel",
           on_draw: Callable[[], None], drawn: dict | None = None):
     """Shows the panel.
 
@@ -75,7 +75,6 @@ def panel(checkpoint: Checkpoint, beliefs: Beliefs, *, code: Sequence[float], re
         revision: The browser takes on `code` when this changes, and keeps what the person did otherwise.
         labels: The pair's factors.
         images: The pair's pictures [1, C, H, W], all modalities, where they are at hand.
-        note: A line shown with the pair, such as why its pictures are missing.
         on_draw: Called where the live path cannot be had, with a code to draw in the component's ``draw``.
         drawn: Pictures that a rerun drew where the live path cannot be had, from `draw`.
 
@@ -84,7 +83,7 @@ def panel(checkpoint: Checkpoint, beliefs: Beliefs, *, code: Sequence[float], re
     """
     data = describe(checkpoint, beliefs, images or {}) | {
         "files": live.FILES_PATH, "socket": live.PATH, "export": live.EXPORT_PATH, "code": [round(float(v), 6) for v in code], "revision": revision,
-        "item": item, "labels": {name: float(v) for name, v in (labels or {}).items()}, "note": note, "drawn": drawn}
+        "item": item, "labels": {name: float(v) for name, v in (labels or {}).items()}, "drawn": drawn}
     return _component(key=key, data=data, default={"point": None}, on_point_change=_nothing, on_draw_change=on_draw, on_open_change=_nothing)
 
 

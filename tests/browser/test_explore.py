@@ -11,7 +11,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,21 +26,37 @@ PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas
 SOCKET = "**/live/socket"
 
 
-@pytest.fixture
-def explore(page, app_url) -> Callable[..., object]:
-    """Opens the page for a model, or at an address's parameters, and waits for its pictures."""
-    def go(model: str = "tiny-faces", **parameters: str):
-        page.goto(f"{app_url}/explore?{urllib.parse.urlencode(parameters or {'model': model})}")
-        page.wait_for_selector(".panel[data-painted]", timeout=90_000)
-        rest(page)
-        return page
+@pytest.fixture(scope="module")
+def shared(browser, app_url):
+    """One page for all tests that need nothing fresh: opening it is what takes time."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    open_at(page, app_url, model="tiny-faces")
+    yield page
+    context.close()
+    assert thrown == []
 
-    return go
+
+@pytest.fixture
+def explore(shared):
+    """The shared page at rest, back at the posterior mean of its pair, nothing frozen."""
+    shared.get_by_role("button", name="posterior mean").click()
+    rest(shared)
+    return shared
+
+
+def open_at(page, app_url: str, **parameters: str) -> None:
+    page.set_default_timeout(120_000)
+    page.goto(f"{app_url}/explore?{urllib.parse.urlencode(parameters)}")
+    rest(page)
 
 
 def rest(page) -> None:
     """Waits until the pictures are those of the code, and the address bar holds it."""
-    page.wait_for_selector('.panel[data-rest="yes"]', timeout=90_000)
+    page.wait_for_selector('.panel[data-rest="yes"]', timeout=180_000)
 
 
 def pictures(page) -> list[str]:
@@ -75,7 +90,7 @@ def drag(page, row: int, to: float, steps: int = 6) -> None:
 
 
 def test_pictures_follow_a_drag_before_the_knob_is_let_go_and_nothing_else_moves(explore):
-    page = explore()
+    page = explore
     track(page, 3).click()
     rest(page)
     before, layout = pictures(page), boxes(page)
@@ -89,7 +104,7 @@ def test_pictures_follow_a_drag_before_the_knob_is_let_go_and_nothing_else_moves
 
 
 def test_a_private_dimension_changes_its_own_picture_alone(explore):
-    page = explore()
+    page = explore
     rows = page.locator(".panel .row").count()
     assert rows == 9
     for row, own in ((0, 0), (rows - 1, 1)):
@@ -102,7 +117,7 @@ def test_a_private_dimension_changes_its_own_picture_alone(explore):
 
 
 def test_every_dimension_answers_the_keyboard_and_has_a_name(explore):
-    page = explore()
+    page = explore
     names = page.locator(".panel [role=slider]").evaluate_all("nodes => nodes.map((node) => node.getAttribute('aria-label'))")
     assert len(set(names)) == 9 and names[0].startswith("z I 1, private · elevation")
     slider = track(page, 4)
@@ -127,7 +142,7 @@ def test_every_dimension_answers_the_keyboard_and_has_a_name(explore):
 
 
 def test_undo_and_redo_walk_through_what_was_done(explore):
-    page = explore()
+    page = explore
     start = point_of(page).z
     track(page, 2).focus()
     track(page, 2).press("End")
@@ -142,26 +157,27 @@ def test_undo_and_redo_walk_through_what_was_done(explore):
 
 
 def test_a_frozen_block_stays_when_the_rest_is_sampled(explore):
-    page = explore()
+    page = explore
     start = point_of(page).z
     page.locator(".panel .lock").nth(1).click()
     page.get_by_role("button", name="prior sample").click()
     rest(page)
+    page.locator(".panel .lock").nth(1).click()
     z = point_of(page).z
     assert z[2:7] == start[2:7]
     assert all(a != b for a, b in zip(z[:2] + z[7:], start[:2] + start[7:]))
 
 
 def test_a_link_opens_the_same_picture_in_another_browser(explore, browser):
-    page = explore()
+    page = explore
     drag(page, 3, 0.8)
     page.mouse.up()
     rest(page)
     shown, address = pictures(page), page.url
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     other = context.new_page()
+    other.set_default_timeout(120_000)
     other.goto(address)
-    other.wait_for_selector(".panel[data-painted]", timeout=90_000)
     rest(other)
     assert pictures(other) == shown
     assert point_of(other) == point_of(page)
@@ -169,25 +185,25 @@ def test_a_link_opens_the_same_picture_in_another_browser(explore, browser):
 
 
 def test_leaving_the_page_and_coming_back_keeps_the_code(explore):
-    page = explore()
+    page = explore
     drag(page, 3, 0.9)
     page.mouse.up()
     rest(page)
     shown = point_of(page).z
     page.get_by_role("link", name="Home").first.click()
-    page.wait_for_selector(".panel", state="detached", timeout=60_000)
+    page.wait_for_selector(".panel", state="detached", timeout=120_000)
     page.get_by_role("link", name="Explore").first.click()
-    page.wait_for_selector(".panel[data-painted]", timeout=60_000)
+    page.wait_for_selector(".panel[data-painted]", timeout=120_000)
     rest(page)
     assert point_of(page).z == pytest.approx(shown, abs=1e-5)
 
 
-def test_a_link_that_cannot_be_followed_says_why(explore):
-    page = explore(point="p1~broken")
+def test_a_link_that_cannot_be_followed_says_why(page, app_url):
+    open_at(page, app_url, model="tiny-faces", point="p1~broken")
     assert "not a point" in page.locator('[data-testid="stAlert"]').inner_text()
     true = point_of(page)
     foreign = Point(true.checkpoint, "00000000", true.z, true.item, true.observed)
-    page = explore(point=str(foreign))
+    open_at(page, app_url, point=str(foreign))
     text = page.locator('[data-testid="stAlert"]').inner_text()
     assert "other weights" in text and "00000000" in text
 
@@ -196,18 +212,16 @@ def test_the_panel_comes_back_after_the_server_restarted(page, home, data_root):
     port = free_port()
     server = start(home, data_root, port)
     try:
-        page.goto(f"http://127.0.0.1:{port}/explore?model=tiny-faces")
-        page.wait_for_selector('.panel[data-painted][data-live="live"]', timeout=90_000)
-        rest(page)
+        open_at(page, f"http://127.0.0.1:{port}", model="tiny-faces")
         drag(page, 3, 0.9)
         page.mouse.up()
         rest(page)
         z = point_of(page).z
         server.terminate()
         server.wait(20)
-        page.wait_for_selector('.panel:not([data-live="live"])', timeout=30_000)
+        page.wait_for_selector('.panel:not([data-live="live"])', timeout=120_000)
         server = start(home, data_root, port)
-        page.wait_for_selector('.panel[data-live="live"]', timeout=90_000)
+        page.wait_for_selector('.panel[data-live="live"]', timeout=180_000)
         before = pictures(page)
         drag(page, 4, 0.1)
         page.mouse.up()
@@ -242,14 +256,13 @@ def test_a_dropped_connection_is_taken_up_again(page, app_url):
         socket.connect_to_server()
 
     page.route_web_socket(SOCKET, relay)
-    page.goto(f"{app_url}/explore?model=tiny-faces")
-    page.wait_for_selector('.panel[data-painted][data-live="live"]', timeout=90_000)
+    open_at(page, app_url, model="tiny-faces")
     sockets[0].close(code=1011)
     for _ in range(100):
         if len(sockets) > 1:
             break
         page.wait_for_timeout(100)
-    page.wait_for_selector('.panel[data-live="live"]', timeout=30_000)
+    page.wait_for_selector('.panel[data-live="live"]', timeout=120_000)
     before = pictures(page)
     drag(page, 3, 0.9)
     page.mouse.up()
@@ -259,8 +272,9 @@ def test_a_dropped_connection_is_taken_up_again(page, app_url):
 
 def test_without_a_socket_pictures_come_by_reruns_and_the_panel_says_so(page, app_url):
     page.route_web_socket(SOCKET, lambda socket: socket.close(code=1011))
+    page.set_default_timeout(120_000)
     page.goto(f"{app_url}/explore?model=tiny-faces")
-    page.wait_for_selector('.panel[data-live="fallback"]', timeout=90_000)
+    page.wait_for_selector('.panel[data-live="fallback"]', timeout=180_000)
     assert "reruns" in page.locator(".panel .readout").inner_text()
     rest(page)
     before = pictures(page)
@@ -276,7 +290,7 @@ def download(app_url: str, **parameters: str) -> tuple[bytes, str]:
 
 
 def test_saved_files_carry_the_point_and_dropping_one_brings_it_back(explore, app_url):
-    page = explore()
+    page = explore
     drag(page, 3, 0.75)
     page.mouse.up()
     rest(page)
@@ -293,13 +307,13 @@ def test_saved_files_carry_the_point_and_dropping_one_brings_it_back(explore, ap
       transfer.items.add(new File([bytes], "pair.png", { type: "image/png" }));
       window.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
     }""", base64.b64encode(content).decode())
-    page.wait_for_function("point => decodeURIComponent(location.search).includes(point)", arg=str(saved), timeout=60_000)
+    page.wait_for_function("point => decodeURIComponent(location.search).includes(point)", arg=str(saved), timeout=120_000)
     assert pictures(page) == shown
     assert point_of(page).z == saved.z
 
 
 def test_the_traversal_is_saved_as_animation_strip_and_numbers(explore, app_url):
-    page = explore()
+    page = explore
     point = str(point_of(page))
     content, _ = download(app_url, kind="gif", point=point)
     animation = Image.open(io.BytesIO(content))
@@ -319,8 +333,9 @@ def test_a_file_that_cannot_be_made_is_refused_with_a_reason(app_url, wrong):
 
 
 def test_a_phone_shows_everything_without_sideways_scrolling(explore):
-    page = explore()
+    page = explore
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(800)
+    page.wait_for_selector(".panel.narrow")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     assert all(box["x"] + box["width"] <= 391 for box in boxes(page))
+    page.set_viewport_size({"width": 1440, "height": 900})

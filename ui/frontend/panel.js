@@ -322,7 +322,7 @@ class Panel {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
       if (this.state.held || this.state.playing) return;
-      if (this.live.waiting || this.reply || this.asked) return this.settle(); // the pictures are not those of the code yet
+      if (this.unpainted()) return this.settle();
       const text = this.point();
       history.replaceState(history.state, "", this.address());
       if (text !== this.reported) this.setStateValue("point", text);
@@ -330,6 +330,11 @@ class Panel {
       this.refreshFigures();
       this.root.dataset.rest = "yes";
     }, REST);
+  }
+
+  /** Whether the pictures of the code are still on their way. */
+  unpainted() {
+    return this.reply || this.asked || (["live", "connecting"].includes(this.state.live) && this.live.waiting);
   }
 
   point(code = this.state.code) {

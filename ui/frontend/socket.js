@@ -75,7 +75,7 @@ export class Live {
 
   /** Whether a drag's newest code was not answered yet. */
   get waiting() {
-    return Boolean(this.hello && (this.newest || this.sent.size));
+    return Boolean(!this.hello || this.newest || this.sent.size);
   }
 
   /** Asks for the pictures of a code (Float32Array); of codes asked for faster than answered, the newest. */
