@@ -9,7 +9,17 @@ millisecond a picture on one core. A folder ``checkpoints/readers/<data set>`` h
 
 from __future__ import annotations
 
-__all__ = ["ReaderNetwork", "Reading", "Readers", "ReaderSettings", "measure", "readers_for", "save_readers", "train_readers"]
+__all__ = [
+    "ReaderNetwork",
+    "Reading",
+    "Readers",
+    "ReaderSettings",
+    "measure",
+    "open_readers",
+    "readers_for",
+    "save_readers",
+    "train_readers",
+]
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -186,8 +196,15 @@ def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
     if Path(dataset).name != dataset:  # a person's own data, by its path
         return None
     folder = (home or Path(__file__).resolve().parents[1]) / "checkpoints" / "readers" / dataset
-    if not (folder / CONFIG).is_file():
-        return None
+    return open_readers(folder) if (folder / CONFIG).is_file() else None
+
+
+def open_readers(folder: Path) -> Readers:
+    """The readers in a folder.
+
+    Raises:
+        CheckpointError: Where its files are missing or malformed.
+    """
     config = read_json(folder / CONFIG)
     if config.get("schema") != SCHEMA:
         raise CheckpointError(f"{folder / CONFIG}: schema version {config.get('schema')!r}, this program reads {SCHEMA}")
@@ -202,7 +219,7 @@ def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
                 {name.removeprefix(prefix): t.float() for name, t in tensors.items() if name.startswith(prefix)}
             )
             networks |= dict.fromkeys(row["modalities"], network.eval())
-        return Readers(dataset, networks, config["accuracy"])
+        return Readers(config["dataset"], networks, config["accuracy"])
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
         message = (str(error).splitlines() or [""])[0]
         raise CheckpointError(f"{folder}: not readers this program can use ({type(error).__name__}: {message})") from None
@@ -283,7 +300,7 @@ def save_readers(folder: Path, data: PairedDataset, networks: Mapping[tuple[str,
         "accuracy": {},
     }
     write_json(folder / CONFIG, config)
-    readers = readers_for(folder.name, folder.parents[2])
+    readers = open_readers(folder)
     config["accuracy"] = measure(readers, data)
     write_json(folder / CONFIG, config)
     return Readers(readers.dataset, readers.networks, config["accuracy"])

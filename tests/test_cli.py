@@ -19,7 +19,9 @@ from mmvae.cli import Progress, main
 from mmvae.data import DATASETS
 from mmvae.modalities import Modality
 from mmvae.pictures import read_point
+from mmvae.readers import open_readers
 from mmvae.variants import VARIANTS, variant_from_json
+from tests.tiny import TinyPairs
 
 HOME = Path(__file__).parents[1]
 
@@ -273,6 +275,12 @@ def test_shipping_halves_the_weights_and_leaves_the_state_behind(run, tmp_path):
     assert main(["ship", str(run), "--out", str(tmp_path / "shipped")]) == 0
     assert {file.name for file in (tmp_path / "shipped").iterdir()} == {"config.json", "weights.safetensors", "statistics.json"}
     assert (tmp_path / "shipped" / "weights.safetensors").stat().st_size < 0.6 * (run / "weights.safetensors").stat().st_size
+
+
+def test_readers_are_trained_into_any_folder_and_their_accuracy_is_printed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mmvae.cli.dataset", lambda name, root: TinyPairs())
+    assert main(["readers", "--dataset", "digits", "--steps", "1", "--out", str(tmp_path / "mine"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == open_readers(tmp_path / "mine").accuracy
 
 
 def test_evaluation_prints_the_card_as_json(run, capsys):
