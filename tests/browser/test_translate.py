@@ -1,0 +1,162 @@
+"""Translate in a real browser: pick, draw, upload, swap; refusals; and the same picture by link and by command."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmvae import DATASETS, VARIANTS
+from mmvae.checkpoints import config_of, save
+from mmvae.cli import main
+from mmvae.model import MultimodalVAE
+
+PATIENCE = 240_000  # milliseconds; only ever waited for on a machine that is busy with other things
+DIGITS = "translate?models=digits-dmvae&samples=3"
+
+
+@pytest.fixture(scope="module")
+def models_home(tmp_path_factory):
+    """Three untrained models of the digits: what they draw is noise, but always the same noise."""
+    home, row = tmp_path_factory.mktemp("home"), DATASETS["digits"]
+    modalities = [replace(m, network=f"small{m.shape[1]}") for m in row.modalities]
+    for name in ("dmvae", "mmpoe-v2", "vanilla"):
+        torch.manual_seed(0)
+        model = MultimodalVAE.for_dataset(VARIANTS[name], row, modalities=modalities)
+        with torch.no_grad():
+            for decoder in model.decoders.values():
+                list(decoder.parameters())[-1].uniform_(-1, 1)
+        save(home / "checkpoints" / f"digits-{name}", model, config_of(model, {}), {"items": 0, "blocks": {}})
+    return home
+
+
+@pytest.fixture(scope="module")
+def url(serve, models_home):
+    return serve(models_home)
+
+
+@pytest.fixture
+def opened(page, url):
+    """Opens the page with an address's parameters and waits for its pictures."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
+    page.set_default_timeout(PATIENCE)
+
+    def go(address: str):
+        page.goto(f"{url}/{address}", timeout=PATIENCE)
+        page.wait_for_selector(".cells table")
+        return page
+
+    return go
+
+
+def rows_of(page):
+    return page.locator(".cells tbody.group")
+
+
+def test_a_picked_image_is_translated_and_a_sample_opens_in_explore(opened):
+    from playwright.sync_api import expect
+
+    page = opened(DIGITS)
+    expect(rows_of(page)).to_have_count(4)
+    fresh = page.locator('.gallery button[aria-pressed="false"]').first
+    item = fresh.get_attribute("data-id")
+    fresh.click()
+    expect(rows_of(page)).to_have_count(5)
+    assert item in page.url.split("items=")[1].split("&")[0].replace("%2C", ",").split(",")
+    page.locator(".st-key-translate-digits-mnist-clear button").click()
+    expect(page.get_by_text("Pick, upload or draw at least one image")).to_be_visible()
+    page.locator(".st-key-translate-digits-mnist-random button").click()
+    expect(rows_of(page)).to_have_count(6)
+    point = page.locator(".cells a[data-point]").nth(4)
+    text = point.get_attribute("data-point")
+    point.click()
+    page.wait_for_url("**/explore?*")
+    assert text.split("~")[-1] in page.url and "digits-dmvae" in page.url
+
+
+def test_a_digit_is_drawn_and_the_link_brings_it_back(opened):
+    from playwright.sync_api import expect
+
+    page = opened(f"{DIGITS}&items=none&strokes=8020")
+    page.get_by_role("tab", name="Draw").click()
+    page.locator('.sheet button[data-does="clear"]').click()
+    expect(page.get_by_text("Pick, upload or draw at least one image")).to_be_visible()
+    box = page.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + 60, steps=4)
+    page.mouse.move(box["x"] + 90, box["y"] + 180, steps=4)
+    page.mouse.up()
+    expect(rows_of(page)).to_have_count(1)
+    expect(page.locator(".preview")).to_contain_text("centred, 20 pixels in 28")
+    pictures = [image.get_attribute("src") for image in page.locator(".cells img").all()]
+    assert len(pictures) == 1 + 2 + 3 and len(set(pictures)) == 6
+    again = opened(page.url.split("/")[-1])
+    assert [image.get_attribute("src") for image in again.locator(".cells img").all()] == pictures
+
+
+def test_every_kind_of_file_works_or_gets_one_clear_line(opened, tmp_path):
+    from playwright.sync_api import expect
+
+    digit = np.full((60, 50), 235, np.uint8)
+    digit[10:50, 20:28] = 30
+    (tmp_path / "corrupt.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")
+    frames = [Image.fromarray(frame) for frame in (digit, 255 - digit)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    Image.fromarray(digit.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    palette = Image.fromarray(digit).quantize(4)
+    palette.save(tmp_path / "palette.png", transparency=palette.getpixel((0, 0)))
+
+    page = opened(f"{DIGITS}&items=none&strokes=8020.80e0")
+    page.get_by_role("tab", name="Upload").click()
+    page.locator('input[type="file"]').set_input_files(sorted(tmp_path.iterdir()))
+    expect(rows_of(page)).to_have_count(4)  # three files and the drawing
+    alerts = page.locator('[data-testid="stAlert"]')
+    expect(alerts).to_have_count(2)
+    expect(alerts.nth(0)).to_contain_text("corrupt.png: not a picture this program can read")
+    expect(alerts.nth(1)).to_contain_text("huge.png: 10000×10000 pixels are 100 megapixels")
+    for name, note in (("deep.png", "16 bit"), ("moving.gif", "first frame"), ("palette.png", "transparent: laid on white")):
+        expect(page.locator(".preview", has_text=name)).to_contain_text(note)
+    assert page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_a_variant_that_cannot_says_so_and_the_others_go_on(opened):
+    from playwright.sync_api import expect
+
+    page = opened("translate?models=digits-vanilla,digits-dmvae,digits-mmpoe-v2&samples=3")
+    expect(page.locator('[data-testid="stAlert"]')).to_contain_text("Vanilla VAE has no posterior given mnist alone")
+    expect(rows_of(page)).to_have_count(4)
+    expect(page.locator(".cells tr a[data-point]")).to_have_count(4 * 2 * 3)
+
+
+def test_swap_shows_every_content_in_every_style_for_both_modalities(opened):
+    from playwright.sync_api import expect
+
+    page = opened("translate?models=digits-dmvae&view=swap")
+    expect(page.locator(".matrices table")).to_have_count(2)
+    expect(page.locator(".matrices a[data-point]")).to_have_count(2 * 4 * 5)
+    points = [link.get_attribute("data-point") for link in page.locator(".matrices table").first.locator("a").all()]
+    assert len(set(points)) == 20
+
+
+def test_the_command_draws_the_picture_that_the_page_saves(opened, models_home, data_root, tmp_path, monkeypatch):
+    page = opened("translate?models=digits-dmvae,digits-mmpoe-v2&samples=3&seed=7&strokes=4040c040.c04060f0")
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    picture = Image.open(io.BytesIO(saved.value.path().read_bytes()))
+    command = shlex.split(picture.info["mmvae:command"])
+    assert command[:3] == ["python", "-m", "mmvae"] and "view" not in picture.info["mmvae:link"]
+    monkeypatch.setenv("MMVAE_HOME", str(models_home))
+    monkeypatch.setenv("MMVAE_DATA", str(data_root))
+    monkeypatch.chdir(tmp_path)
+    assert main(command[3:]) == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "translation.png")), np.asarray(picture))
