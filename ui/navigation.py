@@ -11,6 +11,7 @@ PAGES = (
     ("home", "Home"),
     ("explore", "Explore"),
     ("translate", "Translate"),
+    ("map", "Map"),
     ("train", "Train"),
 )
 

@@ -1,0 +1,306 @@
+"""Map: the codes of many pairs laid out in two dimensions, to look at, select from and walk over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import streamlit as st
+import torch
+
+from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
+from mmvae.data import SPLITS, PairedDataset
+from mmvae.embedding import TSNE, UMAP, Params, params_from_json, params_to_json
+from mmvae.inputs import InputError, prepare, read_picture
+from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, layouts_for, source_blocks
+from mmvae.model import MultimodalVAE
+from ui import datasets, models, navigation
+from ui.map_panel import about, job_for, map_panel, warm
+
+SHOWN, FOLLOWED, ADDRESS = "map shown", "map followed", "map"
+METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+FIRST = 2000  # items of a map that nobody has chosen yet
+PICTURES = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One map: which model's codes, and how they are laid out.
+
+    Arguments:
+        params: None where codes are shown as they are.
+    """
+
+    model: str
+    choice: Choice
+    params: Params | None
+
+    def as_json(self) -> dict:
+        return {"model": self.model, **asdict(self.choice), "layout": params_to_json(self.params) if self.params else ""}
+
+    @classmethod
+    def from_json(cls, row: dict) -> Wish:
+        """The wish of an address; a ValueError, KeyError or TypeError where it is none."""
+        row = dict(row)
+        model, layout = str(row.pop("model")), row.pop("layout")
+        choice = Choice(**{**row, "blocks": tuple(map(str, row["blocks"]))})
+        return cls(model, choice, params_from_json(layout) if layout else None)
+
+
+# ---- what is asked for
+
+def label_of(name: str) -> str:
+    try:
+        return models.title_of(read_json(models.path_of(name) / CONFIG))
+    except CheckpointError:
+        return name
+
+
+def source_of(name: str) -> str | None:
+    try:
+        config = read_json(models.path_of(name) / CONFIG)
+    except CheckpointError:
+        return None
+    return config.get("source") or config["dataset"]
+
+
+def adopt(wishes: Sequence[Wish]) -> None:
+    """Sets the widgets to what an address asks for."""
+    state = st.session_state
+    state["map second"] = len(wishes) > 1
+    for which, wish in zip(("a", "b"), wishes):
+        choice = wish.choice
+        state[f"map {which} model"] = wish.model
+        state[f"map {which} source {wish.model}"] = choice.source
+        state[f"map {which} blocks {wish.model} {choice.source}"] = list(choice.blocks)
+        state[f"map {which} sampled"] = choice.sampled
+        state[f"map {which} method"] = wish.params.method if wish.params else "plain"
+        for name, value in (asdict(wish.params) if wish.params else {}).items():
+            if value is not None:
+                state[f"map {which} {wish.params.method} {name}"] = value
+    state["map split"], state["map count"] = wishes[0].choice.split, wishes[0].choice.count
+
+
+def asked_by_address() -> list[Wish]:
+    """The maps that the address asks for; none where it makes no sense."""
+    text, model = st.query_params.get(ADDRESS), st.query_params.get("model")
+    try:
+        if text:
+            found = [Wish.from_json(row) for row in json.loads(text)][:2]
+            return found if found and all(wish.model in models.names() for wish in found) else []
+        if model in models.names():
+            return [first_wish(model)]
+    except (ValueError, KeyError, TypeError, AttributeError, CheckpointError):
+        pass
+    return []
+
+
+def first_wish(name: str) -> Wish:
+    """The map that a model is shown with at first: what both images share, by UMAP."""
+    model = models.checkpoint(name).model
+    shared = tuple(b.name for b in model.blocks if b.owner is None)
+    return Wish(name, Choice(shared, count=FIRST), UMAP())
+
+
+def code_choice(which: str, names: Sequence[str]) -> tuple[Checkpoint, str, tuple[str, ...], bool]:
+    """Model, source, blocks, and whether samples instead of means."""
+    name = st.selectbox("Model", names, key=f"map {which} model", format_func=label_of, persist_state="session")
+    opened = models.checkpoint(name)
+    model = opened.model
+    sources = [source for source in (PAIR, EACH, *model.names) if source_blocks(model, source)]
+    titles = {PAIR: "the pair", EACH: "each image", **{m: f"{m} alone" for m in model.names}}
+    source = st.selectbox("Codes given", sources, key=f"map {which} source {name}", format_func=titles.get, persist_state="session",
+                          help="Each image: two points a pair, one from each image alone; their distance is the modality gap.")
+    blocks = source_blocks(model, source)
+    shared = [b.name for b in model.blocks if b.owner is None]
+    chosen = blocks
+    if len(blocks) > 1:
+        key = f"map {which} blocks {name} {source}"
+        st.session_state.setdefault(key, shared)
+        chosen = st.pills("Blocks", blocks, selection_mode="multi", key=key,
+                          format_func=lambda block: f"{block.removeprefix('z_')} {model.block(block).dim}", persist_state="session")
+    st.session_state.setdefault(f"map {which} sampled", False)
+    sampled = st.segmented_control("Posterior", [False, True], key=f"map {which} sampled", persist_state="session", required=True,
+                                   format_func=lambda sampled: "samples" if sampled else "means", width="stretch")
+    return opened, source, tuple(b for b in blocks if b in chosen), bool(sampled)
+
+
+def layout_choice(which: str, model: MultimodalVAE, blocks: Sequence[str]) -> Params | None:
+    """The method with its parameters."""
+    possible = layouts_for(model, blocks)
+    key = f"map {which} method"
+    if st.session_state.get(key) not in possible:
+        st.session_state[key] = "plain" if possible[0] == "plain" else "umap"
+    method = st.segmented_control("Method", possible, key=key, format_func=METHODS.get, required=True, persist_state="session", width="stretch")
+    prefix = f"map {which} {method}"
+    if method == "tsne":
+        return TSNE(slider("Perplexity", 5.0, 100.0, 1.0, f"{prefix} perplexity", TSNE.perplexity), slider("Iterations", 250, 2000, 50, f"{prefix} iterations", TSNE.iterations))
+    if method == "umap":
+        return UMAP(slider("Neighbours", 5, 100, 1, f"{prefix} neighbours", UMAP.neighbours), slider("Least distance", 0.0, 1.0, 0.05, f"{prefix} min_dist", UMAP.min_dist))
+    return params_from_json('{"method": "pca"}') if method == "pca" else None
+
+
+def slider(label: str, low: float, high: float, step: float, key: str, default: float) -> float:
+    """A slider that keeps its value when the page is left, and takes one that an address brought."""
+    st.session_state[key] = min(max(st.session_state.get(key, default), low), high)
+    return st.slider(label, low, high, step=step, key=key, persist_state="session")
+
+
+def items_choice(data: PairedDataset) -> tuple[str, int]:
+    """Split and number of items."""
+    with st.container(horizontal=True, gap="small"):
+        st.session_state.setdefault("map split", SPLITS[2])
+        split = st.selectbox("Split", SPLITS, key="map split", persist_state="session")
+        most = len(data.split(split))
+        counts = [count for count in COUNTS if count < most] + [most]
+        if st.session_state.get("map count", FIRST) not in counts:
+            st.session_state["map count"] = min(counts, key=lambda count: abs(count - st.session_state.get("map count", FIRST)))
+        count = st.selectbox("Items", counts, key="map count", persist_state="session", format_func=lambda count: f"all {count:,}" if count == most else f"{count:,}")
+    return split, count
+
+
+def choices() -> list[Wish] | None:
+    """The left column: what would be drawn; None where a choice is still missing."""
+    names = models.names()
+    for which in ("a", "b"):
+        if st.session_state.get(f"map {which} model") not in names:
+            st.session_state.pop(f"map {which} model", None)
+    opened, source, blocks, sampled = code_choice("a", names)
+    data = models.data_for(opened)
+    if data is None:
+        return None
+    if not blocks:
+        st.caption("Choose at least one block.")
+        return None
+    split, count = items_choice(data)
+    params = layout_choice("a", opened.model, blocks)
+    wishes = [Wish(opened.path.name, Choice(blocks, source, sampled, split, count), params)]
+    if st.toggle("A second map beside it", key="map second", persist_state="session", help="Two blocks, two methods or two models: one lasso selects in both."):
+        here = source_of(opened.path.name)
+        beside, source, blocks, sampled = code_choice("b", [name for name in names if source_of(name) == here])
+        if not blocks:
+            st.caption("Choose at least one block.")
+            return None
+        wishes.append(Wish(beside.path.name, Choice(blocks, source, sampled, split, count), layout_choice("b", beside.model, blocks)))
+    return wishes
+
+
+def title_of(wish: Wish) -> str:
+    method = wish.params.title if wish.params else "Codes"
+    choice = wish.choice
+    given = {PAIR: "given the pair", EACH: "given each image alone"}.get(choice.source, f"given {choice.source} alone")
+    what = "samples" if choice.sampled else "means"
+    return f"{method} of {' + '.join(choice.blocks)}, {what} {given}"
+
+
+# ---- a picture of one's own
+
+def uploads(opened: Checkpoint, job: Job) -> list[dict]:
+    """Pictures to place into the map, where the model puts their codes."""
+    model, choice = opened.model, job.choice
+    able = [name for name in model.names if set(choice.blocks) <= set(source_blocks(model, name))]
+    with st.popover("Place a picture", icon=":material/add_photo_alternate:", width="stretch"):
+        if not able:
+            st.caption("No single image tells of the blocks of this map.")
+            return []
+        name = st.segmented_control("As an image of", able, default=able[0], required=True, key=f"map place {opened.path.name} {'+'.join(able)}") if len(able) > 1 else able[0]
+        files = st.file_uploader("Pictures", type=PICTURES, accept_multiple_files=True, key="map files", label_visibility="collapsed")
+        if files and job.embedding is None:
+            st.caption("They are placed once the map is finished.")
+    if not files or job.embedding is None:
+        return []
+    modality = next(m for m in model.modalities if m.name == name)
+    placed = []
+    for file in files[:12]:
+        try:
+            image = prepare(read_picture(file)[0], modality).image
+        except InputError as error:
+            st.error(f"{file.name}: {error}", icon=":material/error:")
+            continue
+        with torch.inference_mode():
+            code = torch.cat([belief.mean for belief in model.posterior({name: image[None]}).values()], 1)[0].numpy()
+        x, y = job.embedding.place(code[None, job.codes.columns])[0].tolist()
+        placed.append({"map": job.key, "x": x, "y": y, "title": file.name[:40]})
+    return placed
+
+
+# ---- the page
+
+@st.fragment
+def page() -> None:
+    if not models.names():
+        st.info("No model is here yet. Train one, or open a checkpoint on the first page.", icon=":material/info:")
+        return
+    state = st.session_state
+    wished = (st.query_params.get(ADDRESS), st.query_params.get("model"))
+    if SHOWN not in state or any(wished) and wished != state.get(FOLLOWED):
+        wishes = asked_by_address()
+        if wishes:
+            adopt(wishes)
+        state[SHOWN] = wishes or state.get(SHOWN, [])
+    with st.container(key="map-page"):
+        left, right = st.columns([1, 4.4], gap="medium")
+    again = False
+    try:
+        with left, st.container(key="map-left"):
+            wishes = choices()
+            if wishes and not state[SHOWN]:
+                state[SHOWN] = wishes
+            stale = wishes is not None and wishes != state[SHOWN]
+            if st.button("Draw the map", type="primary" if stale else "secondary", width="stretch", disabled=not wishes, icon=":material/scatter_plot:"):
+                state[SHOWN], again = wishes, True
+            below = st.container()
+        with right:
+            if wishes is None and not state[SHOWN]:
+                nothing_here()
+                return
+            draw(state[SHOWN], again, below)
+    except (CheckpointError, ValueError) as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def nothing_here() -> None:
+    name = st.session_state.get("map a model") or models.names()[0]
+    opened = models.checkpoint(name)
+    if models.data_for(opened) is None:
+        st.info("A map needs the images of the model's data set, and they are not on this machine.", icon=":material/info:")
+        datasets.offer(opened.model.dataset)
+
+
+def draw(wishes: Sequence[Wish], again: bool, below) -> None:
+    warm()
+    jobs: list[tuple[Checkpoint, Job]] = []
+    for wish in wishes:
+        opened = models.checkpoint(wish.model)
+        data = models.data_for(opened)
+        if data is None:
+            nothing_here()
+            return
+        jobs.append((opened, job_for(opened, data, wish.choice, wish.params, again)))
+    with below:
+        placed = uploads(*jobs[0])
+    result = map_panel([about(job, opened, title_of(wish)) for wish, (opened, job) in zip(wishes, jobs)], placed=placed, key="map panel")
+    address = json.dumps([wish.as_json() for wish in wishes], separators=(",", ":"))
+    st.query_params.from_dict({ADDRESS: address})
+    st.session_state[FOLLOWED] = (address, None)
+    if result.open:
+        st.switch_page(navigation.file_of("explore"), query_params={"point": result.open})
+
+
+#: As dense as Explore: the left column keeps one width, and small things are small.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding: 4.2rem 1.6rem 1.5rem}
+.st-key-map-left {font-size: .86rem; gap: .6rem}
+.st-key-map-left label p, .st-key-map-left button p {font-size: .82rem}
+.st-key-map-left button {min-height: 1.95rem}
+.st-key-map-left [data-testid="stButtonGroup"] button {padding: 0 .5rem}
+.st-key-map-left [data-testid="stSlider"] {padding: 0 .4rem}
+@media (min-width: 641px) {
+  .st-key-map-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child {flex: 0 0 236px; width: 236px; min-width: 0}
+  .st-key-map-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:last-child {flex: 1 1 0; min-width: 0}
+}
+</style>"""
+
+st.html(STYLE)
+page()

@@ -1,0 +1,73 @@
+// What points are coloured by: columns of values, their colours, and what a legend says of them.
+
+const GREY = [104, 114, 128];
+const LIT = [255, 214, 102];
+const VISIBLE = 215; // opacity of a point, of 255
+const DIM = 26; // of one that is not in focus
+const PAIR = ["#58a6ff", "#f4736e"]; // the modalities' hues
+const KEPT = ["#f0883e", "#56d4c4"];
+
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+/** The columns that points of these maps may be coloured by. */
+export function columnsOf(info) {
+  const columns = info.factors.map((factor) => ({ ...factor, id: factor.name, title: factor.name, source: "label" }));
+  if (info.given.length > 1) columns.push({ id: "modality", title: "modality", kind: "few", values: info.given.map((names) => names.join(" + ")), source: "giver" });
+  columns.push({ id: "kl", title: "KL, nats", kind: "from", unit: "", source: "kl", clipped: true });
+  columns.push({ id: "error", title: "reconstruction error", kind: "from", unit: "", source: "later", clipped: true });
+  if (info.readable) columns.push({ id: "verdict", title: "what readers see", kind: "few", values: ["shared factor lost", "all kept"], source: "later" });
+  return columns;
+}
+
+/** A column with its values and the range its colours span. */
+export function filled(column, values, colours) {
+  const range = column.clipped ? percentiles(values) : [column.low, column.high];
+  const palette = column.id === "modality" ? PAIR : column.id === "verdict" ? KEPT : colours[column.kind] ?? [];
+  const counts = column.kind === "few" ? column.values.map((_, c) => values.reduce((sum, v) => sum + (v === c), 0)) : [];
+  return { ...column, data: values, low: range[0], high: range[1], palette: palette.map(rgb), hex: palette, counts };
+}
+
+function percentiles(values) {
+  const sorted = Float32Array.from(values).sort();
+  const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  return [at(0.01), at(0.99)];
+}
+
+/** The colour of one value. */
+export function shade(column, value) {
+  if (column.kind === "few") return column.palette[value % column.palette.length];
+  if (column.kind === "many") return GREY;
+  const t = Math.min(1, Math.max(0, (value - column.low) / (column.high - column.low || 1))) * (column.palette.length - 1);
+  const i = Math.min(column.palette.length - 2, Math.floor(t));
+  return column.palette[i].map((c, k) => c + (t - i) * (column.palette[i + 1][k] - c));
+}
+
+/**
+ * The colours of all points, Uint8Array of red, green, blue, opacity.
+ *
+ * hidden: classes that are switched off; lit: a class in focus or null; picked(i): whether a point is selected, or null.
+ */
+export function paintAll(column, { hidden, lit, picked }) {
+  const n = column.data.length;
+  const out = new Uint8Array(4 * n);
+  const visible = n > 20000 ? VISIBLE - 50 : VISIBLE;
+  for (let i = 0; i < n; i++) {
+    const value = column.data[i];
+    if (column.kind === "few" && hidden.has(value)) continue;
+    const inFocus = (lit === null || value === lit) && (!picked || picked(i));
+    const colour = column.kind === "many" && lit !== null && value === lit ? LIT : shade(column, value);
+    out[4 * i] = colour[0];
+    out[4 * i + 1] = colour[1];
+    out[4 * i + 2] = colour[2];
+    out[4 * i + 3] = inFocus ? visible : column.kind === "many" && !picked ? 120 : DIM;
+  }
+  return out;
+}
+
+/** A value of a column as a person reads it. */
+export function say(column, value) {
+  if (column.values?.length) return String(column.values[value]);
+  if (column.unit === "°") return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(0)}°`;
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 2 : 4;
+  return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}${column.unit ? ` ${column.unit}` : ""}`;
+}

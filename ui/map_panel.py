@@ -1,0 +1,369 @@
+"""The panel of the Map page: the component, and the routes through which it watches maps in the making.
+
+The browser is told of a map by its key, and fetches the rest: points once they are encoded, frames while they are laid
+out, pictures of what is hovered, columns that take a while to compute. No script of the page runs for any of it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["about", "job_for", "map_panel", "routes", "warm"]
+
+import asyncio
+import io
+import json
+import struct
+import tempfile
+import threading
+import time
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+import torch
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mmvae import embedding
+from mmvae.checkpoints import Checkpoint, digest
+from mmvae.data import Factor, PairedDataset, data_root
+from mmvae.embedding_export import write_csv, write_html, write_projector
+from mmvae.maps import Choice, Codes, Job, figures_of, gap_of
+from mmvae.readers import Readers
+
+from . import live, models, palette
+from .translating import readers_of
+
+PATH = "/maps/{key}"
+#: Maps that the server remembers; pictures that one request may ask for; how long a request for a frame waits for news.
+MAPS, PICTURES, WAIT_SECONDS, PAUSE_SECONDS = 12, 64, 2.0, 0.05
+#: Values a factor may have for its colours to be a legend; beyond, points are grey and the hovered one's are lit.
+FEW = 10
+THUMBNAILS = 4000  # in an exported projector
+
+_component = st.components.v2.component(
+    "mmvae_map",
+    css=(live.FRONTEND / "map.css").read_text(encoding="utf-8"),
+    js="""export default async function (component) {
+        const { render } = await import(location.origin + component.data.files + "/map.js");
+        return render(component);
+    }""",
+)
+
+
+class Jobs:
+    """The maps of this server by their keys, shared by all sessions; two are computed at a time.
+
+    Arguments:
+        limit: How many are remembered; of older ones, those still running are cancelled.
+    """
+
+    def __init__(self, limit: int = MAPS) -> None:
+        self.limit = limit
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._lock = threading.Lock()
+        self._workers = ThreadPoolExecutor(2, thread_name_prefix="map", initializer=torch.set_num_threads, initargs=(1,))
+
+    def __getitem__(self, key: str) -> Job:
+        with self._lock:
+            self._jobs.move_to_end(key)
+            return self._jobs[key]
+
+    def begin(self, job: Job, again: bool = False) -> Job:
+        """The map of the job's key: one that is there already, or this one, begun now.
+
+        Arguments:
+            again: Begin anew where it was cancelled or failed.
+        """
+        with self._lock:
+            known = self._jobs.get(job.key)
+            if known is not None and not (again and known.state in ("cancelled", "failed")):
+                self._jobs.move_to_end(job.key)
+                return known
+            self._jobs[job.key] = job
+            self._jobs.move_to_end(job.key)
+            while len(self._jobs) > self.limit:
+                self._jobs.popitem(last=False)[1].cancel()
+        self._workers.submit(job.run)
+        return job
+
+
+_jobs = Jobs()
+_readers_by_key: dict[str, Readers | None] = {}
+_judging: dict[str, float] = {}
+
+
+def job_for(opened: Checkpoint, data: PairedDataset, choice: Choice, params: embedding.Params | None, again: bool = False) -> Job:
+    """The job of this map, begun where it was not yet.
+
+    Arguments:
+        again: Begin anew where it was cancelled or failed.
+    """
+    weights = _digests((opened.path, models.version_of(opened.path)))
+    return _jobs.begin(Job(opened.model, data, weights, choice, params, data_root() / "maps"), again)
+
+
+def warm() -> None:
+    """Compiles what t-SNE and UMAP need in a thread of its own, once a server."""
+    with _warming:
+        if not _warmed:
+            _warmed.append(True)
+            threading.Thread(target=embedding.warm_up, name="warm up maps", daemon=True).start()
+
+
+_warming, _warmed = threading.Lock(), []
+_digests: models.Recent = models.Recent(32, lambda key: digest(key[0]))
+
+
+def about(job: Job, checkpoint: Checkpoint, title: str) -> dict:
+    """What the browser needs to know of a map before it fetches anything, as JSON values."""
+    model = checkpoint.model
+    letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities}
+    return {
+        "key": job.key, "url": f"/maps/{job.key}", "title": title, "checkpoint": checkpoint.path.name, "digest": job.weights,
+        "modalities": [{"name": m.name, "title": m.title, "shape": list(m.shape)} for m in model.modalities],
+        "given": [list(given) for given in job.choice.given(model.names)], "factors": [_factor(f) for f in job.data.factors],
+        "axes": [f"z{letters[b.owner] if b.owner else 'S'}{d + 1}" for b in model.blocks if b.name in job.choice.blocks for d in range(b.dim)]
+        if job.params is None else [],
+        "readable": model.dataset is not None and readers_of(model.dataset) is not None,
+    }
+
+
+def _factor(factor: Factor) -> dict:
+    ordered = factor.kind == "ordered"
+    values = [float(v) for v in factor.values] if ordered else list(range(len(factor.values)))
+    kind = "few" if not ordered and len(values) <= FEW else "many" if not ordered else "around" if min(values) < 0 < max(values) else "from"
+    return {"name": factor.name, "kind": kind, "low": min(values), "high": max(values), "unit": factor.unit,
+            "values": [factor.format(v) for v in values] if not ordered else []}
+
+
+def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), key: str):
+    """Shows one map, or two beside one another that share their selection.
+
+    Arguments:
+        maps: See `about`.
+        placed: Further points: ``{"map", "x", "y", "title", "code", "picture"}`` each.
+
+    Returns:
+        The component's result: ``.open`` (the text of a point that was clicked) and ``.done`` (the keys of finished maps).
+    """
+    # vik and viridis without their darkest ends, which the dark ground of the map would swallow
+    scales = {"few": list(palette.DIGITS), "around": list(palette.DIVERGING[2:8]), "from": list(palette.SEQUENTIAL[2:])}
+    data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "colours": scales}
+    return _component(key=key, data=data, default={"done": []}, on_open_change=_nothing, on_done_change=_nothing)
+
+
+def _nothing() -> None:
+    """Streamlit reports a component's values only where a callback is named."""
+
+
+# ---- routes
+
+def packed(header: Mapping, arrays: Mapping[str, np.ndarray] | None = None) -> bytes:
+    """A JSON header and arrays in one body: its length (uint32), the header, then the arrays, each at a multiple of 8 bytes.
+
+    The header gets ``"arrays"``: ``[[name, type, length], …]`` in order.
+    """
+    arrays = {name: np.ascontiguousarray(a) for name, a in (arrays or {}).items()}
+    text = json.dumps({**header, "arrays": [[name, a.dtype.name, a.size] for name, a in arrays.items()]}).encode()
+    parts = [struct.pack("<I", len(text)), text]
+    at = 4 + len(text)
+    for array in arrays.values():
+        parts += [b"\0" * (-at % 8), array.tobytes()]
+        at += -at % 8 + array.nbytes
+    return b"".join(parts)
+
+
+def _binary(content: bytes) -> Response:
+    return Response(content, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _frame(request: Request, job: Job) -> Response:
+    """The newest frame after the version the browser has; waits a while where there is none."""
+    after, until, seen = _whole(request, "after", -1), time.monotonic() + WAIT_SECONDS, (job.state, job.progress)
+    known = request.query_params.get("state", "")
+    while job.version <= after and job.state == known and not job.ended and (job.state, job.progress) == seen and time.monotonic() < until:
+        await asyncio.sleep(PAUSE_SECONDS)
+    version, positions = job.version, job.positions
+    header = {"state": job.state, "progress": round(job.progress, 4), "version": version, "complaint": job.complaint, "ready": job.codes is not None}
+    return _binary(packed(header, {"positions": positions} if positions is not None and version > after else None))
+
+
+def _points(request: Request, job: Job) -> Response:
+    """Everything that is known of the points: items, labels, KL and codes, the latter in 16 bits over each dimension's range."""
+    codes = _codes(job)
+    low, high = codes.full.min(0), codes.full.max(0)
+    step = np.maximum(high - low, 1e-9) / 65535
+    short = np.round((codes.full - low) / step).astype(np.uint16)
+    shown = codes.columns.tolist()
+    header = {"dims": codes.full.shape[1], "columns": shown, "low": low.tolist(), "step": step.tolist(), "labels": list(codes.labels)}
+    arrays = {"ids": codes.ids.astype(np.float64), "giver": codes.giver, "kl": codes.kl, "codes": short,
+              **{f"label {name}": values.astype(np.float32) for name, values in codes.labels.items()}}
+    return _binary(packed(header, arrays))
+
+
+def _column(request: Request, job: Job) -> Response:
+    """A column that takes a while: 202 with the share that is done until it is there."""
+    name, readers = request.query_params.get("name", ""), readers_of(job.model.dataset)
+    if name not in ("error", "verdict"):
+        raise ValueError("column is neither error nor verdict")
+    if job.codes_key not in _judging:
+        _judging[job.codes_key] = 0.0
+        threading.Thread(target=_judge, args=(job, readers), name="judge a map", daemon=True).start()
+    if _judging[job.codes_key] < 1:
+        return JSONResponse({"progress": _judging[job.codes_key]}, 202)
+    found = job.judge(readers)
+    if name not in found:
+        raise ValueError("there are no factor readers for this data set")
+    return _binary(packed({}, {"values": found[name]}))
+
+
+def _judge(job: Job, readers: Readers | None) -> None:
+    torch.set_num_threads(1)
+
+    def tell(share: float) -> None:
+        _judging[job.codes_key] = min(share, 0.999)
+        time.sleep(0.002)  # in which the live path has the processor
+
+    try:
+        job.judge(readers, tell)
+        _judging[job.codes_key] = 1.0
+    except BaseException:
+        _judging.pop(job.codes_key, None)
+        raise
+
+
+def _figures(request: Request, job: Job) -> Response:
+    """Figures of a colouring in the latent space, of the map, and of the modality gap."""
+    codes, colour = _codes(job), request.query_params.get("colour", "")
+    found = _measured((job.key, colour, job.state == "done"), job, codes, colour)
+    return JSONResponse(found)
+
+
+_figures_kept: OrderedDict[tuple, dict] = OrderedDict()
+_figures_lock = threading.Lock()
+
+
+def _measured(key: tuple, job: Job, codes: Codes, colour: str) -> dict:
+    with _figures_lock:  # one at a time: figures may wait, pictures may not
+        if key not in _figures_kept:
+            figures = figures_of(codes, codes.labels[colour]) if colour in codes.labels else None
+            gap = gap_of(codes)
+            trust, recall = job.preservation() if job.state == "done" and len(codes.ids) > 8 else (None, None)
+            probe = figures.neighbours if figures else None
+            _figures_kept[key] = {
+                "silhouette": figures.silhouette if figures else None, "accuracy": probe.accuracy if probe else None,
+                "chance": probe.chance if probe else None, "gap": gap and {"ratio": gap.ratio, "paired": gap.paired, "random": gap.random},
+                "trust": trust, "recall": recall}
+            while len(_figures_kept) > 64:
+                _figures_kept.popitem(last=False)
+        return _figures_kept[key]
+
+
+def _pictures(request: Request, job: Job) -> Response:
+    """The images of points as raw pixels: for each, the first picture and then the second, height × width × channels."""
+    codes = _codes(job)
+    points = [int(p) for p in request.query_params.get("points", "").split(",") if p.isascii() and p.isdigit() and len(p) < 9]
+    if not 1 <= len(points) <= PICTURES or max(points) >= len(codes.ids):
+        raise ValueError(f"points are 1 to {PICTURES} numbers below {len(codes.ids)}")
+    images, _ = job.data.items(codes.ids[points])
+    return _binary(np.concatenate([live.pixels(images[name]).reshape(len(points), -1) for name in job.model.names], 1).tobytes())
+
+
+def _export(request: Request, job: Job) -> Response:
+    """The map as a file to take along."""
+    if job.embedding is None:
+        raise ValueError("the map is not finished yet")
+    try:
+        kind = request.query_params.get("kind", "")
+        write, name, media = EXPORTS[kind]
+    except KeyError:
+        raise ValueError(f"kind is none of {', '.join(EXPORTS)}") from None
+    with tempfile.TemporaryDirectory() as folder:
+        content = write(job, Path(folder), request.query_params.get("colour", ""))
+    disposition = f'attachment; filename="map-{job.key[:8]}-{name}"'
+    return Response(content, media_type=media, headers={"Content-Disposition": disposition})
+
+
+def _labels(job: Job) -> dict[str, Sequence]:
+    """Every column as a person reads it."""
+    codes = job.codes
+    givens = ["+".join(given) for given in job.choice.given(job.model.names)]
+    labels: dict[str, Sequence] = {}
+    for factor in job.data.factors:
+        values = codes.labels[factor.name]
+        labels[factor.name] = values if factor.kind == "ordered" else [factor.format(v) for v in values]
+    return labels | {"given": [givens[g] for g in codes.giver], "kl": np.round(codes.kl, 4)}
+
+
+def _csv(job: Job, folder: Path, colour: str) -> bytes:
+    write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, _labels(job))
+    return (folder / "map.csv").read_bytes()
+
+
+def _html(job: Job, folder: Path, colour: str) -> bytes:
+    labels = _labels(job)
+    method = job.params.title if job.params else "codes"
+    title = f"{method} of {' + '.join(job.choice.blocks)}, {len(job.codes.ids):,} points"
+    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, colour if colour in labels else None, title)
+    return (folder / "map.html").read_bytes()
+
+
+def _projector(job: Job, folder: Path, colour: str) -> bytes:
+    thumbnails = job.data.items(job.codes.ids)[0][job.model.names[0]].numpy() if len(job.codes.ids) <= THUMBNAILS else None
+    write_projector(folder / "projector", job.codes.ids, job.codes.shown, _labels(job), thumbnails)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted((folder / "projector").iterdir()):
+            archive.write(file, file.name)
+    return buffer.getvalue()
+
+
+#: Kinds of files: how each is made, its name and its type.
+EXPORTS: dict[str, tuple[Callable[[Job, Path, str], bytes], str, str]] = {
+    "csv": (_csv, "points.csv", "text/csv"),
+    "html": (_html, "points.html", "text/html"),
+    "projector": (_projector, "projector.zip", "application/zip"),
+}
+
+
+async def _cancel(request: Request, job: Job) -> Response:
+    job.cancel()
+    return Response(status_code=204)
+
+
+def _codes(job: Job) -> Codes:
+    if job.codes is None:
+        raise ValueError("the codes are not known yet")
+    return job.codes
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
+
+
+def _answers(answer: Callable) -> Callable:
+    """An endpoint that finds the request's map; what it cannot do becomes 400 with one line, an unknown map 404."""
+    async def respond(request: Request) -> Response:
+        try:
+            job = _jobs[request.path_params["key"]]
+        except KeyError:
+            return PlainTextResponse("This map is not on the server any more; draw it again.", 404)
+        try:
+            return await (answer(request, job) if asyncio.iscoroutinefunction(answer) else asyncio.to_thread(answer, request, job))
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+
+    return respond
+
+
+routes = [
+    *(Route(f"{PATH}/{name}", _answers(answer)) for name, answer in
+      (("frame", _frame), ("points", _points), ("column", _column), ("figures", _figures), ("pictures", _pictures), ("export", _export))),
+    Route(f"{PATH}/cancel", _answers(_cancel), methods=["POST"]),
+]
