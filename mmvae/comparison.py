@@ -1,0 +1,359 @@
+"""Models held against each other, from their cards: the leakage matrix with what it should be, and the table of figures.
+
+Nothing is measured here; `mmvae.evaluation` writes cards, and `mmvae.report` shows what this module makes of them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BOLD", "LEAK", "PUBLISHED", "Cell", "Column", "Entry", "Findings", "Line", "Matrix", "MatrixCell", "Published", "columns", "entry_of",
+           "findings", "lines", "matrix", "sentence"]
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .checkpoints import CARD, CONFIG, read_json
+from .data import DATASETS, Factor
+from .latents import SHARED, Block
+from .metrics import METRICS, Metric
+
+#: From here on a block knows of a factor that is not its own; below, it is within what a probe finds in noise.
+LEAK = 0.1
+#: A block has lost a factor of its own where it reads less than this share of what a perfect code would give.
+LOST = 0.5
+#: Standard errors of a difference beyond which the better of two figures is called better.
+BOLD = 1.96
+
+#: The table's parts, in order, and the metrics in each.
+GROUPS = {
+    "How well pairs are modelled": ("elbo", "log_likelihood", "bits_per_dim", "reconstruction", "kl"),
+    "From one modality to the other, and from the prior": ("cross_coherence", "identity_kept", "preserved_error", "preserved_within", "joint_coherence", "frechet"),
+    "Structure of the code": ("leakage_r2", "leakage_accuracy", "mig", "dci_disentanglement", "dci_completeness", "dci_informativeness", "sap", "factor_vae",
+                              "modularity", "explicitness", "irs"),
+    "Classes and modalities in the code": ("linear_probe", "knn_accuracy", "silhouette", "modality_gap"),
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure that someone else measured, in another setting."""
+
+    key: str
+    model: str
+    value: float
+    source: str
+
+
+SHI, LEE, RERUN = "Shi et al. 2019, arXiv:1911.03393", "Lee & Pavlovic 2021, arXiv:2012.13024", "MultiVae's rerun of DMVAE"
+#: Coherence on MNIST–SVHN as published, measured elsewhere: on 1.68 million training pairs, with other classifiers.
+PUBLISHED = tuple(
+    Published(key, model, value, source)
+    for model, source, values in (("MMVAE", SHI, (0.86, 0.69, 0.42)), ("DMVAE", LEE, (0.881, 0.837, 0.447)), ("DMVAE", RERUN, (0.892, 0.813, 0.460)))
+    for key, value in zip(("cross_coherence/mnist→svhn/digit", "cross_coherence/svhn→mnist/digit", "joint_coherence/prior/digit"), values, strict=True)
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A checkpoint as a comparison sees it.
+
+    Arguments:
+        name: Of its folder.
+        config: The content of its configuration.
+        card: Its measured figures; empty where it was not evaluated.
+    """
+
+    name: str
+    config: dict
+    card: dict
+
+    @property
+    def title(self) -> str:
+        return self.config["variant"]["title"]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return tuple(Block(**row) for row in self.config["blocks"])
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """The factors of its leakage matrix, as far as they are known: of a person's own data nobody knows whose they are."""
+        found = self.card.get("leakage") or {"factors": [], "measures": []}
+        row = DATASETS.get(self.config["dataset"])
+        known = {factor.name: factor for factor in row.factors} if row else {}
+        return tuple(known.get(name) or Factor(name, "ordered" if measure == "R²" else "categorical", ())
+                     for name, measure in zip(found["factors"], found["measures"], strict=True))
+
+    @property
+    def sizes(self) -> str:
+        """The dimensions of its blocks: ``"2 + 5 + 2"``."""
+        return " + ".join(str(block.dim) for block in self.blocks)
+
+
+def entry_of(folder: Path) -> Entry:
+    """The entry of a checkpoint's or a run's folder; its weights are not read.
+
+    Raises:
+        CheckpointError: Where a file is malformed.
+    """
+    return Entry(folder.name, read_json(folder / CONFIG), read_json(folder / CARD) if (folder / CARD).is_file() else {})
+
+
+# ---- the leakage matrix
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """What one block knows of one factor.
+
+    Arguments:
+        block: Name.
+        factor: Name.
+        value: From 0, a guess, to 1; raw values below 0 are a guess too.
+        ceiling: What a perfect code scores there; None where no code of this shape is perfect.
+        home: Whether the factor belongs into the block: its value should be high, and 0 elsewhere.
+        measure: ``"R²"`` or ``"accuracy above chance"``.
+    """
+
+    block: str
+    factor: str
+    value: float
+    ceiling: float | None
+    home: bool
+    measure: str
+
+    @property
+    def leaks(self) -> bool:
+        return not self.home and self.value > LEAK
+
+    @property
+    def lost(self) -> bool:
+        """Whether the block that should know the factor hardly does."""
+        return self.home and self.value < LOST * (1.0 if self.ceiling is None else self.ceiling)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The cells of a model, in an order in which a perfect code lies along the diagonal.
+
+    Arguments:
+        blocks: The rows, private of the first modality, shared, private of the second.
+        factors: The columns, in the same order.
+        rows: The cells.
+        items: Pairs that it was measured on.
+    """
+
+    blocks: tuple[Block, ...]
+    factors: tuple[Factor, ...]
+    rows: tuple[tuple[MatrixCell, ...], ...]
+    items: int
+
+    @property
+    def cells(self) -> tuple[MatrixCell, ...]:
+        return tuple(cell for row in self.rows for cell in row)
+
+
+def matrix(entry: Entry) -> Matrix | None:
+    """The leakage matrix of a model, or None where its card has none."""
+    found = entry.card.get("leakage")
+    if not found:
+        return None
+    blocks = entry.blocks
+    order = [modality["name"] for modality in entry.config["modalities"]]
+    places = {order[0]: 0, None: 1, order[1]: 2}
+    factors = tuple(sorted(entry.factors, key=lambda factor: places[factor.owner]))
+    rows = tuple(tuple(_cell(found, block, factor, _home(factor, blocks) == block.name) for factor in factors) for block in blocks)
+    return Matrix(blocks, factors, rows, found["items"])
+
+
+def _cell(found: dict, block: Block, factor: Factor, home: bool) -> MatrixCell:
+    row, column = found["blocks"].index(block.name), found["factors"].index(factor.name)
+    ceiling = found["ceiling"]
+    return MatrixCell(block.name, factor.name, min(max(found["values"][row][column], 0.0), 1.0),
+                      min(max(ceiling[row][column], 0.0), 1.0) if ceiling else None, home, found["measures"][column])
+
+
+def _home(factor: Factor, blocks: Sequence[Block]) -> str:
+    """The block that a factor belongs into: its owner's, else the shared one."""
+    return next((block.name for block in blocks if factor.owner is not None and block.owner == factor.owner), SHARED)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a leakage matrix says.
+
+    Arguments:
+        kept: Factors read from the block they belong into, the best first.
+        lost: Factors hardly read from the block they belong into.
+        leaks: Cells that should be 0 and are not, the worst first.
+        worst: The greatest cell that should be 0; None where there is one block alone.
+    """
+
+    kept: tuple[MatrixCell, ...]
+    lost: tuple[MatrixCell, ...]
+    leaks: tuple[MatrixCell, ...]
+    worst: MatrixCell | None
+
+    @property
+    def separated(self) -> bool:
+        """Whether every factor is where it belongs, and nowhere else."""
+        return self.worst is not None and not self.leaks and not self.lost
+
+
+def findings(of: Matrix) -> Findings:
+    """What a matrix says, cell by cell."""
+    ranked = sorted(of.cells, key=lambda cell: -cell.value)
+    strangers = [cell for cell in ranked if not cell.home]
+    return Findings(tuple(cell for cell in ranked if cell.home and not cell.lost), tuple(cell for cell in ranked if cell.lost),
+                    tuple(cell for cell in strangers if cell.leaks), strangers[0] if strangers else None)
+
+
+def sentence(entry: Entry) -> str:
+    """What the card says of private and shared, in words; every number in it was measured."""
+    found = matrix(entry)
+    if found is None:
+        return "Not measured yet."
+    said = findings(found)
+    known = ", ".join(f"{cell.factor} {_measured(cell)}" for cell in said.kept)
+    if said.worst is None:
+        text = f"One code of {found.blocks[0].dim} dimensions holds all it knows: {known or 'hardly anything'}; no part of it is private."
+        judged, best = (entry.card["figures"].get("dci_disentanglement", {}).get(key) for key in ("value", "ceiling"))
+        if judged is not None:
+            text += f" Dimensions keep to one factor with DCI {judged:.2f}" + (f", where a perfect code scores {best:.2f}." if best is not None else ".")
+        return text
+    parts = [f"In its place: {known}." if known else "No factor is in its place."]
+    parts += [f"Missing: {_called(cell.block)} reads {cell.factor} with {_measured(cell)} only." for cell in said.lost]
+    if said.leaks:
+        parts.append("Leaks: " + "; ".join(f"{_called(cell.block)} knows {cell.factor}, {_measured(cell)}" for cell in said.leaks) + ".")
+    else:
+        parts.append(f"Nothing leaks: the most is {_called(said.worst.block)} with {said.worst.factor}, {_measured(said.worst)}.")
+    return " ".join(parts)
+
+
+def _measured(cell: MatrixCell) -> str:
+    return f"R² {cell.value:.2f}" if cell.measure == "R²" else f"{cell.value:.2f} above chance"
+
+
+def _called(block: str) -> str:
+    return "the shared code" if block == SHARED else f"the private code of {block.removeprefix('z_')}"
+
+
+# ---- the table
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of one column.
+
+    Arguments:
+        value: None where it is missing.
+        error: Its standard error, of the sample or over seeds; None where none is stated.
+        ceiling: What it is to be read against.
+        reason: Why it is missing.
+        best: Whether it is better than every other column beyond their errors.
+    """
+
+    value: float | None
+    error: float | None = None
+    ceiling: float | None = None
+    reason: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table.
+
+    Arguments:
+        key: As in the cards.
+        group: The part of the table it stands in.
+        metric: Its metric's row.
+        of: What it is of: ``"mnist → svhn, digit"``.
+        unit: ``"nats"``, ``"°"`` or empty.
+        note: What belongs to the figure in every column.
+        cells: One for each column.
+        published: What others measured.
+    """
+
+    key: str
+    group: str
+    metric: Metric
+    of: str
+    unit: str
+    note: str
+    cells: tuple[Cell, ...]
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One model, or several that differ in nothing but the seed they were trained with."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def title(self) -> str:
+        several = f", {len(self.entries)} seeds" if len(self.entries) > 1 else ""
+        return self.entries[0].title + several
+
+
+def columns(entries: Sequence[Entry]) -> list[Column]:
+    """The columns of a table over these entries, in order; those that differ in the training's seed alone share one."""
+    groups: dict[str, dict[object, Entry]] = {}
+    for entry in entries:
+        settings = entry.config.get("training", {})
+        alike = repr((entry.config["variant"], entry.config["blocks"], entry.config["dataset"], sorted((k, v) for k, v in settings.items() if k != "seed")))
+        seeds = groups.setdefault(alike, {})
+        seeds[settings.get("seed") if settings.get("seed") not in seeds else entry.name] = entry
+    return [Column(tuple(seeds.values())) for seeds in groups.values()]
+
+
+def lines(over: Sequence[Column]) -> list[Line]:
+    """The rows of the table over columns that were measured, part by part; a metric unknown to this program is left out."""
+    keys = list(dict.fromkeys(key for column in over for entry in column.entries for key in entry.card.get("figures", {})))
+    home = {name: group for group, names in GROUPS.items() for name in names}
+    rank = {name: place for place, name in enumerate(home)}
+    known = [(key, _metric_of(over, key)) for key in keys]
+    ordered = sorted(((key, METRICS[name]) for key, name in known if name in METRICS), key=lambda pair: rank.get(pair[1].name, len(rank)))
+    return [_line(over, key, metric, home.get(metric.name, "Other")) for key, metric in ordered]
+
+
+def _metric_of(over: Sequence[Column], key: str) -> str:
+    return next(entry.card["figures"][key]["metric"] for column in over for entry in column.entries if key in entry.card.get("figures", {}))
+
+
+def _line(over: Sequence[Column], key: str, metric: Metric, group: str) -> Line:
+    figures = [[entry.card.get("figures", {}).get(key) for entry in column.entries] for column in over]
+    cells = [_pooled(row, bool(column.entries[0].card)) for row, column in zip(figures, over, strict=True)]
+    present = [figure for row in figures for figure in row if figure is not None]
+    notes = {figure.get("note", "") for figure in present}
+    of = ", ".join(part.replace("→", " → ") for part in key.removeprefix(metric.name).strip("/").split("/") if part)
+    pair = {entry.config["dataset"] for column in over for entry in column.entries}
+    return Line(key, group, metric, of, next((figure["unit"] for figure in present if figure.get("unit")), ""), notes.pop() if len(notes) == 1 else "",
+                _with_best(cells, metric), tuple(row for row in PUBLISHED if row.key == key) if pair == {"mnist-svhn"} else ())
+
+
+def _pooled(figures: Sequence[dict | None], measured: bool) -> Cell:
+    """A figure, or the mean of several seeds with its standard error."""
+    values = [figure["value"] for figure in figures if figure is not None and figure["value"] is not None]
+    if not values:
+        reasons = [figure["reason"] for figure in figures if figure is not None and figure.get("reason")]
+        return Cell(None, reason=reasons[0] if reasons else "does not apply to this model" if measured else "not measured yet")
+    ceilings = [figure["ceiling"] for figure in figures if figure is not None and figure.get("ceiling") is not None]
+    ceiling = sum(ceilings) / len(ceilings) if ceilings else None
+    if len(values) == 1:
+        return Cell(values[0], next(figure.get("stderr") for figure in figures if figure is not None and figure["value"] is not None), ceiling)
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return Cell(mean, spread / math.sqrt(len(values)), ceiling)
+
+
+def _with_best(cells: Sequence[Cell], metric: Metric) -> tuple[Cell, ...]:
+    """The cells, the best of them marked where its lead over each other one is beyond the error of their difference."""
+    present = [cell for cell in cells if cell.value is not None]
+    if len(present) < 2 or metric.better == "neither" or any(cell.error is None for cell in present):
+        return tuple(cells)
+    best = (max if metric.better == "higher" else min)(present, key=lambda cell: cell.value)
+    clear = all(abs(best.value - cell.value) > BOLD * math.hypot(best.error, cell.error) for cell in present if cell is not best)
+    return tuple(Cell(cell.value, cell.error, cell.ceiling, cell.reason, True) if clear and cell is best else cell for cell in cells)

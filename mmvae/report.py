@@ -1,0 +1,307 @@
+"""A comparison to take along: the leakage matrix and the table of figures as HTML, the whole as one HTML file, CSV or LaTeX.
+
+The page shows the same HTML. Nothing in it is fetched from anywhere; what comes from a checkpoint is escaped.
+"""
+
+from __future__ import annotations
+
+__all__ = ["STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "shown", "table_html"]
+
+import base64
+import csv
+import io
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from .comparison import BOLD, LEAK, Cell, Entry, Line, Matrix, MatrixCell, columns, lines, matrix, sentence
+from .latents import Block
+
+#: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
+STYLE = """
+.mx {font-variant-numeric: tabular-nums; min-width: 0}
+.mx h4 {margin: 0; padding: 0; font-size: 1.12rem; font-weight: 650; line-height: 1.3}
+.mx .sub {font-size: .78rem; opacity: .68; overflow-wrap: anywhere}
+.mx table {border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 8px 0 2px -6px; border: 0}
+.mx th, .mx td {border: 0; padding: 0}
+.mx thead th {font-weight: 500; font-size: .9rem; text-align: center; vertical-align: bottom; border-bottom: 3px solid var(--hue); padding: 0 0 3px; overflow-wrap: anywhere}
+.mx thead th:first-child {border: 0; width: 5.6rem}
+.mx thead small, .mx tbody th small {display: block; font-weight: 400; font-size: .7rem; opacity: .68; line-height: 1.25}
+.mx tbody th {text-align: left; font-weight: 600; font-size: .95rem; color: var(--hue); line-height: 1.2; overflow-wrap: anywhere}
+.mx tbody th small {color: var(--plain, inherit); font-size: .72rem}
+.mx td {position: relative; height: 5.1rem; text-align: center; border-radius: 9px; --fill: color-mix(in srgb, var(--tone) calc(var(--v) * 88%), transparent); background: var(--fill)}
+.mx td b {display: block; font-size: 1.6rem; font-weight: 650; line-height: 1.1}
+.mx td small {font-size: .7rem; opacity: .8}
+.mx td.home {--tone: var(--hue); box-shadow: inset 0 0 0 3px var(--hue)}
+.mx td.home.high {color: var(--on-hue)}
+.mx td.away {--tone: var(--leak); box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 22%, transparent)}
+.mx td.away b {font-weight: 450; opacity: .75}
+.mx td.leaks {box-shadow: inset 0 0 0 3px var(--leak);
+  background: repeating-linear-gradient(-45deg, color-mix(in srgb, var(--leak) 26%, transparent) 0 4px, transparent 4px 10px), var(--fill)}
+.mx td.leaks b {font-weight: 700; opacity: 1}
+.mx td.lost {box-shadow: none; outline: 3px dashed var(--hue); outline-offset: -3px}
+.mx td i {position: absolute; top: -6px; right: 5px; font: 650 .66rem/1.35 inherit; font-style: normal; font-size: .66rem; padding: 0 6px; border-radius: 8px; background: var(--leak); color: var(--on-hue)}
+.mx td.lost i {background: var(--hue)}
+.mx p {margin: 4px 0 0; font-size: .88rem; line-height: 1.4}
+.mx-row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 22px 34px}
+.mx-row > .mx {max-width: 620px}
+.mx-legend {display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: .84rem; margin: 0 0 10px; align-items: center}
+.mx-legend span::before {content: ""; display: inline-block; width: 26px; height: 17px; border-radius: 4px; margin-right: 7px; vertical-align: -3px}
+.mx-legend .own::before {background: color-mix(in srgb, var(--block-shared) 70%, transparent); box-shadow: inset 0 0 0 2px var(--block-shared)}
+.mx-legend .not::before {box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 35%, transparent)}
+.mx-legend .bad::before {box-shadow: inset 0 0 0 2px var(--leak); background: repeating-linear-gradient(-45deg, color-mix(in srgb, var(--leak) 55%, transparent) 0 3px, transparent 3px 7px)}
+.mx-legend .gone::before {outline: 2px dashed var(--block-shared); outline-offset: -2px}
+.hue0 {--hue: var(--block-first)} .hue1 {--hue: var(--block-shared)} .hue2 {--hue: var(--block-second)}
+.figures {overflow-x: auto; font-variant-numeric: tabular-nums}
+.figures table {border-collapse: collapse; width: 100%; table-layout: auto; font-size: .9rem; border: 0}
+.figures th, .figures td {border: 0; border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); padding: 5px 12px 5px 0; text-align: right; vertical-align: top}
+.figures th, .figures td {width: 14%}
+.figures th:first-child {text-align: left; font-weight: 400; min-width: 15rem; width: auto; position: sticky; left: 0; background: var(--sheet)}
+.figures thead th {font-weight: 650; vertical-align: bottom}
+.figures thead small {display: block; font-weight: 400; opacity: .65; overflow-wrap: anywhere}
+.figures .part th {font-weight: 650; padding-top: 18px; font-size: .95rem}
+.figures td small {opacity: .62; font-size: .76rem; display: block; line-height: 1.2}
+.figures td b {font-weight: 750}
+.figures .dash {opacity: .5; cursor: help}
+.figures summary {cursor: pointer; list-style-position: outside}
+.figures details {margin-left: 1em}
+.figures details > div {font-size: .8rem; opacity: .85; padding: 4px 0 6px; max-width: 46rem; white-space: normal; line-height: 1.45}
+.figures code {font-size: .76rem; overflow-wrap: anywhere}
+.figures .of {opacity: .62}
+.figures .elsewhere {font-size: .8rem; opacity: .8; font-style: italic; white-space: nowrap}
+.figures p, .mx-note {font-size: .8rem; opacity: .75; line-height: 1.45; margin: 8px 0 0; max-width: 62rem}
+"""
+
+_PAGE = """
+:root {color-scheme: light dark; --sheet: #fff; --ink: #1b1f27; --block-first: #1f6feb; --block-shared: #a87400; --block-second: #d03b36; --leak: #a21caf; --on-hue: #fff}
+@media (prefers-color-scheme: dark) {
+  :root {--sheet: #0e1117; --ink: #e6e9ef; --block-first: #58a6ff; --block-shared: #f2b632; --block-second: #f4736e; --leak: #e879f9; --on-hue: #0e1117}
+}
+body {font: 15px/1.5 system-ui, sans-serif; background: var(--sheet); color: var(--ink); --plain: var(--ink); max-width: 1500px; margin: 0 auto; padding: 28px}
+h1 {font-size: 1.7rem; margin: 0 0 4px} h2 {font-size: 1.2rem; margin: 34px 0 10px}
+figure {margin: 0 0 18px} figcaption {font-size: .88rem; margin-bottom: 4px} figure img {max-width: 100%; image-rendering: pixelated; border-radius: 4px}
+pre {font-size: .84rem; overflow-x: auto}
+@media print {body {max-width: none; padding: 0} .mx {break-inside: avoid}}
+"""
+
+
+def legend_html() -> str:
+    """How to read the matrices."""
+    return ('<div class="mx-legend"><span class="own">belongs here: should be high</span><span class="not">belongs elsewhere: should be 0</span>'
+            f'<span class="bad">leaks: above {LEAK}</span><span class="gone">missing: below half of a perfect code</span></div>')
+
+
+def matrix_html(entry: Entry) -> str:
+    """The leakage matrix of a model with what it says in words; for one that was not measured, only that."""
+    found = matrix(entry)
+    head = f'<h4>{escape(entry.title)}</h4><div class="sub">{escape(entry.name)} · {entry.sizes} dimensions'
+    if found is None:
+        why = "; ".join(figure["reason"] for figure in entry.card.get("figures", {}).values() if figure["metric"].startswith("leakage") and figure.get("reason"))
+        return f'<div class="mx">{head}</div><p>{escape(why or sentence(entry))}</p></div>'
+    hue = _hues(found.blocks)
+    places = {None: 1} | {modality["name"]: 2 * i for i, modality in enumerate(entry.config["modalities"])}
+    heads = "".join(f'<th class="hue{places[factor.owner]}" scope="col">{escape(factor.name)}<small>{_whose(factor.owner)}<br>'
+                    f'{"R²" if cell.measure == "R²" else "above chance"}</small></th>' for factor, cell in zip(found.factors, found.rows[0], strict=True))
+    body = "".join(f'<tr><th class="hue{hue[block.name]}" scope="row">{_symbol(block, entry)}<small>{_whose(block.owner) if len(found.blocks) > 1 else "one code"}, '
+                   f'{block.dim} dim</small></th>{"".join(_matrix_cell(cell, hue[block.name]) for cell in row)}</tr>'
+                   for block, row in zip(found.blocks, found.rows, strict=True))
+    return (f'<div class="mx">{head} · {found.items:,} pairs</div><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
+            f"<p>{escape(sentence(entry))}</p></div>")
+
+
+def _matrix_cell(cell: MatrixCell, hue: int) -> str:
+    marks = [f"hue{hue}", "home" if cell.home else "away", *(["high"] if cell.home and cell.value > 0.7 else []), *(["leaks"] if cell.leaks else []),
+             *(["lost"] if cell.lost else [])]
+    badge = "<i>leaks</i>" if cell.leaks else "<i>missing</i>" if cell.lost else ""
+    best = "" if cell.ceiling is None else f"<small>perfect {cell.ceiling:.2f}</small>"
+    about = f"{cell.block} reads {cell.factor}: {cell.value:.3f} {cell.measure}; {'should be high' if cell.home else 'should be 0'}"
+    return f'<td class="{" ".join(marks)}" style="--v:{cell.value:.3f}" title="{escape(about)}">{badge}<b>{cell.value:.2f}</b>{best}</td>'
+
+
+def _hues(blocks: Sequence[Block]) -> dict[str, int]:
+    """0 for what is private to the first modality, 1 shared, 2 private to the second."""
+    return {block.name: 1 if block.owner is None else 2 * min(place, 1) for place, block in enumerate(blocks)}
+
+
+def _whose(owner: str | None) -> str:
+    return "shared" if owner is None else f"private · {escape(owner)}"
+
+
+def _symbol(block: Block, entry: Entry) -> str:
+    if block.owner is None:
+        return "z<sub>S</sub>" if len(entry.blocks) > 1 else "z"
+    symbol = next(modality["symbol"] for modality in entry.config["modalities"] if modality["name"] == block.owner)
+    return f"z<sub>{escape(symbol.partition('_')[2] or block.owner[0])}</sub>"
+
+
+# ---- the table
+
+
+def table_html(entries: Sequence[Entry]) -> str:
+    """All figures of all entries, part by part; each row opens to what it means."""
+    over = columns(entries)
+    rows = lines(over)
+    elsewhere = any(line.published for line in rows)
+    heads = "".join(f'<th scope="col">{escape(column.title)}<small>{"<br>".join(escape(entry.name) for entry in column.entries)}</small></th>' for column in over)
+    body, part = [], None
+    for line in rows:
+        if line.group != part:
+            part = line.group
+            body.append(f'<tr class="part"><th colspan="{len(over) + 1 + elsewhere}">{escape(part)}</th></tr>')
+        body.append(_row(line, elsewhere))
+    return (f'<div class="figures"><table><thead><tr><th></th>{heads}{"<th>measured elsewhere,<br>on more data</th>" if elsewhere else ""}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table>{_notes(over, rows)}</div>")
+
+
+def _row(line: Line, elsewhere: bool) -> str:
+    metric = line.metric
+    arrow = {"higher": " ↑", "lower": " ↓"}.get(metric.better, "")
+    unit = f" [{escape(line.unit)}]" if line.unit else ""
+    about = (f"{escape(metric.explanation)}<br><code>{escape(metric.formula)}</code><br>Source: {escape(metric.source)}. To be read against: {escape(metric.ceiling)}."
+             + (f"<br>Here: {escape(line.note)}." if line.note else ""))
+    name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}</span></summary>'
+            f"<div>{about}</div></details>")
+    quoted = "<br>".join(f'<span title="{escape(row.source)}">{escape(row.model)} {row.value:.3f}</span>' for row in line.published)
+    return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, line.unit)}</td>" for cell in line.cells)}'
+            + (f'<td class="elsewhere">{quoted}</td>' if elsewhere else "") + "</tr>")
+
+
+def _cell(cell: Cell, unit: str) -> str:
+    if cell.value is None:
+        return f'<span class="dash" title="{escape(cell.reason)}" aria-label="missing: {escape(cell.reason)}">—</span><small>{escape(cell.reason)}</small>'
+    value = shown(cell.value, unit)
+    value = f"<b>{value}</b>" if cell.best else value
+    error = f" ± {cell.error:.{_decimals(cell.value, unit)}f}" if cell.error else ""
+    return value + error + (f"<small>ceiling {shown(cell.ceiling, unit)}</small>" if cell.ceiling is not None else "")
+
+
+def _notes(over: Sequence, rows: Sequence[Line]) -> str:
+    seeds = any(len(column.entries) > 1 for column in over)
+    texts = [f"Bold: better than every other column by more than {BOLD} standard errors of the difference (±). A row in which a figure states no error has nothing in "
+             "bold. " + ("Where a column holds several seeds, ± is over these." if seeds else
+                         "Each column is one training: ± is of the test pairs, and says nothing of what another seed would have given.")]
+    quoted = {row.source: None for line in rows for row in line.published}
+    if quoted:
+        texts.append("Measured elsewhere: on 1,682,040 training pairs of all of MNIST and SVHN, judged by other classifiers; to be read as where the field stands, not as "
+                     f"a race. {'; '.join(escape(source) for source in quoted)}.")
+    return "".join(f"<p>{text}</p>" for text in texts)
+
+
+def shown(value: float, unit: str = "") -> str:
+    """A figure as the table writes it: nats and degrees to a tenth, shares and scores to a thousandth, small ones longer."""
+    return f"{value:,.{_decimals(value, unit)}f}".replace("-", "−")
+
+
+def _decimals(value: float, unit: str) -> int:
+    if unit in ("nats", "°") or abs(value) >= 100:
+        return 2 if abs(value) < 1 else 1
+    return 4 if abs(value) < 0.1 else 3
+
+
+# ---- files
+
+
+def provenance_html(entries: Sequence[Entry]) -> str:
+    """Which weights, pairs, seeds and machine the figures come from."""
+    def row(entry: Entry) -> str:
+        card = entry.card
+        if not card:
+            return f"<tr><th>{escape(entry.name)}</th><td colspan=6>not measured</td></tr>"
+        source = f"{card['dataset']}" + (f" ({card['source']})" if card.get("source") else "")
+        facts = (entry.title, f"{card['parameters']:,}", f"{card['trained_pairs']:,}", f"{card['pairs']:,} of {source}", str(card["seed"]),
+                 f"{card['measured']}, {card['seconds']:.0f} s on {card['machine']['processor']}")
+        return f"<tr><th>{escape(entry.name)}</th>{''.join(f'<td>{escape(fact)}</td>' for fact in facts)}</tr>"
+
+    heads = "".join(f"<th>{text}</th>" for text in ("", "variant", "parameters", "pairs seen in training", "test pairs", "seed", "measured"))
+    return f'<div class="figures"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(map(row, entries))}</tbody></table></div>'
+
+
+def html_report(entries: Sequence[Entry], pictures: Mapping[str, bytes] | None = None) -> str:
+    """The comparison as one HTML file that needs nothing beside it.
+
+    Arguments:
+        entries: The checkpoints, in order.
+        pictures: PNG files by caption, such as each model's traversal figure.
+    """
+    names = ", ".join(entry.title for entry in entries)
+    figures = "".join(f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{escape(caption)}" src="data:image/png;base64,{base64.b64encode(png).decode()}"></figure>'
+                      for caption, png in (pictures or {}).items())
+    commands = "\n".join(f"python -m mmvae evaluate {entry.name}" for entry in entries)
+    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+            f"<title>{escape(names)}</title><style>{_PAGE}{STYLE}</style></head><body>\n<h1>{escape(names)}</h1>"
+            f"<p>Compared on {time.strftime('%Y-%m-%d', time.gmtime())}.</p>\n<h2>What each part of the code knows</h2>{legend_html()}"
+            f'<div class="mx-row">{"".join(map(matrix_html, entries))}</div>\n<h2>All measured figures</h2>{table_html(entries)}\n'
+            + (f"<h2>Pictures</h2>{figures}\n" if figures else "")
+            + f"<h2>Where the figures come from</h2>{provenance_html(entries)}<pre>{escape(commands)}</pre>\n</body></html>\n")
+
+
+def csv_table(entries: Sequence[Entry]) -> str:
+    """A line for each figure of each checkpoint and each cell of its leakage matrix."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["checkpoint", "variant", "dataset", "figure", "value", "standard error", "ceiling", "unit", "better", "about"])
+    for entry in entries:
+        about = [entry.name, entry.config["variant"]["name"], entry.config["dataset"]]
+        for line in lines(columns([entry])):
+            cell = line.cells[0]
+            writer.writerow([*about, line.key, *_plain(cell.value, cell.error, cell.ceiling), line.unit, line.metric.better, line.note or cell.reason])
+        for cell in _cells(matrix(entry)):
+            writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, None, cell.ceiling), "", "higher" if cell.home else "lower", cell.measure])
+    return text.getvalue()
+
+
+def _cells(found: Matrix | None) -> Sequence[MatrixCell]:
+    return found.cells if found else ()
+
+
+def _plain(*values: float | None) -> list[str]:
+    return ["" if value is None else f"{value:.6g}" for value in values]
+
+
+def latex_table(entries: Sequence[Entry]) -> str:
+    """The leakage matrices and the table of figures as LaTeX; needs the package booktabs."""
+    parts = ["% \\usepackage{booktabs}"]
+    for entry in entries:
+        found = matrix(entry)
+        if found:
+            rows = [[_tex(block.name), *(_tex_cell(cell) for cell in row)] for block, row in zip(found.blocks, found.rows, strict=True)]
+            parts.append(f"% {_tex(entry.title)} ({_tex(entry.name)}): leakage; bold where the factor belongs\n"
+                         + _tabular(["", *(_tex(factor.name) for factor in found.factors)], rows))
+    over = columns(entries)
+    rows, part = [], None
+    for line in lines(over):
+        if line.group != part:
+            part = line.group
+            rows.append([f"\\multicolumn{{{len(over) + 1}}}{{l}}{{\\emph{{{_tex(part)}}}}}"])
+        unit = f" [{line.unit}]" if line.unit else ""
+        rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit), *(_tex_figure(cell, line.unit) for cell in line.cells)])
+    parts.append(f"% bold: better than every other column by more than {BOLD} standard errors of the difference\n"
+                 + _tabular(["", *(_tex(column.title) for column in over)], rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _tabular(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    listed = "\n".join(" & ".join(row) + r" \\" for row in rows)
+    return f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}\n\\toprule\n{' & '.join(head)} \\\\\n\\midrule\n{listed}\n\\bottomrule\n\\end{{tabular}}"
+
+
+def _tex_cell(cell: MatrixCell) -> str:
+    value = f"\\textbf{{{cell.value:.2f}}}" if cell.home else f"{cell.value:.2f}"
+    return value + (f" ({cell.ceiling:.2f})" if cell.ceiling is not None else "")
+
+
+def _tex_figure(cell: Cell, unit: str) -> str:
+    if cell.value is None:
+        return "---"
+    value = shown(cell.value, unit) + (f" \\pm {cell.error:.{_decimals(cell.value, unit)}f}" if cell.error else "")
+    value = value.replace("−", "-").replace(",", "{,}")
+    return f"$\\mathbf{{{value}}}$" if cell.best else f"${value}$"
+
+
+_TEX = str.maketrans({"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+                      "\\": r"\textbackslash{}", "→": r"$\to$", "°": r"$^\circ$", "²": r"$^2$", "–": "--", "×": r"$\times$", "−": r"$-$"})
+
+
+def _tex(text: str) -> str:
+    """Text with what LaTeX would take for its own escaped."""
+    return text.translate(_TEX)
