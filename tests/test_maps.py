@@ -1,0 +1,192 @@
+"""What a map shows: the codes of a choice, figures of a colouring, jobs that are watched, stopped and kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import TinyPairs, tiny_model
+
+from mmvae.data import Factor
+from mmvae.embedding import PCA, TSNE, Cancelled
+from mmvae.maps import EACH, PAIR, Choice, Codes, Job, codes_of, figures_of, gap_of, judged, layouts_for, plain, source_blocks
+
+
+@pytest.fixture(scope="module")
+def data() -> TinyPairs:
+    return TinyPairs()
+
+
+def job(folder: Path, data: TinyPairs, params=PCA(), **changes) -> Job:
+    model = tiny_model("mumo")
+    return Job(model, data, "weights", Choice(**{"blocks": ("z_shared",), "count": 24, **changes}), params, folder)
+
+
+def test_codes_are_the_posterior_means_of_the_items_drawn(data):
+    model = tiny_model("mumo")
+    codes = codes_of(model, data, Choice(("z_a", "z_b"), count=10))
+    assert len(set(codes.ids)) == 10 and set(codes.ids) <= set(data.split("test").tolist())
+    with torch.inference_mode():
+        posterior, prior = model.posterior(data.items(codes.ids)[0]), model.prior(10)
+    whole = torch.cat([belief.mean for belief in posterior.values()], 1).numpy()
+    assert np.allclose(codes.full, whole, atol=1e-5)
+    assert np.allclose(codes.shown, np.concatenate([posterior["z_a"].mean, posterior["z_b"].mean], 1), atol=1e-5)
+    kl = sum(posterior[name].kl(prior[name]).sum(1) for name in ("z_a", "z_b"))
+    assert np.allclose(codes.kl, kl, rtol=1e-4)
+    assert np.allclose(codes.labels["brightness"], data.brightness[codes.ids])
+
+
+def test_a_choice_draws_the_same_items_and_samples_again(data):
+    model = tiny_model("mumo")
+    first, again, other = (codes_of(model, data, Choice(("z_shared",), sampled=True, count=12, seed=seed)) for seed in (3, 3, 4))
+    assert np.array_equal(first.full, again.full) and np.array_equal(first.ids, again.ids)
+    assert not np.array_equal(first.ids, other.ids)
+
+
+def test_each_image_alone_gives_two_points_an_item(data):
+    model = tiny_model("mumo")
+    codes = codes_of(model, data, Choice(("z_shared",), EACH, count=9))
+    assert np.array_equal(codes.ids[:9], codes.ids[9:]) and codes.giver.tolist() == [0] * 9 + [1] * 9
+    images, _ = data.items(codes.ids[:9])
+    with torch.inference_mode():
+        second = model.posterior({"b": images["b"]})["z_shared"].mean.numpy()
+    assert np.allclose(codes.shown[9:], second, atol=1e-5)
+
+
+@pytest.mark.parametrize(("variant", "source", "blocks"), [
+    ("mumo", PAIR, ("z_a", "z_shared", "z_b")), ("mumo", EACH, ("z_shared",)), ("mumo", "a", ("z_a", "z_shared")), ("vanilla", "a", ()), ("vanilla", EACH, ()),
+])
+def test_a_source_offers_the_blocks_it_tells_of(variant, source, blocks):
+    assert source_blocks(tiny_model(variant), source) == blocks
+
+
+def test_a_block_that_the_source_tells_nothing_of_is_refused(data):
+    with pytest.raises(ValueError, match="a tells nothing of z_b; choose z_a, z_shared"):
+        codes_of(tiny_model("mumo"), data, Choice(("z_b",), "a"))
+
+
+@pytest.mark.parametrize(("values", "words"), [({"blocks": ()}, "at least one block"), ({"split": "dev"}, "no split"), ({"count": 0}, "map of 0 items")])
+def test_a_choice_that_makes_no_sense_says_why(values, words):
+    with pytest.raises(ValueError, match=words):
+        Choice(**{"blocks": ("z_shared",), **values})
+
+
+def test_the_error_is_that_of_the_decoded_pictures(data):
+    model = tiny_model("mumo")
+    codes = codes_of(model, data, Choice(("z_shared",), count=6))
+    images, _ = data.items(codes.ids)
+    with torch.inference_mode():
+        z = dict(zip((b.name for b in model.blocks), torch.from_numpy(codes.full).split([b.dim for b in model.blocks], 1)))
+        pictures = model.decode(z)
+    expected = [np.mean([((pictures[name][i] - images[name][i]) ** 2).mean().item() for name in ("a", "b")]) for i in range(6)]
+    assert np.allclose(judged(model, data, codes)["error"], expected, rtol=1e-4)
+
+
+def test_a_verdict_asks_both_pictures_for_what_the_pair_shares(data):
+    class Reading:
+        def __init__(self, value):
+            self.value = value
+
+    class EveryOtherRight:
+        accuracy: dict = {}
+
+        def read(self, images):
+            n = len(next(iter(images.values())))
+            truth = data.brightness[asked[:n]]
+            off = torch.tensor([0.0, 0.4] * n)[:n]
+            return {"a": {"brightness": Reading(truth)}, "b": {"brightness": Reading(truth + off)}}
+
+    model = tiny_model("mumo")
+    codes = codes_of(model, data, Choice(("z_shared",), count=8))
+    asked = codes.ids
+    many = TinyPairs()
+    many.factors = (Factor("brightness", "ordered", tuple(i / 10 for i in range(11))),)
+    assert judged(model, many, codes, EveryOtherRight())["verdict"].tolist() == [1, 0] * 4
+
+
+def clustered(apart: float, n: int = 200) -> Codes:
+    rng = np.random.default_rng(0)
+    classes = np.arange(n) % 4
+    full = rng.normal(size=(n, 5)).astype(np.float32)
+    full[:, :2] += apart * np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)[classes]
+    return Codes(np.arange(n), np.zeros(n, np.uint8), full, np.array([0, 1]), np.zeros(n, np.float32), {"class": classes.astype(np.float32)})
+
+
+def test_figures_tell_clusters_in_the_latent_space_from_none():
+    parted, mixed = (figures_of(codes, codes.labels["class"]) for codes in (clustered(30), clustered(0)))
+    assert parted.silhouette > 0.9 and parted.neighbours.accuracy == 1
+    assert abs(mixed.silhouette) < 0.1 and mixed.neighbours.accuracy < 0.5
+    assert 0.2 < parted.neighbours.chance < 0.35
+    alike = clustered(0)
+    assert figures_of(alike, np.ones(200)).silhouette is None
+
+
+def test_the_modality_gap_is_measured_where_both_are_shown(data):
+    model = tiny_model("mumo")
+    assert gap_of(codes_of(model, data, Choice(("z_shared",), PAIR, count=8))) is None
+    codes = codes_of(model, data, Choice(("z_shared",), EACH, count=8))
+    paired = np.linalg.norm(codes.shown[:8] - codes.shown[8:], axis=1).mean()
+    assert gap_of(codes).paired == pytest.approx(paired, rel=1e-5)
+
+
+def test_two_dimensions_are_offered_and_shown_as_they_are(data):
+    model = tiny_model("mumo")
+    assert layouts_for(model, ("z_a",))[0] == "plain" and "plain" not in layouts_for(model, ("z_shared",))
+    codes = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
+    embedding = plain(codes)
+    assert np.array_equal(embedding.positions, codes) and np.allclose(embedding.place(codes[:2]), codes[:2])
+
+
+def test_a_job_ends_with_a_map_and_keeps_it(tmp_path, data):
+    first = job(tmp_path, data)
+    assert first.state == "waiting"
+    first.run()
+    assert first.state == "done" and first.version >= 1 and first.positions.shape == (24, 2)
+    again = job(tmp_path, data)
+    again.model = None  # nothing may be computed a second time
+    again.run()
+    assert again.state == "done" and again.key == first.key and np.array_equal(again.positions, first.positions)
+    assert np.array_equal(again.codes.ids, first.codes.ids) and np.array_equal(again.codes.labels["brightness"], first.codes.labels["brightness"])
+    trust, recall = first.preservation()
+    assert 0.5 < trust <= 1 and 0 < recall <= 1
+
+
+def test_the_key_tells_apart_what_gives_another_map(tmp_path, data):
+    jobs = [job(tmp_path, data), job(tmp_path, data, sampled=True), job(tmp_path, data, count=23), job(tmp_path, data, TSNE()), job(tmp_path, data, TSNE(perplexity=9.0)), job(tmp_path, data, None)]
+    other = job(tmp_path, data)
+    other_weights = Job(other.model, data, "others", other.choice, PCA(), tmp_path)
+    assert len({each.key for each in [*jobs, other_weights]}) == 7 and other.key == jobs[0].key
+
+
+def test_a_cancelled_job_says_so_and_leaves_no_map(tmp_path, data):
+    stopped = job(tmp_path, data)
+    stopped.cancel()
+    stopped.run()
+    assert stopped.state == "cancelled" and stopped.embedding is None
+    with pytest.raises(Cancelled, match="encoding was stopped at 0 of 24"):
+        codes_of(stopped.model, data, stopped.choice, cancelled=lambda: True)
+
+
+def test_a_damaged_file_is_computed_again(tmp_path, data):
+    first = job(tmp_path, data)
+    first.run()
+    for file in tmp_path.glob("*.npz"):
+        file.write_bytes(b"not a map")
+    again = job(tmp_path, data)
+    again.run()
+    assert again.state == "done" and np.array_equal(again.positions, first.positions)
+
+
+def test_a_job_that_fails_says_why_in_one_line(tmp_path, data):
+    impossible = job(tmp_path, data, blocks=("z_b",), source="a")
+    impossible.run()
+    assert impossible.state == "failed" and impossible.complaint.startswith("a tells nothing of z_b")
+
+
+def test_a_choice_is_text_and_back(data):
+    choice = Choice(("z_a", "z_shared"), "a", True, "validation", 77, 5)
+    row = json.loads(choice.text())
+    assert Choice(**{**row, "blocks": tuple(row["blocks"])}) == choice
