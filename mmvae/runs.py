@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["LIVE", "Plan", "Run", "RunError", "begin", "check_name", "command_line", "delete", "events", "free_name", "launched", "log_tail", "measure", "pack",
            "rename", "resume", "run_named", "runs", "runs_folder", "snapshots", "stop", "unpack"]
 
+import contextlib
 import json
 import math
 import os
@@ -164,13 +165,19 @@ def events(run: Path, tail: int | None = None) -> list[dict]:
     """What the run's training told, in order; a line that is no event is left out.
 
     Arguments:
-        tail: Only those in the last bytes of the file.
+        tail: Only those in the first and the last bytes of the file.
     """
     try:
         with open(run / EVENTS, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - tail) if tail else 0)
-            text = file.read().decode("utf-8", "replace")
+            text = b""
+            if tail and size > 2 * tail:
+                file.seek(0)
+                text = file.read(tail) + b"\n"
+                file.seek(size - tail)
+            else:
+                file.seek(0)
+            text = (text + file.read()).decode("utf-8", "replace")
     except OSError:
         return []
     told = []
@@ -394,7 +401,7 @@ def _look(folder: Path) -> Run:
                str(config.get("dataset") or _after(arguments, "--dataset") or "?"), last["step"], steps, last["seconds"], began,
                loss=_number(step, "total"), validation=_number(validation, "total"), pairs_per_second=_number(step, "pairs_per_second"),
                seconds_left=_number(step, "seconds_left") if state in ("training", "elsewhere") else None,
-               device=str((_last(told, "started") or _last(told, "resumed") or {}).get("device") or training.get("device") or ""),
+               device=str((_last(told, "resumed") or _last(told, "started") or {}).get("device") or training.get("device") or ""),
                message=str(last.get("message", "")))
 
 
@@ -436,8 +443,12 @@ def _launch(folder: Path, arguments: Sequence[str]) -> None:
 def _spawn(folder: Path, arguments: Sequence[str]) -> subprocess.Popen:
     with open(folder / LOG, "a", encoding="utf-8") as log:
         print(f"$ {command_line(arguments)}", file=log, flush=True)
-        return subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", *arguments], cwd=PROGRAM, stdin=subprocess.DEVNULL,
-                                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", *arguments], cwd=PROGRAM, stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    # Where Linux groups processes by session, niceness counts within the group alone: the group needs its own.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(NICE))
+    return process
 
 
 def _shown(folder: Path) -> str:

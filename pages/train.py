@@ -9,7 +9,7 @@ import streamlit as st
 import torch
 
 from mmvae import DATASETS, VARIANTS, runs
-from mmvae.checkpoints import CheckpointError, catalogue
+from mmvae.checkpoints import WEIGHTS, CheckpointError, catalogue
 from mmvae.data import DataError, DatasetRow
 from mmvae.notation import diagram, formula
 from mmvae.presets import Settings, first_look_for, modalities_for, published_for, settings_for
@@ -19,7 +19,8 @@ from ui.runs import clock, curves, kl_strip, moment
 
 PRESETS = {"look": "A first look in two minutes", "good": "Good", "published": "As published"}
 RUNS, NEW, IMPORT = "Runs", "New run", "Import"
-VIEW = "train-view"
+VIEW, FILTER = "train-view", "train-filter"
+ROW, ROWS = 29, 6  # pixels of a row of the table, and how many are shown before it scrolls
 CHIPS = {"training": "blue", "starting": "blue", "stopping": "orange", "waiting": "gray", "elsewhere": "violet", "finished": "green",
          "stopped": "gray", "died": "red", "new": "gray"}
 STATES = {"elsewhere": "training elsewhere", "new": "never started"}
@@ -33,6 +34,9 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="train-head"):
         st.title("Train", anchor=False, width="content")
         view = st.segmented_control("View", [RUNS, NEW, IMPORT], key=VIEW, required=True, label_visibility="collapsed", persist_state="session")
+        if view == RUNS and listed:
+            st.text_input("Filter", placeholder="Filter by name, data set, variant or state", key=FILTER, label_visibility="collapsed",
+                          icon=":material/search:", persist_state="session", width=380)
     if view == NEW:
         new_run()
     elif view == IMPORT:
@@ -48,16 +52,17 @@ def main() -> None:
 
 def overview(listed: list[Run]) -> None:
     live = any(run.live for run in listed)
-    st.fragment(table, run_every=5 if live else None, key="table")()
+    with st.container(key="table"):
+        st.fragment(table, run_every=5 if live else None)()
     chosen = next((run for run in listed if run.name == st.query_params.get("run")), listed[0])
     if st.query_params.get("run", chosen.name) != chosen.name:
         st.warning(f"No run “{st.query_params['run']}” on this machine; this is the newest.")
-    st.fragment(watch, run_every=2 if chosen.live else None, key=f"watch {chosen.name} {chosen.live}")(chosen.name, chosen.state)
+    with st.container(key="watch"):
+        st.fragment(watch, run_every=2 if chosen.live else None)(chosen.name, chosen.state)
 
 
 def table() -> None:
-    asked = st.text_input("Filter", placeholder="Filter by name, data set, variant or state", key="train-filter", label_visibility="collapsed",
-                          icon=":material/search:", persist_state="session").lower().split()
+    asked = st.session_state.get(FILTER, "").lower().split()
     listed = [run for run in runs.runs() if all(word in f"{run.name} {run.dataset} {run.variant} {told_state(run)}".lower() for word in asked)]
     names = [run.name for run in listed]
     rows = {
@@ -76,7 +81,7 @@ def table() -> None:
     key = f"runs {hash(tuple(names))}"
     chosen = st.query_params.get("run")
     st.dataframe(
-        rows, key=key, hide_index=True, height=min(38 + 29 * max(len(names), 1), 8 * 29 + 38), row_height=29, selection_mode="single-row",
+        rows, key=key, hide_index=True, height=38 + ROW * min(max(len(names), 1), ROWS), row_height=ROW, placeholder="–", selection_mode="single-row",
         on_select=lambda: choose(names, key), selection_default={"selection": {"rows": [names.index(chosen)] if chosen in names else [], "columns": []}},
         column_config={
             "Run": st.column_config.TextColumn(width="medium"),
@@ -116,15 +121,21 @@ def watch(name: str, state_before: str) -> None:
         st.code(runs.log_tail(run.path) or "Waiting for the process to begin …", language=None, height=160)
         return
     scheme, told = palette.theme(), runs.events(run.path)
-    st.plotly_chart(kl_strip(told, run.config, scheme), key="kl", config={"displayModeBar": False})
-    for column, (key, figure) in zip(st.columns(3), zip(("total", "rebuilt", "rest"), curves(told, run.config, scheme))):
-        column.plotly_chart(figure, key=key, config={"displayModeBar": False})
-    pictures(run)
+    if told:
+        draw(run, told, scheme)
     st.html('<div class="label">Its command, from the program\'s folder</div>')
     st.code(runs.command_line(runs.launched(run.path) or run.plan.arguments(run.path)), language="bash", wrap_lines=True)
     if tail := runs.log_tail(run.path, 40):
-        with st.expander("Log"):
+        with st.expander("Log", expanded=not told):
             st.code(tail, language=None, height=240)
+
+
+def draw(run: Run, told: list[dict], scheme: str) -> None:
+    """The curves in a row, and the pictures below."""
+    drawn = {"kl": kl_strip(told, run.config, scheme), **dict(zip(("total", "rebuilt", "rest"), curves(told, run.config, scheme)))}
+    for column, (key, figure) in zip(st.columns([4, 3, 3, 3]), drawn.items()):
+        column.plotly_chart(figure, key=f"{key} {run.name}", config={"displayModeBar": False})
+    pictures(run, told)
 
 
 def heading(run: Run) -> None:
@@ -153,7 +164,7 @@ def cause(run: Run) -> str:
 
 
 def buttons(run: Run) -> None:
-    with st.container(horizontal=True, key="run-buttons"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-buttons"):
         if run.state in ("training", "waiting", "starting"):
             st.button("Stop", icon=":material/stop:", on_click=attempt, args=(runs.stop, run), help="Saves a snapshot first", disabled=run.state == "starting")
         elif not run.live:
@@ -198,11 +209,12 @@ def remove(run: Run) -> None:
     st.query_params.pop("run", None)
 
 
-def pictures(run: Run) -> None:
+def pictures(run: Run, told: list[dict]) -> None:
     """What the model made of fixed items at a snapshot: the newest while it trains, any of them afterwards."""
     kept = runs.snapshots(run.path)
     if not kept and run.openable:
-        kept = {run.step: "weights.safetensors"}  # runs of before snapshots were kept
+        saved = [event["step"] for event in told if event["event"] == "snapshot"]
+        kept = {saved[-1] if saved else run.step: WEIGHTS}  # trained before snapshots were kept
     if not kept:
         st.html('<div class="muted">Pictures come with the first snapshot.</div>')
         return
@@ -380,6 +392,9 @@ def import_run() -> None:
 
 
 STYLE = """
+/* what is told anew every two seconds does not fade each time */
+.st-key-watch [data-stale="true"], .st-key-table [data-stale="true"] {opacity: 1 !important; transition: none !important}
+.st-key-run-buttons {margin: 2px 0 6px}
 .run-head {display: flex; flex-wrap: wrap; gap: 6px 26px; align-items: flex-end; font-variant-numeric: tabular-nums}
 .run-head > div:first-child {min-width: 260px}
 .run-name {font-weight: 650; font-size: 1.15rem}
