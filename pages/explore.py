@@ -33,7 +33,6 @@ class View:
         observed: The modalities that the posterior is given.
         code: All blocks one after the other; None for the posterior mean.
         revision: Counts what the person chose here: the panel takes on the code when it changes.
-        request: The address bar's wish that was followed last.
         complaint: Why a wish could not be followed.
     """
 
@@ -42,7 +41,6 @@ class View:
     observed: tuple[str, ...] = ()
     code: tuple[float, ...] | None = None
     revision: int = 0
-    request: tuple[str | None, ...] = ()
     complaint: str = ""
 
     def moved(self, **changes) -> View:
@@ -58,7 +56,7 @@ def choose(**changes) -> None:
     st.session_state["explore"] = view().moved(**changes)
 
 
-def opened_at(text: str, request: tuple[str | None, ...] = ()) -> View:
+def opened_at(text: str) -> View:
     """The view that a point's text asks for.
 
     Raises:
@@ -76,29 +74,30 @@ def opened_at(text: str, request: tuple[str | None, ...] = ()) -> View:
     complaint = "" if point.digest == here else (
         f"The link was made with other weights of {point.checkpoint} (digest {point.digest or 'missing'}, here {here}): "
         "the same code may draw another picture.")
-    return View(point.checkpoint, point.item, point.observed, point.z, request=request, complaint=complaint)
+    return View(point.checkpoint, point.item, point.observed, point.z, complaint=complaint)
 
 
 def follow_address() -> None:
-    """Takes the view from the address bar where it asks for something new, from the session otherwise."""
-    wishes = tuple(st.query_params.get(name) for name in ("point", "model", "item"))
-    text, name, item = wishes
+    """Takes the view from the address where the page is entered with one, from the session otherwise.
+
+    While the panel is on the page it is the one who knows: it rewrites the address itself, and Streamlit may still hold
+    an older one. Its point also survives a restart of the server, which forgets the session.
+    """
+    shown = st.session_state.get(PANEL)
     current: View | None = st.session_state.get("explore")
-    reported = st.session_state.get("explore reported")
-    if current and (not any(wishes) or wishes == current.request or text is not None and text == reported):
+    if current and shown:
         return
-    revision = current.revision + 1 if current else 0
-    fallback = current or View(models.names()[0])
+    text = shown.point if shown and shown.point else st.query_params.get("point")
+    name, item = st.query_params.get("model"), st.query_params.get("item")
+    asked = current or View(models.names()[0])
     try:
         if text:
-            asked = opened_at(text, wishes)
+            asked = opened_at(text)
         elif name:
-            asked = View(models.checkpoint(name).path.name, int(item) if item else None, request=wishes)
-        else:
-            asked = fallback
+            asked = View(name, int(item) if item else None, models.checkpoint(name).model.names if item else ())
     except (PointError, CheckpointError, ValueError) as error:
-        asked = replace(fallback, request=wishes, complaint=f"The link could not be opened: {error}.")
-    st.session_state["explore"] = replace(asked, revision=revision)
+        asked = replace(asked, complaint=f"The link could not be opened: {error}.")
+    st.session_state["explore"] = replace(asked, revision=current.revision + 1 if current else 0)
 
 
 def stored_beliefs(checkpoint: Checkpoint, pairs: Pairs, item: int | None, observed: tuple[str, ...]) -> Beliefs:
@@ -214,9 +213,8 @@ def panel_for(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs, 
     if result.open:
         open_point(result.open)
     if result.point:
-        st.session_state["explore reported"] = result.point
         rested = Point.parse(result.point)
-        if rested.checkpoint == current.model and len(rested.z) == len(mean):
+        if (rested.checkpoint, rested.item, rested.observed) == (current.model, current.item, current.observed):
             st.session_state["explore"] = replace(current, code=rested.z)
 
 
@@ -229,7 +227,7 @@ def draw_here() -> None:
 
 def open_point(text: str) -> None:
     try:
-        st.session_state["explore"] = replace(opened_at(text), revision=view().revision + 1, request=view().request)
+        st.session_state["explore"] = replace(opened_at(text), revision=view().revision + 1)
     except (PointError, CheckpointError) as error:
         st.session_state["explore"] = replace(view(), complaint=f"That point could not be opened: {error}.")
     st.rerun(scope="fragment")
@@ -237,14 +235,11 @@ def open_point(text: str) -> None:
 
 @st.fragment
 def explore() -> None:
-    if not models.names():
-        st.info("No model is here yet. Train one, or put a checkpoint into the folder `checkpoints`.")
-        return
-    follow_address()
     try:
         checkpoint = models.checkpoint(view().model)
     except CheckpointError as error:
         st.error(f"{error}")
+        st.session_state["explore"] = View(models.names()[0])
         return
     data = models.data_for(checkpoint)
     pairs = pairs_of(checkpoint, data)
@@ -286,4 +281,8 @@ STYLE = """<style>
 </style>"""
 
 st.html(STYLE)
-explore()
+if models.names():
+    follow_address()
+    explore()
+else:
+    st.info("No model is here yet. Train one, or put a checkpoint into the folder `checkpoints`.")

@@ -336,6 +336,7 @@ class Panel {
     pen.fillRect(0, 0, picture.width, picture.height);
     let left = 0;
     for (const pane of this.panes) {
+      pane.points.paint(); // what WebGL drew is gone after a frame
       pen.drawImage(pane.surface, left, band);
       pen.drawImage(pane.overlay, left, band);
       pen.fillStyle = "#e6e9ef";

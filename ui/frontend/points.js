@@ -1,6 +1,7 @@
 // Tens of thousands of points in WebGL, moving from one frame to the next; and finding those under the pointer.
 
 const VERTEX = `
+precision highp float;
 attribute vec2 from;
 attribute vec2 to;
 attribute vec4 colour;
@@ -13,12 +14,12 @@ void main() {
   shade = colour;
 }`;
 const FRAGMENT = `
-precision mediump float;
-uniform float size, round;
+precision highp float;
+uniform float size, disc;
 varying vec4 shade;
 void main() {
   float alpha = shade.a;
-  if (round > 0.5) alpha *= smoothstep(0.5, 0.5 - 1.1 / size, length(gl_PointCoord - 0.5));
+  if (disc > 0.5) alpha *= smoothstep(0.5, 0.5 - 1.1 / size, length(gl_PointCoord - 0.5));
   if (alpha < 0.004) discard;
   gl_FragColor = vec4(shade.rgb * alpha, alpha);
 }`;
@@ -30,7 +31,7 @@ const FARTHEST = 400; // of zooming in
 export class Points {
   constructor(canvas, drawn) {
     Object.assign(this, { canvas, drawn });
-    const gl = (this.gl = canvas.getContext("webgl", { alpha: false, antialias: true, preserveDrawingBuffer: true }));
+    const gl = (this.gl = canvas.getContext("webgl", { alpha: false, antialias: true }));
     this.centre = [0, 0];
     this.zoom = 1;
     this.count = 0;
@@ -54,7 +55,7 @@ export class Points {
     gl.linkProgram(program);
     gl.useProgram(program);
     this.at = Object.fromEntries(["from", "to", "colour"].map((name) => [name, gl.getAttribLocation(program, name)]));
-    this.uniform = Object.fromEntries(["t", "size", "round", "centre", "scale"].map((name) => [name, gl.getUniformLocation(program, name)]));
+    this.uniform = Object.fromEntries(["t", "size", "disc", "centre", "scale"].map((name) => [name, gl.getUniformLocation(program, name)]));
     for (const name of ["from", "to", "colour", "line"]) this.buffers[name] = gl.createBuffer();
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -193,14 +194,14 @@ export class Points {
     if (this.lines && this.wide) {
       gl.disableVertexAttribArray(at.colour);
       gl.vertexAttrib4f(at.colour, 0.8, 0.85, 0.92, Math.max(0.03, Math.min(0.3, 90 / this.lines.length)));
-      gl.uniform1f(uniform.round, 0);
+      gl.uniform1f(uniform.disc, 0);
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffers.line);
       gl.drawElements(gl.LINES, this.lines.length, gl.UNSIGNED_INT, 0);
     }
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers.colour);
     gl.enableVertexAttribArray(at.colour);
     gl.vertexAttribPointer(at.colour, 4, gl.UNSIGNED_BYTE, true, 0, 0);
-    gl.uniform1f(uniform.round, 1);
+    gl.uniform1f(uniform.disc, 1);
     gl.drawArrays(gl.POINTS, 0, this.count);
   }
 

@@ -1,0 +1,105 @@
+"""The page around the panel: what it opens, what it refuses, and what it says where the images are not on the machine."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from mmvae import DATASETS, VARIANTS
+from mmvae.checkpoints import config_of, digest, save
+from mmvae.model import MultimodalVAE
+from mmvae.point import Point
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "explore.py")
+
+
+def write(folder: Path, variant: str) -> MultimodalVAE:
+    """An untrained checkpoint with three reference pairs, whose codes count up."""
+    torch.manual_seed(0)
+    model = MultimodalVAE.for_dataset(VARIANTS[variant], DATASETS["faces"]).eval()
+    blocks = {b.name: {"mean": [0.0] * b.dim, "stddev": [1.0] * b.dim, "low": [-2.0] * b.dim, "high": [2.0] * b.dim, "sigma": [0.5] * b.dim,
+                       "kl": [1.0] * b.dim, "histogram": [[1] * 40] * b.dim} for b in model.blocks}
+    codes = {b.name: {"mean": [[0.1 * i] * b.dim for i in range(3)], "stddev": [[0.2] * b.dim] * 3} for b in model.blocks}
+    labels = {"identity": [4, 5, 6], "azimuth": [-90.0, 0.0, 90.0], "elevation": [0.0, 0.0, 30.0], "lighting": [0.0, 90.0, 0.0]}
+    save(folder, model, config_of(model, {}), {
+        "items": 3, "blocks": blocks, "reference": {"ids": [70, 80, 90], "labels": labels, "codes": {"elevation+lighting": codes}}})
+    return model
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    write(tmp_path / "checkpoints" / "plain", "vanilla")
+    write(tmp_path / "checkpoints" / "split", "mumo")
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+def opened(**parameters: str) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=300)
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def button(page: AppTest, label: str):
+    return next(b for b in page.button if b.label == label)
+
+
+def test_a_model_opens_at_its_first_pair_and_says_what_is_missing(home):
+    page = opened(model="split")
+    view = page.session_state["explore"]
+    assert (view.model, view.item, view.observed) == ("split", 70, ("elevation", "lighting"))
+    assert any("3 reference pairs" in caption.value for caption in page.caption)
+
+
+def test_pairs_are_found_by_factor_and_stepped_through(home):
+    page = opened(model="split")
+    page.selectbox(key="explore identity").set_value(6).run()
+    assert page.session_state["explore"].item == 90
+    button(page, "next ›").click().run()
+    assert page.session_state["explore"].item == 70
+    button(page, "‹ prev").click().run()
+    assert page.session_state["explore"].item == 90
+    assert page.selectbox(key="explore identity").value == 6
+
+
+def test_what_a_variant_cannot_infer_is_refused_with_the_reason(home):
+    page = opened(model="plain")
+    refused = button(page, "only elevation")
+    assert refused.disabled and "no posterior given elevation alone" in refused.help
+    assert not button(page, "both").disabled and not button(page, "none").disabled
+
+
+def test_every_choice_is_a_new_revision_and_starts_at_the_posterior_again(home):
+    page = opened(model="split")
+    before = page.session_state["explore"]
+    button(page, "only lighting").click().run()
+    after = page.session_state["explore"]
+    assert after.observed == ("lighting",) and after.revision == before.revision + 1 and after.code is None and after.item == before.item
+
+
+def test_a_point_in_the_address_is_opened_as_it_is(home):
+    z = tuple(torch.linspace(-1, 1, 9).tolist())
+    point = Point("split", digest(home / "checkpoints" / "split"), z, 80, ("lighting",))
+    page = opened(point=str(point))
+    view = page.session_state["explore"]
+    assert (view.model, view.item, view.observed) == ("split", 80, ("lighting",)) and view.code == pytest.approx(z)
+    assert not page.warning
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("p1~nonsense", "not a point"),
+    (str(Point("gone", "00000000", (0.0,))), "no model 'gone'"),
+    (str(Point("split", "00000000", (0.0,) * 4)), "4 dimensions"),
+    (str(Point("split", "00000000", (0.0,) * 9, None, ("smell",))), "smell"),
+    (str(Point("split", "00000000", (0.0,) * 9)), "other weights"),
+    (str(Point("split", "00000000", (0.0,) * 9, 12_345_678, ("elevation",))), "other weights"),
+])
+def test_a_point_that_does_not_fit_is_told_in_words(home, text, words):
+    page = opened(point=text)
+    assert any(words in warning.value for warning in page.warning)
