@@ -30,8 +30,8 @@ WORKING_SIDE = 1024
 #: Opened by their content, whatever the name says; formats whose readers start other programs are not among them.
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 #: What Pillow's readers raise for files cut short, malformed or hostile.
-UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, MemoryError,
-              struct.error, zlib.error)
+UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
+              MemoryError, struct.error, zlib.error)
 #: Strokes as text: four hexadecimal digits a point (x, y from 0 to 255), a full stop between strokes.
 STROKES = re.compile(r"(?:[0-9a-f]{4})+(?:\.(?:[0-9a-f]{4})+)*")
 MOST_STROKES = 6000  # characters: they also stand in addresses
@@ -97,7 +97,8 @@ def read_picture(file: str | Path | BinaryIO) -> tuple[Pixels, tuple[str, ...]]:
     except Image.DecompressionBombError:
         raise InputError(f"a picture of more than {MOST_PIXELS / 1e6:.0f} megapixels; make it smaller first") from None
     except UNREADABLE as error:
-        raise InputError(f"not a picture this program can read ({_reason(error)}); it reads PNG, JPEG, GIF, WebP, BMP and TIFF") from None
+        raise InputError(f"not a picture this program can read ({_reason(error)}); "
+                         "it reads PNG, JPEG, GIF, WebP, BMP and TIFF") from None
 
 
 def prepare(pixels: Pixels, modality: Modality) -> Prepared:
@@ -139,7 +140,8 @@ def drawn(strokes: str, side: int = 280) -> Pixels:
         InputError: Where the text holds no strokes.
     """
     if len(strokes) > MOST_STROKES or not STROKES.fullmatch(strokes):
-        raise InputError(f"not a drawing: expected strokes of four hexadecimal digits a point, at most {MOST_STROKES} characters, got {strokes[:30]!r}")
+        raise InputError(f"not a drawing: expected strokes of four hexadecimal digits a point, at most {MOST_STROKES} characters, "
+                         f"got {strokes[:30]!r}")
     canvas = Image.new("L", (side, side))
     pen, radius = ImageDraw.Draw(canvas), PEN * side / 2
     for stroke in strokes.split("."):
@@ -153,7 +155,8 @@ def drawn(strokes: str, side: int = 280) -> Pixels:
 
 def area_resize(pixels: Pixels, height: int, width: int) -> Pixels:
     """Each new pixel is the average over its area of the old ones; float32 [H, W, C] to [height, width, C]."""
-    return np.einsum("yh,hwc,xw->yxc", _coverage(len(pixels), height), pixels, _coverage(pixels.shape[1], width), optimize=True).astype(np.float32)
+    rows, columns = _coverage(pixels.shape[0], height), _coverage(pixels.shape[1], width)
+    return np.einsum("yh,hwc,xw->yxc", rows, pixels, columns, optimize=True).astype(np.float32)
 
 
 def _coverage(old: int, new: int) -> NDArray[np.float32]:
@@ -203,8 +206,8 @@ def _as_mnist(grey: Pixels, side: int) -> tuple[Pixels, list[str]]:
     scale = box / max(digit.shape)
     digit = area_resize(digit, *(max(1, round(scale * extent)) for extent in digit.shape[:2]))[..., 0]
     digit = np.clip(digit / digit.max(), 0, 1)  # a thin pen would turn out grey, as no MNIST digit is
-    weight = digit.sum()
-    top, left = (round(side / 2 - float((digit.sum(1 - axis) * (np.arange(digit.shape[axis]) + 0.5)).sum() / weight)) for axis in (0, 1))
+    mass = (digit.sum(1), digit.sum(0))
+    top, left = (round(side / 2 - float((each * (np.arange(len(each)) + 0.5)).sum() / each.sum())) for each in mass)
     top, left = (min(max(start, 0), side - extent) for start, extent in zip((top, left), digit.shape))
     canvas = np.zeros((side, side), np.float32)
     canvas[top:top + digit.shape[0], left:left + digit.shape[1]] = digit

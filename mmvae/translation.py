@@ -6,8 +6,8 @@ picture shows one private code throughout, and variants compare fairly.
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "VIRIDIS", "Kept", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read", "restyled", "role_of", "rows", "scale_of",
-           "translate"]
+__all__ = ["ROLES", "VIRIDIS", "Kept", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read", "restyled",
+           "role_of", "rows", "scale_of", "translate"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Translation:
         codes: {block: [N, S, dim]}.
         samples: The pictures of these codes, [N, S, C, H, W] in [0, 1].
         mean: The pictures of the posterior's mean, [N, C, H, W].
-        stddev: How much each pixel varies over the samples, [N, H, W], in units of [0, 1]; over channels the root of the mean square.
+        stddev: How much each pixel varies over the samples, [N, H, W], in units of [0, 1]; over channels the root mean square.
     """
 
     codes: dict[str, Tensor]
@@ -86,7 +86,8 @@ def translate(model: MultimodalVAE, posterior: Mapping[str, Belief], to: str, sa
 
 
 @torch.inference_mode()
-def restyled(model: MultimodalVAE, content: Sequence[Mapping[str, Belief]], style: Sequence[Mapping[str, Belief]], to: str) -> Translation:
+def restyled(model: MultimodalVAE, content: Sequence[Mapping[str, Belief]], style: Sequence[Mapping[str, Belief]],
+             to: str) -> Translation:
     """The content of N items in the style of S others: the mean shared code of one, the mean private code of the other.
 
     Arguments:
@@ -112,7 +113,8 @@ def means(posteriors: Sequence[Mapping[str, Belief]]) -> dict[str, Tensor]:
 
 def _drawn(model: MultimodalVAE, codes: Mapping[str, Tensor], mean: Mapping[str, Tensor], to: str) -> Translation:
     n, samples = next(iter(codes.values())).shape[:2]
-    pictures = torch.sigmoid(model.logits({name: code.flatten(0, 1) for name, code in codes.items()}, [to])[to]).unflatten(0, (n, samples))
+    flat = {name: code.flatten(0, 1) for name, code in codes.items()}
+    pictures = torch.sigmoid(model.logits(flat, [to])[to]).unflatten(0, (n, samples))
     spread = pictures.var(1, correction=0).mean(1).sqrt()
     return Translation(dict(codes), pictures, torch.sigmoid(model.logits(mean, [to])[to]), spread)
 
@@ -133,7 +135,8 @@ def joined(parts: Sequence[Translation]) -> Translation:
     return Translation(codes, samples, mean, stddev)
 
 
-def rows(inputs: Sequence[Tensor], translations: Sequence[Translation], styles: Sequence[Tensor] = ()) -> list[list[Tensor | None]]:
+def rows(inputs: Sequence[Tensor], translations: Sequence[Translation],
+         styles: Sequence[Tensor] = ()) -> list[list[Tensor | None]]:
     """The rows of a translation's picture, for `mmvae.pictures.sheet`: each input, then its mean, spread and samples.
 
     Arguments:
@@ -143,7 +146,8 @@ def rows(inputs: Sequence[Tensor], translations: Sequence[Translation], styles: 
     """
     top = scale_of(translations)
     above = [[None, None, None, *styles]] if len(styles) else []
-    return above + [[picture, each.mean[i], heat(each.stddev[i], top), *each.samples[i]] for i, picture in enumerate(inputs) for each in translations]
+    return above + [[picture, each.mean[i], heat(each.stddev[i], top), *each.samples[i]]
+                    for i, picture in enumerate(inputs) for each in translations]
 
 
 def scale_of(translations: Sequence[Translation]) -> float:
@@ -163,7 +167,10 @@ def role_of(factor: Factor, to: str) -> str:
 
 
 def expected(factors: Sequence[Factor], labels: Mapping[str, NDArray], to: str) -> dict[str, NDArray]:
-    """What pictures of `to` should show of inputs with these labels, {factor: [N]}; free factors and such without a neutral value are left out."""
+    """What pictures of `to` should show of inputs with these labels, {factor: [N]}.
+
+    Free factors, and factors of the source that have no neutral value, are left out.
+    """
     wanted = {}
     for factor in factors:
         role = role_of(factor, to)
@@ -175,7 +182,7 @@ def expected(factors: Sequence[Factor], labels: Mapping[str, NDArray], to: str) 
 
 
 def hits(readings: Mapping[str, NDArray], wanted: Mapping[str, NDArray], factors: Sequence[Factor]) -> dict[str, NDArray]:
-    """Which readings [N, S] are what was wanted [N]: the class, or a value at most one step of the factor's grid off; {factor: bool [N, S]}."""
+    """Which readings [N, S] are what was wanted [N], {factor: bool [N, S]}: the class, or a value at most one grid step off."""
     found = {}
     for factor in factors:
         if factor.name in wanted and factor.name in readings:

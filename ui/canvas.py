@@ -17,4 +17,5 @@ _component = st.components.v2.component(
 
 def canvas(strokes: str, *, key: str, on_draw: Callable[[str], None]) -> None:
     """Shows the sheet with these strokes on it; `on_draw` is called with all strokes whenever the pen is lifted."""
-    _component(key=key, data={"strokes": strokes}, default={"strokes": strokes}, on_strokes_change=lambda: on_draw(str(st.session_state[key].strokes)))
+    _component(key=key, data={"strokes": strokes}, default={"strokes": strokes},
+               on_strokes_change=lambda: on_draw(str(st.session_state[key].strokes)))

@@ -51,4 +51,5 @@ def link(content: str, point: Point) -> str:
 def scale(top: float) -> str:
     """The colours of `mmvae.translation.heat`, from 0 to `top`."""
     colours = ", ".join(f"#{colour}" for colour in VIRIDIS)
-    return f'<span class="scale" style="background: linear-gradient(90deg, {colours})"></span><span class="ends"><span>0</span><span>{top:.2f}</span></span>'
+    return (f'<span class="scale" style="background: linear-gradient(90deg, {colours})"></span>'
+            f'<span class="ends"><span>0</span><span>{top:.2f}</span></span>')

@@ -41,6 +41,9 @@ def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Call
         on_pick: Called with all picked ids when they change.
         height: Of the scrolling thumbnails, in screen pixels.
     """
+    if not len(pairs.ids):
+        st.caption("There is no test image on this machine, and this model carries no reference codes.")
+        return
     visible = [f for f in pairs.factors if f.owner in (None, modality)]
     shown = _matching(pairs, modality, visible, key)
     few = [f for f in visible if f.kind == "categorical" and len(f.values) <= FEW]
@@ -50,39 +53,52 @@ def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Call
                 with st.popover(_summary(visible, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
                     for factor in visible:
                         if factor not in few:
-                            st.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format, key=f"{key} {factor.name}",
-                                           persist_state="session")
-            st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not len(shown),
+                            st.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format,
+                                           key=f"{key} {factor.name}", persist_state="session")
+            st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not shown,
                       on_click=lambda: on_pick(random.sample(shown, min(6, len(shown)))))
-            st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked, on_click=lambda: on_pick([]))
+            st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked,
+                      on_click=lambda: on_pick([]))
         for factor in few:
-            st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format, key=f"{key} {factor.name}",
-                     label_visibility="collapsed", persist_state="session")
+            st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format,
+                     key=f"{key} {factor.name}", label_visibility="collapsed", persist_state="session")
         ids = [item for item in picked if item not in shown] + shown
         if not ids:
             st.caption("No test image matches this filter.")
             return
         titles = [_title(pairs, item, visible) for item in ids]
         _component(key=f"{key} thumbnails", default={"picked": list(picked)},
-                   data={"ids": ids, "titles": titles, "picked": list(picked), "most": MOST, "columns": COLUMNS, "height": height,
-                         "label": f"{modality} images", "sprite": _sprite(thumbnails, ids), "revision": _revision(key, ids, modality)},
+                   data={"ids": ids, "titles": titles, "picked": list(picked), "most": MOST, "columns": min(COLUMNS, len(ids)),
+                         "height": height, "label": f"{modality} images", "sprite": _sprite(thumbnails, ids),
+                         "revision": _revision(key, ids, modality)},
                    on_picked_change=lambda: on_pick([int(i) for i in st.session_state[f"{key} thumbnails"].picked][:MOST]))
 
 
 def first_items(pairs: Pairs, modality: str, n: int) -> list[int]:
-    """The items whose thumbnails come first where nothing is filtered."""
-    return _matching(pairs, modality, (), "")[:n]
+    """A few of the first thumbnails where nothing is filtered, as different as the first factor allows."""
+    found = _matching(pairs, modality, (), "")
+    if not found or not pairs.factors:
+        return found[:n]
+    labels = pairs.labels[pairs.factors[0].name]
+    new: dict[float, int] = {}
+    for item in found:
+        new.setdefault(labels[pairs.position(item)].item(), item)
+    first = list(new.values())[:n]
+    return first + [item for item in found if item not in first][:n - len(first)]
 
 
 def _matching(pairs: Pairs, modality: str, visible: Sequence[Factor], key: str) -> list[int]:
     """Ids to show, in an order that mixes them but stays the same; one of those whose image of this modality is the same."""
-    keep = np.ones(len(pairs.ids), bool)
+    keep, one_each = np.ones(len(pairs.ids), bool), np.ones(len(pairs.ids), bool)
     for factor in pairs.factors:
+        labels = pairs.labels[factor.name]
         chosen = st.session_state.get(f"{key} {factor.name}") if factor in visible else None
         if chosen:
-            keep &= np.isin(pairs.labels[factor.name], np.array(chosen, pairs.labels[factor.name].dtype))
-        elif factor.owner not in (None, modality) and factor.neutral is not None and (pairs.labels[factor.name] == factor.neutral).any():
-            keep &= pairs.labels[factor.name] == factor.neutral
+            keep &= np.isin(labels, np.array(chosen, labels.dtype))
+        elif factor.owner not in (None, modality) and factor.neutral is not None:
+            one_each &= labels == factor.neutral
+    if one_each.sum() >= SHOWN:  # the few items that a checkpoint carries are all different
+        keep &= one_each
     found = pairs.ids[keep]
     return np.random.default_rng(0).permutation(found)[:SHOWN].tolist()
 

@@ -19,7 +19,6 @@ from mmvae.readers import Readers, readers_for
 from mmvae.translation import means
 
 from .gallery import MOST
-from .models import Recent
 from .pairs import Pairs
 
 VIEWS = ("translate", "swap", "check")
@@ -71,7 +70,7 @@ class Task:
         view = address.get("view", "")
         return cls(tuple(dict.fromkeys(asked))[:MOST_MODELS] or (known[0],), address.get("to", ""), _ids(address.get("items")),
                    address.get("strokes", ""), _ids(address.get("styles")), address.get("styled") == "1",
-                   min(max(_whole(address.get("samples"), 8), 1), MOST_SAMPLES), min(max(_whole(address.get("seed"), 0), 0), 2**31 - 1),
+                   min(max(_whole(address.get("samples"), 8), 1), MOST_SAMPLES), min(_whole(address.get("seed"), 0), 2**31 - 1),
                    view if view in VIEWS else VIEWS[0])
 
     def command(self, files: Sequence[str]) -> str:
@@ -171,11 +170,22 @@ def rebuilt(model: MultimodalVAE, posteriors: Sequence[Mapping[str, Belief]], mo
 
 
 def readers_of(dataset: str | None) -> Readers | None:
-    """The factor readers of a data set, opened once; None where there are none."""
-    return _readers(dataset) if dataset and readers_for(dataset) else None
+    """The factor readers of a data set, opened once; None where there are none yet.
+
+    Raises:
+        CheckpointError: Where their files are malformed.
+    """
+    if dataset is None:
+        return None
+    if dataset not in _readers:
+        found = readers_for(dataset)
+        if found is None:
+            return None
+        _readers[dataset] = found
+    return _readers[dataset]
 
 
-_readers: Recent[str, Readers | None] = Recent(4, readers_for)
+_readers: dict[str, Readers] = {}
 
 
 def _numbers(values: Sequence[int] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import shlex
 from dataclasses import replace
@@ -15,6 +16,7 @@ from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import config_of, save
 from mmvae.cli import main
 from mmvae.model import MultimodalVAE
+from mmvae.point import Point
 
 PATIENCE = 240_000  # milliseconds; only ever waited for on a machine that is busy with other things
 DIGITS = "translate?models=digits-dmvae&samples=3"
@@ -153,6 +155,14 @@ def test_the_command_draws_the_picture_that_the_page_saves(opened, models_home, 
     with page.expect_download() as saved:
         page.get_by_role("button", name="PNG").click()
     picture = Image.open(io.BytesIO(saved.value.path().read_bytes()))
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="GIF").click()
+    assert Image.open(saved.value.path()).n_frames == 3
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    lines = list(csv.DictReader(io.StringIO(saved.value.path().read_text(encoding="utf-8-sig"))))
+    assert len(lines) == 2 * 5 * 3 and {line["input"] for line in lines} >= {"drawing"}
+    assert all(Point.parse(line["point"]).checkpoint == line["model"] for line in lines)
     command = shlex.split(picture.info["mmvae:command"])
     assert command[:3] == ["python", "-m", "mmvae"] and "view" not in picture.info["mmvae:link"]
     monkeypatch.setenv("MMVAE_HOME", str(models_home))
