@@ -149,13 +149,15 @@ def slider(label: str, low: float, high: float, step: float, key: str, default: 
 
 def items_choice(data: PairedDataset) -> tuple[str, int]:
     """Split and number of items."""
-    with st.container(horizontal=True, gap="small"):
+    left, right = st.columns(2, gap="small")
+    with left:
         st.session_state.setdefault("map split", SPLITS[2])
         split = st.selectbox("Split", SPLITS, key="map split", persist_state="session")
-        most = len(data.split(split))
+    most = len(data.split(split))
+    with right:
         counts = [count for count in COUNTS if count < most] + [most]
-        if st.session_state.get("map count", FIRST) not in counts:
-            st.session_state["map count"] = min(counts, key=lambda count: abs(count - st.session_state.get("map count", FIRST)))
+        wanted = st.session_state.get("map count", FIRST)
+        st.session_state["map count"] = min(counts, key=lambda count: abs(count - wanted))
         count = st.selectbox("Items", counts, key="map count", persist_state="session", format_func=lambda count: f"all {count:,}" if count == most else f"{count:,}")
     return split, count
 

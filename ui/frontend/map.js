@@ -101,7 +101,7 @@ class Panel {
     this.tool = tool;
     this.tools.forEach((each) => each.setAttribute("aria-pressed", each.dataset.tool === tool));
     this.host.dataset.tool = tool;
-    this.walkLine.textContent = tool === "walk" ? "Move over the map; click to open the code in Explore" : "Walk, or hold Alt over the map";
+    this.walkLine.textContent = tool === "walk" ? "Between points: what their codes mix to. Click opens it in Explore." : "Walk, or hold Alt, to go on between points.";
   }
 
   // ---- what panes tell
@@ -310,7 +310,7 @@ class Panel {
       for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
       const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10);
       return el("div", { class: "counts" }, rows.map(([value, count]) => el("div", { "data-value": value, "data-count": count },
-        el("span", {}, say(column, value)), el("i", { style: `width: ${(100 * count) / values.length}%; background: ${column.kind === "few" ? column.hex[value % column.hex.length] : "var(--faint)"}` }),
+        el("span", {}, say(column, value)), el("i", { style: `width: ${(100 * count) / rows[0][1]}%; background: ${column.kind === "few" ? column.hex[value % column.hex.length] : "var(--faint)"}` }),
         el("b", {}, count.toLocaleString()))));
     }
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -134,6 +134,7 @@ export class Pane {
       places[i] = (raw[i] - this.frame.x) / half;
       places[i + 1] = (raw[i + 1] - this.frame.y) / half;
     }
+    this.points.extent = [Math.max(0.3, (right - left) / 2 / half), Math.max(0.3, (top - bottom) / 2 / half)];
     const matches = places.length === this.points.target?.length;
     this.points.place(places, animate && matches);
     if (!matches || !this.column) this.recolour();
@@ -411,7 +412,10 @@ export class Pane {
     this.node.dataset.hovered = found >= 0 ? this.ids[found] : "";
     this.overlay.style.cursor = found >= 0 ? "pointer" : "";
     this.hideCard();
-    if (found >= 0) this.dwell = setTimeout(() => this.showCard(found), DWELL);
+    if (found >= 0) {
+      this.dwell = setTimeout(() => this.showCard(found), DWELL);
+      this.panel.walked(this, this.codeAt(found));
+    }
     if (this.column?.kind === "many") this.shadeAll();
     this.panel.hovers(this);
   }

@@ -23,17 +23,18 @@ void main() {
   if (alpha < 0.004) discard;
   gl_FragColor = vec4(shade.rgb * alpha, alpha);
 }`;
-const MARGIN = 0.88; // of the half of the canvas that a whole map fills
+const MARGIN = 0.9; // of the canvas that a whole map fills
 const MOVE = 320; // ms from one frame to the next, at most
 const FARTHEST = 400; // of zooming in
 
-/** A canvas with points whose map lies between −1 and 1, as far as its shape allows. */
+/** A canvas with points of a map that lies between −1 and 1. */
 export class Points {
   constructor(canvas, drawn) {
     Object.assign(this, { canvas, drawn });
     const gl = (this.gl = canvas.getContext("webgl", { alpha: false, antialias: true }));
     this.centre = [0, 0];
     this.zoom = 1;
+    this.extent = [1, 1]; // of the map: half its width and height
     this.count = 0;
     this.moving = 1;
     if (!gl) return;
@@ -122,7 +123,8 @@ export class Points {
   }
 
   get unit() {
-    return (MARGIN * Math.min(this.width, this.height) * this.zoom) / 2; // screen pixels
+    const [wide, high] = this.extent;
+    return (MARGIN * Math.min(this.width / wide, this.height / high) * this.zoom) / 2; // screen pixels
   }
 
   toScreen(x, y) {
