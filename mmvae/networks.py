@@ -30,12 +30,15 @@ class Network:
         patch: Pixels of a patch's side; the first map has size / patch cells a side.
         widths: Channels of the first map, then of each map half as large.
         hidden: Units of the fully connected layer next to the latent code.
+        normalised: Whether the encoder normalises by groups of channels too, as the decoder always does: photographs vary
+            in contrast more than in what they show, and without it an encoder of theirs hardly learned the digit.
     """
 
     size: int
     patch: int
     widths: tuple[int, ...]
     hidden: int
+    normalised: bool = False
 
     def sides(self) -> tuple[int, ...]:
         """The side of each map, in cells, from the largest to the smallest."""
@@ -47,7 +50,7 @@ class Network:
 
 NETWORKS: dict[str, Network] = {
     "conv64": Network(64, 4, (48, 64, 64), 256),
-    "conv32": Network(32, 2, (32, 64, 128), 128),
+    "conv32": Network(32, 2, (32, 64, 128), 128, normalised=True),
     "conv28": Network(28, 2, (24, 48, 64), 128),
     "small64": Network(64, 8, (16, 32), 32),
     "small32": Network(32, 4, (16, 32), 32),
@@ -118,10 +121,14 @@ def _network(modality: Modality) -> Network:
 
 
 def _encoder_trunk(net: Network, channels: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.PixelUnshuffle(net.patch), nn.Conv2d(channels * net.patch**2, net.widths[0], 3, 1, 1), nn.LeakyReLU(0.1, inplace=True)]
-    sides = net.sides()
-    for i, (wide, narrow) in enumerate(zip(net.widths, net.widths[1:])):
-        layers += [nn.Conv2d(wide, narrow, _kernel(sides[i]), 2, 1), nn.LeakyReLU(0.1, inplace=True)]
+    layers: list[nn.Module] = [nn.PixelUnshuffle(net.patch)]
+    width = channels * net.patch**2
+    for i, narrow in enumerate(net.widths):
+        layers.append(nn.Conv2d(width, narrow, _kernel(net.sides()[i - 1]), 2, 1) if i else nn.Conv2d(width, narrow, 3, 1, 1))
+        if net.normalised:
+            layers.append(nn.GroupNorm(8, narrow))
+        layers.append(nn.LeakyReLU(0.1, inplace=True))
+        width = narrow
     return nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import TinyPairs, tiny_images, tiny_model
 
+from mmvae import checkpoints
 from mmvae.checkpoints import (CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
                                write_atomically, write_json)
 from mmvae.variants import VARIANTS
@@ -270,3 +271,17 @@ def test_reference_items_are_test_items_and_the_same_every_time():
     ids = reference_ids(data, n=10)
     assert ids == sorted(set(ids)) == reference_ids(data, n=10) and len(ids) == 10
     assert set(ids) <= set(data.split("test").tolist())
+
+
+def test_packed_weights_move_by_no_more_than_half_a_step_of_their_row(tmp_path):
+    matrix = torch.randn(300, 400, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 2, 300)[:, None]
+    packed = checkpoints._pack({"wide": matrix, "small": matrix[:2]})
+    assert packed["wide"].dtype == torch.int8 and packed["small"].dtype == torch.float16
+    back = checkpoints._unpack(packed)["wide"]
+    largest = matrix.abs().amax(1, keepdim=True)
+    assert ((back - matrix).abs() <= largest * (0.5 / 127 + 2e-3)).all()
+
+
+def test_a_scale_without_its_matrix_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="without its eight-bit matrix"):
+        checkpoints._unpack({"a@scale": torch.ones(3), "a": torch.ones(3, 4)})
