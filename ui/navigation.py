@@ -12,6 +12,7 @@ PAGES = (
     ("explore", "Explore"),
     ("translate", "Translate"),
     ("map", "Map"),
+    ("compare", "Compare"),
     ("train", "Train"),
 )
 

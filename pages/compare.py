@@ -1,0 +1,435 @@
+"""Compare: two to four models on the same pair, what each part of their codes knows, and every measured figure."""
+
+from __future__ import annotations
+
+import html
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import plotly.graph_objects as go
+import streamlit as st
+import torch
+from torch import Tensor
+
+from mmvae import VARIANTS
+from mmvae.checkpoints import CONFIG, RUNS, Checkpoint, CheckpointError, read_json
+from mmvae.comparison import Entry, entry_of, findings, matrix, sentence
+from mmvae.data import DATASETS, PairedDataset
+from mmvae.explore import traversal_figure
+from mmvae.matching import Effect, by_factor, by_index, change_both, effects
+from mmvae.model import CannotInfer
+from mmvae.pictures import Pixels, png, traversal_frames
+from mmvae.report import STYLE, csv_table, html_report, latex_table, legend_html, matrix_html, provenance_html, table_html
+from mmvae.runs import events
+from ui import models, navigation, palette
+from ui.compare_panel import Shown, compare_panel
+from ui.comparing import MOST, VIEWS, Task, command, dataset_of, measure, measurement
+from ui.figures import data_uri
+from ui.pairs import Pairs, pairs_of
+from ui.panel import Beliefs, beliefs_of, draw
+from ui.translating import Given, posterior_of, readers_of
+
+STATE, ADDRESS, PANEL = "compare", "compare address", "compare panel"
+FRAMES = 13  # of a traversal: −3 to 3 in steps of a half
+#: Of what leaks, and of what stands on a saturated hue, by theme.
+LEAK = {"dark": ("#e879f9", "#0e1117"), "light": ("#a21caf", "#ffffff")}
+LINES = {"dark": ("#58a6ff", "#f2b632", "#f4736e", "#8b949e"), "light": ("#1f6feb", "#a87400", "#d03b36", "#6b7480")}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the story of the faces experiment.
+
+    Arguments:
+        variant: Its name.
+        asks: What to look for.
+        seen: What the experiment's author saw.
+    """
+
+    variant: str
+    asks: str
+    seen: str
+
+
+STORY = (
+    Step("mumo", "Three encoders without a shared weight, three losses. Does each part of the code keep to its own?",
+         "private and shared factors identified accurately, at the price of the third encoder."),
+    Step("vanilla", "One encoder and one decoder for both pictures. Does anything come apart by itself?", "it mixes: some dimensions change both pictures."),
+    Step("mmpoe-v1", "Two encoders, multiplied; one loss, for the pair. Is that enough to keep the shared code clean?",
+         "“problematic”: a shared dimension learns elevation, and samples are poor."),
+    Step("mmpoe-v2", "The same two encoders, with a loss for each picture alone. Does that mend it?", "better than v1: the marginal losses seem necessary."),
+)
+
+
+def task() -> Task:
+    return st.session_state[STATE]
+
+
+def change(**changes) -> None:
+    st.session_state[STATE] = replace(task(), **changes)
+
+
+def follow_address() -> None:
+    """Takes the task from the address where that asks for something new, from the session otherwise."""
+    asked = st.query_params.to_dict()
+    if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
+        st.session_state[STATE] = Task.parse(asked, models.names())
+    known = models.names()
+    if not all(name in known for name in task().models):  # one was deleted or renamed meanwhile
+        st.session_state[STATE] = Task.parse(task().address(), known)
+
+
+def label_of(name: str) -> str:
+    """A checkpoint in a list of one data set: its variant, and its own name where it is a run of this machine."""
+    try:
+        title = read_json(models.path_of(name) / CONFIG)["variant"]["title"]
+    except CheckpointError:
+        return name
+    return title + (f" ({name})" if models.path_of(name).parent.name == RUNS else "")
+
+
+# ---- what is compared
+
+
+def choices() -> None:
+    """The checkpoints and the view."""
+    alike = [name for name in models.names() if dataset_of(name) == dataset_of(task().models[0])]
+    sets = list(dict.fromkeys(filter(None, map(dataset_of, models.names()))))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="compare-bar"):
+        if len(sets) > 1:
+            st.session_state["compare dataset"] = dataset_of(task().models[0])
+            st.selectbox("Data set", sets, key="compare dataset", width=230, format_func=lambda name: DATASETS[name].title if name in DATASETS else name, on_change=another_set)
+        st.session_state["compare models"] = list(task().models)
+        st.multiselect("Models side by side", alike, key="compare models", format_func=label_of, max_selections=MOST, on_change=chosen)
+    offered = {name: title for name, title in VIEWS.items() if name != "story" or dataset_of(task().models[0]) in ("faces", "basel-faces")}
+    if task().view not in offered:
+        change(view="leakage")
+    st.session_state["compare view"] = task().view
+    st.segmented_control("View", list(offered), key="compare view", format_func=offered.get, label_visibility="collapsed", width="stretch",
+                         on_change=lambda: change(view=st.session_state["compare view"] or task().view))
+
+
+def chosen() -> None:
+    if st.session_state["compare models"]:
+        change(models=tuple(st.session_state["compare models"]))
+
+
+def another_set() -> None:
+    of_set = [name for name in models.names() if dataset_of(name) == st.session_state["compare dataset"]]
+    st.session_state[STATE] = replace(Task.parse({"models": ",".join(of_set)}, models.names()), view=task().view)
+
+
+def entries(names: Sequence[str]) -> list[Entry]:
+    return [entry_of(models.path_of(name)) for name in names]
+
+
+# ---- views of what was measured
+
+
+def leakage_view(over: Sequence[Entry]) -> None:
+    st.html(legend_html() + f'<div class="mx-row">{"".join(map(matrix_html, over))}</div>'
+            '<div class="mx-note">Each cell: how well a block alone tells a factor of pairs that the probe has not seen; R² of boosted regression for ordered factors, '
+            "a support vector machine's accuracy above chance for identity and digit. 0 is a guess. Below it what a perfect code of the same shape scores.</div>")
+    unmeasured(over)
+
+
+def unmeasured(over: Sequence[Entry]) -> None:
+    """For each model without a card: a button that measures it, how far that is, and the command."""
+    missing = [entry.name for entry in over if not entry.card]
+    if missing:
+        running = any(one is not None and one.running for one in map(measurement, missing))
+        st.fragment(offer_measuring, run_every=1.0 if running else None)(missing, running)
+
+
+def offer_measuring(missing: Sequence[str], was_running: bool) -> None:
+    under_way = {name: measurement(name) for name in missing}
+    if was_running and not all(one is not None and one.running for one in under_way.values() if one is not None):
+        st.rerun()
+    st.markdown(f"**Not measured yet:** {', '.join(missing)}. A full measurement takes a few minutes.")
+    for name, one in under_way.items():
+        with st.container(horizontal=True, vertical_alignment="center", key=f"measure-{name}"):
+            if one is not None and one.running:
+                st.markdown(f":material/progress_activity: {name}: {one.doing} …", width=330)
+            else:
+                st.button(f"Measure {name}", key=f"measure {name}", icon=":material/straighten:", on_click=measure, args=(name,), width=330)
+            st.code(command(name), language="bash")
+        if one is not None and one.error:
+            st.error(f"{name} could not be measured: {one.error}")
+
+
+def figures_view(over: Sequence[Entry]) -> None:
+    if not any(entry.card for entry in over):
+        unmeasured(over)
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="compare-export"):
+        st.markdown("Open a row for what it means.", width="stretch")
+        names = "-".join(entry.config["variant"]["name"] for entry in over)
+        st.download_button("HTML report", lambda: report(over), f"compare-{names}.html", "text/html", on_click="ignore", icon=":material/download:",
+                           help="One file with the matrices, this table and a traversal figure of each model")
+        st.download_button("CSV", lambda: csv_table(over), f"compare-{names}.csv", "text/csv", on_click="ignore", icon=":material/download:")
+        st.download_button("LaTeX", lambda: latex_table(over), f"compare-{names}.tex", "text/x-tex", on_click="ignore", icon=":material/download:")
+    st.html(table_html(over))
+    unmeasured(over)
+    with st.expander("Where the figures come from"):
+        st.html(provenance_html(over))
+
+
+def report(over: Sequence[Entry]) -> str:
+    """The report with each model's traversal figure in it."""
+    drawn = {}
+    for entry in over:
+        opened = models.checkpoint(entry.name)
+        frames = traversal(opened, task().item)
+        drawn[f"{entry.title} ({entry.name}): every dimension at −3, of one pair"] = png(frames[0])
+        drawn[f"{entry.title} ({entry.name}): every dimension at +3"] = png(frames[-1])
+    return html_report(over, drawn)
+
+
+# ---- one pair in all models
+
+
+def the_pair(opened: Sequence[Checkpoint]) -> tuple[Pairs, PairedDataset | None]:
+    """Factors to find a pair by, steps through the list, and what codes are inferred from."""
+    data = models.data_for(opened[0])
+    pairs = pairs_of(opened[0], data)
+    if not len(pairs.ids):
+        st.caption("This data set is not on this machine, and the first model carries no reference pairs: the prior is shown.")
+        return pairs, data
+    if task().item is None or pairs.position(task().item) is None:
+        change(item=int(pairs.ids[0]))
+    at = pairs.position(task().item)
+
+    def find(factor: str) -> None:
+        wanted = {f.name: st.session_state[f"compare {f.name}"] for f in pairs.factors}
+        change(item=pairs.nearest(wanted, factor))
+
+    def go(position: int) -> None:
+        change(item=int(pairs.ids[position % len(pairs.ids)]))
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-pair"):
+        for factor in pairs.factors:
+            st.session_state[f"compare {factor.name}"] = pairs.labels[factor.name][at].item()
+            st.selectbox(factor.name.capitalize(), pairs.values(factor), key=f"compare {factor.name}", format_func=factor.format, width=118, on_change=find, args=(factor.name,))
+        st.button("‹ prev", key="compare previous", on_click=lambda: go(at - 1))
+        st.button("random", key="compare random", on_click=lambda: go(random.randrange(len(pairs.ids))))
+        st.button("next ›", key="compare next", on_click=lambda: go(at + 1))
+        names = opened[0].model.names
+        options = [(), *((name,) for name in names)]
+        st.session_state["compare observed"] = task().observed if task().observed in options else ()
+        st.selectbox("Codes inferred from", options, key="compare observed", width=180, format_func=lambda given: f"{given[0]} alone" if given else "both pictures",
+                     on_change=lambda: change(observed=st.session_state["compare observed"]))
+        st.session_state["compare match"] = task().by_factor
+        st.selectbox("A slider moves", [False, True], key="compare match", width=250,
+                     format_func=lambda factor: "the dimension that carries a factor" if factor else "dimensions of one index",
+                     on_change=lambda: change(by_factor=st.session_state["compare match"]),
+                     help="By factor: each model's dimensions are swept once, and readers say which factor of the pictures follows.")
+    return pairs, data
+
+
+def side_by_side(names: Sequence[str]) -> None:
+    opened = [models.checkpoint(name) for name in names]
+    pairs, data = the_pair(opened)
+    item, at = task().item, pairs.position(task().item) if task().item is not None else None
+    images, labels = {}, {}
+    if at is not None:
+        labels = {name: values[at].item() for name, values in pairs.labels.items()}
+        images = data.items([item])[0] if data is not None else {}
+    observed = task().observed if at is not None and set(task().observed) <= set(opened[0].model.names) else ()
+    observed = observed or opened[0].model.names
+    shown = [in_panel(one, images, item if at is not None else None, observed) for one in opened]
+    if task().by_factor:
+        slots = by_factor([effects_of(one) for one in opened], pairs.factors)
+    else:
+        slots = by_index([one.model.blocks for one in opened])
+
+    def draw_here() -> None:
+        """Draws where the live path cannot be had."""
+        asked = st.session_state[PANEL].draw
+        if asked and len(asked["codes"]) == len(opened):
+            st.session_state["compare drawn"] = {"id": asked["id"], "images": [draw(one.model, code, asked["id"])["images"] for one, code in zip(opened, asked["codes"])]}
+
+    compare_panel(shown, slots, images=images, labels=labels, item=item if at is not None else None, observed=observed, key=PANEL, on_draw=draw_here,
+                  drawn=st.session_state.pop("compare drawn", None))
+
+
+def in_panel(opened: Checkpoint, images: dict[str, Tensor], item: int | None, observed: Sequence[str]) -> Shown:
+    """A model with what it believes of the pair, or why it refuses."""
+    title = opened.config["variant"]["title"]
+    if item is None:
+        return Shown(opened, title, beliefs_of(opened.model, {}))
+    try:
+        posterior = posterior_of(opened, Given("", {name: image[0] for name, image in images.items()}, item), observed)
+    except CannotInfer as error:
+        return Shown(opened, title, None, str(error))
+    return Shown(opened, title, Beliefs(posterior, {}, opened.model.positions(observed)))
+
+
+def effects_of(opened: Checkpoint) -> tuple[Effect, ...]:
+    """What each dimension of a model does to its pictures; found once."""
+    return _effects((opened.path.name, models.version_of(opened.path)))
+
+
+_effects = models.Recent(16, lambda key: effects(models.checkpoint(key[0]), readers_of(models.checkpoint(key[0]).model.dataset)))
+
+
+# ---- training and traversals
+
+
+def training_view(names: Sequence[str]) -> None:
+    curves(names)
+    st.subheader("Every dimension of one pair", anchor=False)
+    value = st.select_slider("Each dimension is set to", [-3 + 0.5 * i for i in range(FRAMES)], 3.0, format_func=lambda v: f"{v:+.1f}", key="compare traversal")
+    frame = round((value + 3) / 0.5)
+    rows = []
+    for name in names:
+        opened = models.checkpoint(name)
+        pixels = traversal(opened, task().item)[frame]
+        title, width = html.escape(opened.config["variant"]["title"]), 92 * (1 + sum(block.dim for block in opened.model.blocks))
+        rows.append(f'<div class="stack" style="max-width:{width}px"><b>{title}</b><img alt="Traversal of {title}" src="{data_uri(png(pixels))}"></div>')
+    st.html("".join(rows))
+    st.caption("First column: the pair. Every other column: one dimension set to the value above, all others as the model encodes the pair.")
+
+
+def curves(names: Sequence[str]) -> None:
+    """The training's losses, one line a model."""
+    figure = go.Figure()
+    for name, colour in zip(names, LINES[palette.theme()]):
+        told = events(models.path_of(name))
+        kind = "validation" if any(event["event"] == "validation" for event in told) else "step"
+        points = [(event["step"], event.get("total")) for event in told if event["event"] == kind]
+        if points:
+            title = read_json(models.path_of(name) / CONFIG)["variant"]["title"]
+            figure.add_scatter(x=[step for step, _ in points], y=[total for _, total in points], name=f"{title} · {kind}", mode="lines", line=dict(width=2, color=colour))
+    if not figure.data:
+        st.caption("None of these carries the events of its training: shipped checkpoints leave them out, runs of this machine have them.")
+        return
+    figure.update_layout(height=300, margin=dict(l=0, r=0, t=28, b=0), legend=dict(orientation="h", y=-0.15), hovermode="x unified", showlegend=True,
+                         title=dict(text="Loss over training, nats per pair: shapes compare, heights only between variants of the same terms", font=dict(size=13), x=0))
+    figure.update_yaxes(type="log", dtick="D2", tickformat="~s")
+    figure.update_xaxes(title=None, rangemode="tozero", tickformat="~s")
+    st.plotly_chart(figure, width="stretch", config={"displayModeBar": False})
+
+
+def traversal(opened: Checkpoint, item: int | None) -> list[Pixels]:
+    """The paired traversal figure of a pair, [H, W, 3] at each value."""
+    return _traversals((opened.path.name, models.version_of(opened.path), item))
+
+
+def _traverse(key: tuple[str, tuple[int, ...], int | None]) -> list[Pixels]:
+    name, _, item = key
+    opened = models.checkpoint(name)
+    model, data = opened.model, models.data_for(opened)
+    pairs = pairs_of(opened, data)
+    item = item if item is not None and pairs.position(item) is not None else int(pairs.ids[0]) if len(pairs.ids) else None
+    images = {name: image[0] for name, image in data.items([item])[0].items()} if data is not None and item is not None else {}
+    if item is None:
+        code = {block.name: torch.zeros(1, block.dim) for block in model.blocks}
+    else:
+        code = {block: belief.mean for block, belief in posterior_of(opened, Given("", images, item), model.names).items()}
+    with torch.inference_mode():
+        start = {name: image[0] for name, image in model.decode(code).items()}
+    return traversal_frames(traversal_figure(model, code, frames=FRAMES), images or start)
+
+
+_traversals = models.Recent(24, _traverse)
+
+
+# ---- the story
+
+
+def story_view() -> None:
+    here = story_models()
+    place = min(max(task().step, 0), len(STORY) - 1)
+    with st.container(horizontal=True, gap="small", key="story-steps"):
+        for i, step in enumerate(STORY):
+            st.button(f"{i + 1} · {title_of(step.variant)}", key=f"story {i}", type="primary" if i == place else "secondary", width="stretch", on_click=change, kwargs={"step": i})
+    step = STORY[place]
+    name = here.get(step.variant)
+    if name is None:
+        st.markdown(f"**{step.asks}**")
+        st.info(f"No {title_of(step.variant)} of the faces is here. This trains one:")
+        st.code(f"python -m mmvae train --variant {step.variant} --dataset faces --out runs/faces-{step.variant}", language="bash")
+        return
+    entry = entry_of(models.path_of(name))
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        st.html(f'<div class="mx-row">{matrix_html(entry)}</div>')
+    with right:
+        st.markdown(f"#### {step.asks}")
+        if entry.card:
+            st.markdown(f"**Measured here.** {sentence(entry)}")
+            if against := compared_with(here, step.variant, entry):
+                st.markdown(against)
+        if step.variant == "vanilla":
+            found = effects_of(models.checkpoint(name))
+            st.markdown(f"Swept over its range, **{change_both(found)} of {len(found)}** dimensions visibly change both pictures.")
+        st.markdown(f":gray[What the experiment's author saw, after 300,000 iterations: {step.seen} Ours are smaller networks, trained for minutes; where they disagree, the figures above are "
+                    "what these weights do.]")
+        st.html(legend_html())
+    unmeasured([entry])
+    beside = [other for other in (here.get("mumo"), name) if other]
+    side_by_side(list(dict.fromkeys(beside)))
+
+
+def story_models() -> dict[str, str]:
+    """The checkpoint that stands for each variant of the story, {variant: name}; shipped ones first, as `models.names` lists them."""
+    found: dict[str, str] = {}
+    for name in models.names():
+        if dataset_of(name) == dataset_of(task().models[0]):
+            found.setdefault(read_json(models.path_of(name) / CONFIG)["variant"]["name"], name)
+    return found
+
+
+def title_of(variant: str) -> str:
+    return VARIANTS[variant].title
+
+
+def compared_with(here: dict[str, str], variant: str, entry: Entry) -> str:
+    """For v2: what of v1's leaks is left, from both cards."""
+    if variant != "mmpoe-v2" or "mmpoe-v1" not in here:
+        return ""
+    before, now = matrix(entry_of(models.path_of(here["mmpoe-v1"]))), matrix(entry)
+    if before is None or now is None:
+        return ""
+    worst = findings(before).worst
+    same = next(cell for cell in now.cells if (cell.block, cell.factor) == (worst.block, worst.factor))
+    way = "less" if same.value < worst.value else "no less"
+    return f"The greatest leak of v1, {worst.block} → {worst.factor}, was {worst.value:.2f}; here it is {same.value:.2f}: {way} of it."
+
+
+# ---- the page
+
+
+def compare() -> None:
+    if not models.names():
+        st.info("No model is here yet. Train one, or put a checkpoint into the folder `checkpoints`.")
+        return
+    follow_address()
+    choices()
+    names = task().models
+    try:
+        if task().view == "leakage":
+            leakage_view(entries(names))
+        elif task().view == "figures":
+            figures_view(entries(names))
+        elif task().view == "training":
+            training_view(names)
+        elif task().view == "story":
+            story_view()
+        else:
+            side_by_side(names)
+    except CheckpointError as error:
+        st.error(str(error))
+    address = task().address()
+    st.query_params.from_dict(address)
+    st.session_state[ADDRESS] = address
+
+
+leak, on_hue = LEAK[palette.theme()]
+st.html(f"""<style>:root {{--leak: {leak}; --on-hue: {on_hue}; --sheet: var(--st-background-color, transparent); --plain: inherit}}{STYLE}
+[data-testid="stMainBlockContainer"] {{padding: 4.2rem 1.8rem 2rem}}
+.st-key-compare-bar [data-testid="stMultiSelect"] {{min-width: min(100%, 420px)}}
+.stack {{margin: 0 0 16px}} .stack img {{width: 100%; display: block; image-rendering: pixelated; border-radius: 4px}}
+</style>""")
+compare()

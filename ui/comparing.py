@@ -1,0 +1,134 @@
+"""What the Compare page is asked for, as a value that its address carries, and measurements that go on behind it."""
+
+from __future__ import annotations
+
+__all__ = ["MOST", "VIEWS", "Measurement", "Task", "command", "measure", "measurement"]
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, Thread
+
+from mmvae.checkpoints import CONFIG, CheckpointError, read_json
+
+from . import models
+
+#: Checkpoints side by side: more would be too small to see.
+MOST = 4
+VIEWS = {"leakage": "What each part knows", "live": "Side by side", "figures": "All figures", "training": "Training and traversals", "story": "The faces story"}
+PROGRAM = Path(__file__).resolve().parents[1]
+NICE = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is compared, and how it is shown.
+
+    Arguments:
+        models: Names of one to four checkpoints of one data set.
+        view: One of `VIEWS`.
+        item: The pair to start from; None for the first.
+        observed: The modalities that codes are inferred from; empty for both.
+        by_factor: Whether sliders move the dimensions that carry a factor, and not those of one index.
+        step: Of the story.
+    """
+
+    models: tuple[str, ...]
+    view: str = "leakage"
+    item: int | None = None
+    observed: tuple[str, ...] = ()
+    by_factor: bool = False
+    step: int = 0
+
+    def address(self) -> dict[str, str]:
+        """The query parameters that bring this task back; what is as by default is left out."""
+        values = {"models": ",".join(self.models), "view": self.view if self.view != "leakage" else "", "item": "" if self.item is None else str(self.item),
+                  "observed": ",".join(self.observed), "match": "factor" if self.by_factor else "", "step": str(self.step or "")}
+        return {name: value for name, value in values.items() if value}
+
+    @classmethod
+    def parse(cls, address: Mapping[str, str], known: Sequence[str]) -> Task:
+        """The task of an address; whatever in it makes no sense is as by default.
+
+        Arguments:
+            known: Names of the checkpoints there are, at least one.
+        """
+        asked = [name for name in dict.fromkeys(address.get("models", "").split(",")) if name in known]
+        alike = of_one_set(asked or default(known))
+        view = address.get("view", "")
+        return cls(tuple(alike[:MOST]), view if view in VIEWS else "leakage", _whole(address.get("item")),
+                   tuple(name for name in address.get("observed", "").split(",") if name), address.get("match") == "factor", _whole(address.get("step")) or 0)
+
+
+def default(known: Sequence[str]) -> list[str]:
+    """The checkpoints that are compared where nothing is asked for: those of the first one's data set that were measured, else all of it."""
+    alike = [name for name in known if dataset_of(name) == dataset_of(known[0])]
+    measured = [name for name in alike if (models.path_of(name) / "card.json").is_file()]
+    return (measured if len(measured) > 1 else alike)[:MOST]
+
+
+def of_one_set(names: Sequence[str]) -> list[str]:
+    """Those of the names that are of the first one's data set: others have nothing to be compared by."""
+    return [name for name in names if dataset_of(name) == dataset_of(names[0])]
+
+
+def dataset_of(name: str) -> str | None:
+    """What a checkpoint was trained on; None where its configuration cannot be read."""
+    try:
+        config = read_json(models.path_of(name) / CONFIG)
+    except CheckpointError:
+        return None
+    return config.get("source") or config.get("dataset")
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+# ---- measuring
+
+
+def command(name: str) -> str:
+    """The command line that measures a checkpoint."""
+    return f"python -m mmvae evaluate {name}"
+
+
+@dataclass
+class Measurement:
+    """A checkpoint being measured by a process of its own: what it does, and what went wrong where something did."""
+
+    process: subprocess.Popen
+    doing: str = "starting"
+    error: str = ""
+    running: bool = True
+
+
+_measurements: dict[Path, Measurement] = {}
+_lock = Lock()
+
+
+def measurement(name: str) -> Measurement | None:
+    """The measurement of a checkpoint, under way or ended, that this server started."""
+    return _measurements.get(models.path_of(name).resolve())
+
+
+def measure(name: str) -> None:
+    """Begins to measure a checkpoint, unless that is under way already."""
+    folder = models.path_of(name).resolve()
+    with _lock:
+        if folder in _measurements and _measurements[folder].running:
+            return
+        process = subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", "evaluate", str(folder)], cwd=PROGRAM, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        _measurements[folder] = Measurement(process)
+    Thread(target=_follow, args=(_measurements[folder],), name=f"measure {name}", daemon=True).start()
+
+
+def _follow(one: Measurement) -> None:
+    for line in one.process.stderr:
+        one.doing = line.strip() or one.doing
+    if one.process.wait():
+        one.error = one.doing.removeprefix("mmvae: ")
+    one.running = False
