@@ -60,7 +60,11 @@ def follow_address() -> None:
     """Takes the task from the address where that asks for something new, from the session otherwise."""
     asked = st.query_params.to_dict()
     if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
-        st.session_state[STATE] = Task.parse(asked, models.names())
+        known = models.names()
+        st.session_state[STATE] = Task.parse(asked, known)
+        missing = [name for name in asked.get("models", "").split(",") if name and name not in known]
+        if missing:
+            st.warning(f"The link asks for a model that is not on this machine: {', '.join(missing)[:200]}.", icon=":material/link_off:")
 
 
 def source_of(name: str) -> str:
@@ -176,7 +180,8 @@ def sample_controls(opened: Sequence[Checkpoint], to: str):
         st.segmented_control(
             "Private codes", [False, True], key="translate styled", required=True, disabled=not private, on_change=take, args=("styled",),
             format_func=lambda styled: "of other images" if styled else "from the prior",
-            help=None if private else f"No model chosen has a private code of {to}: all variation is that of the shared code.")
+            help="Samples draw the private code from its prior; or take it from images you pick, one a column." if private else
+            f"No model chosen has a private code of {to}: all variation is that of the shared code.")
         if not task().styled:
             st.session_state["translate samples"] = task().samples
             st.number_input("Samples", 1, MOST_SAMPLES, key="translate samples", on_change=take, args=("samples",), width=110)

@@ -133,8 +133,9 @@ def test_every_kind_of_file_works_or_gets_one_clear_line(opened, tmp_path):
 def test_a_variant_that_cannot_says_so_and_the_others_go_on(opened):
     from playwright.sync_api import expect
 
-    page = opened("translate?models=digits-vanilla,digits-dmvae,digits-mmpoe-v2&samples=3")
-    expect(page.locator('[data-testid="stAlert"]')).to_contain_text("Vanilla VAE has no posterior given mnist alone")
+    page = opened("translate?models=digits-vanilla,digits-dmvae,gone,digits-mmpoe-v2&samples=3")
+    expect(page.get_by_text("asks for a model that is not on this machine: gone")).to_be_visible()
+    expect(page.get_by_text("Vanilla VAE has no posterior given mnist alone")).to_be_visible()
     expect(rows_of(page)).to_have_count(4)
     expect(page.locator(".cells tr a[data-point]")).to_have_count(4 * 2 * 3)
 
