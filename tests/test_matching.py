@@ -1,0 +1,60 @@
+"""Dimensions are matched by what they do to pictures, judged by a reader that looks where it is told to."""
+
+from __future__ import annotations
+
+import torch
+
+from mmvae.checkpoints import Checkpoint
+from mmvae.data import Factor
+from mmvae.latents import Block
+from mmvae.matching import Effect, Place, by_factor, by_index, change_both, effects
+from mmvae.readers import Readers, Reading
+from tests.tiny import tiny_model
+
+BRIGHT = Factor("bright", "ordered", (0.0, 1.0))
+TILT = Factor("tilt", "ordered", (0.0, 1.0), owner="a")
+PARTS = (Block("z_a", 1, "a"), Block("z_shared", 2), Block("z_b", 1, "b"))
+
+
+class Brightness:
+    """Reads how bright a picture is."""
+
+    factors = (BRIGHT,)
+
+    def read(self, images):
+        return {"bright": Reading(images.flatten(1).mean(1))}
+
+
+def effect(block, dimension, sign=1, **factors):
+    return Effect(block, dimension, {"a": 0.1, "b": 0.1}, factors, dict.fromkeys(factors, sign))
+
+
+def test_a_private_dimension_changes_its_own_picture_alone_and_its_sign_is_that_of_the_reading():
+    model = tiny_model("dmvae")
+    readers = Readers("tiny", {"a": Brightness(), "b": Brightness()}, {})
+    found = effects(Checkpoint(None, model, {}, {}, {}), readers)
+    assert [(e.block, e.dimension) for e in found] == [(b.name, d) for b in model.blocks for d in range(b.dim)]
+    for e in found:
+        owner = model.block(e.block).owner
+        assert all((change == 0) == (owner not in (None, name)) for name, change in e.pixels.items())
+    assert change_both(found) <= model.block("z_shared").dim
+    code = {block.name: torch.zeros(2, block.dim) for block in model.blocks}
+    code["z_a"][:, 0] = torch.tensor([-3.0, 3.0])
+    with torch.inference_mode():
+        dark, bright = model.decode(code)["a"].flatten(1).mean(1).tolist()
+    assert found[0].signs["bright"] == (1 if bright >= dark else -1)
+
+
+def test_by_index_pairs_what_there_is_and_leaves_gaps():
+    slots = by_index([PARTS, (Block("z_shared", 3),)])
+    assert [slot.owner for slot in slots] == ["a", None, None, None, "b"]
+    assert slots[0].places == (Place("z_a", 0), None) and slots[3].places == (None, Place("z_shared", 2))
+
+
+def test_by_factor_puts_a_shared_dimension_beside_the_private_one_that_carries_the_same():
+    clean = [effect("z_a", 0, tilt=0.9, bright=0.0), effect("z_shared", 0, bright=0.8)]
+    leaky = [effect("z_a", 0, tilt=0.05), effect("z_shared", 0, bright=0.7), effect("z_shared", 1, -1, tilt=0.6)]
+    slots = by_factor([clean, leaky], (BRIGHT, TILT))
+    assert [slot.title for slot in slots] == ["bright", "tilt", "other 1"]
+    assert slots[1].owner == "a" and slots[1].places == (Place("z_a", 0), Place("z_shared", 1, -1))
+    assert slots[2].places == (None, Place("z_a", 0))

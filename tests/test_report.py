@@ -1,0 +1,121 @@
+"""Comparisons say what the cards say: where a factor belongs, what leaks, which lead is beyond error, and nothing unescaped."""
+
+from __future__ import annotations
+
+import csv
+import io
+from html.parser import HTMLParser
+
+import pytest
+
+from mmvae.comparison import Entry, columns, findings, lines, matrix, sentence
+from mmvae.report import csv_table, html_report, latex_table, matrix_html, table_html
+
+MODALITIES = [{"name": "elevation", "symbol": "x_I"}, {"name": "lighting", "symbol": "x_T"}]
+PARTS = [{"name": "z_elevation", "dim": 2, "owner": "elevation"}, {"name": "z_shared", "dim": 5, "owner": None}, {"name": "z_lighting", "dim": 2, "owner": "lighting"}]
+FACTORS = ["identity", "azimuth", "elevation", "lighting"]
+MEASURES = ["accuracy above chance", "R²", "R²", "R²"]
+
+
+def entry(values, figures=None, *, name="faces-a", title="MuMo-VAE", seed=0, dataset="faces", blocks=PARTS):
+    """A model with this leakage, [block][factor]; its perfect code scores 1 wherever a factor belongs."""
+    names = [block["name"] for block in blocks]
+    home = {"identity": "z_shared", "azimuth": "z_shared", "elevation": "z_elevation", "lighting": "z_lighting"}
+    ceiling = [[float(home[factor] == block or len(blocks) == 1) for factor in FACTORS] for block in names]
+    leakage = {"blocks": names, "factors": FACTORS, "values": values, "ceiling": ceiling, "measures": MEASURES, "chance": [0.02, 0, 0, 0], "items": 500}
+    config = {"variant": {"name": "mumo", "title": title}, "dataset": dataset, "blocks": blocks, "modalities": MODALITIES, "training": {"steps": 10, "seed": seed}}
+    card = {"figures": figures or {}, "leakage": leakage, "dataset": dataset, "source": None, "pairs": 500, "seed": 0, "trained_pairs": 640, "parameters": 1000,
+            "measured": "2026-01-01", "seconds": 3.0, "machine": {"processor": "one"}}
+    return Entry(name, config, card)
+
+
+CLEAN = [[0.01, -0.02, 0.95, 0.0], [0.8, 0.99, 0.03, 0.04], [0.0, 0.0, 0.0, 0.9]]
+LEAKY = [[0.0, 0.0, 0.2, 0.0], [0.8, 0.99, 0.31, 0.12], [0.0, 0.0, 0.0, 0.9]]
+
+
+def coherence(value, stderr=None):
+    return {"cross_coherence/mnist→svhn/digit": {"metric": "cross_coherence", "value": value, **({"stderr": stderr} if stderr else {}), "ceiling": 0.95}}
+
+
+def test_a_separated_code_lies_along_the_diagonal_of_its_matrix():
+    found = matrix(entry(CLEAN))
+    assert [factor.name for factor in found.factors] == ["elevation", "identity", "azimuth", "lighting"]
+    assert [[cell.home for cell in row] for row in found.rows] == [[True, False, False, False], [False, True, True, False], [False, False, False, True]]
+    assert findings(found).separated and min(cell.value for cell in found.cells) == 0.0  # what a probe gets wrong is a guess
+
+
+def test_what_stands_in_the_wrong_block_leaks_and_what_its_own_block_lacks_is_lost():
+    said = findings(matrix(entry(LEAKY)))
+    assert [(cell.block, cell.factor, cell.value) for cell in said.leaks] == [("z_shared", "elevation", 0.31), ("z_shared", "lighting", 0.12)]
+    assert [(cell.block, cell.factor) for cell in said.lost] == [("z_elevation", "elevation")]
+    assert not said.separated
+
+
+def test_the_sentence_repeats_the_measured_figures():
+    assert "the shared code knows elevation, R² 0.31" in sentence(entry(LEAKY))
+    assert "Nothing leaks: the most is the shared code with lighting, R² 0.04" in sentence(entry(CLEAN))
+    one = entry([[0.5, 0.9, 0.8, 0.7]], {"dci_disentanglement": {"metric": "dci_disentanglement", "value": 0.3, "ceiling": 0.99}},
+                blocks=[{"name": "z_shared", "dim": 10, "owner": None}])
+    assert sentence(one).startswith("One code of 10 dimensions holds all it knows: azimuth R² 0.90") and "DCI 0.30" in sentence(one)
+    assert sentence(Entry("new", one.config, {})) == "Not measured yet."
+
+
+@pytest.mark.parametrize("second, error, bold", [(0.80, 0.01, True), (0.89, 0.01, False), (0.80, None, False), (0.80, 0.1, False)])
+def test_the_best_is_marked_only_where_its_lead_is_beyond_the_stated_errors(second, error, bold):
+    over = columns([entry(CLEAN, coherence(0.9, error), name="a", title="A"), entry(CLEAN, coherence(second, error), name="b", title="B")])
+    (line,) = lines(over)
+    assert [cell.best for cell in line.cells] == [bold, False]
+
+
+def test_seeds_of_one_configuration_share_a_column_with_their_mean_and_its_error():
+    over = columns([entry(CLEAN, coherence(value), name=f"s{seed}", seed=seed) for seed, value in enumerate((0.7, 0.8, 0.9))])
+    (line,) = lines(over)
+    assert len(over) == 1 and line.cells[0].value == pytest.approx(0.8)
+    assert line.cells[0].error == pytest.approx(0.1 / 3**0.5)
+
+
+def test_a_refusal_is_a_dash_with_its_reason():
+    refused = {"cross_coherence/mnist→svhn/digit": {"metric": "cross_coherence", "value": None, "reason": "cannot infer from one picture"}}
+    text = table_html([entry(CLEAN, coherence(0.9), title="A"), entry(CLEAN, refused, name="b", title="B")])
+    assert "—" in text and text.count("cannot infer from one picture") >= 1
+
+
+def test_published_figures_stand_beside_real_mnist_svhn_alone():
+    assert "MMVAE 0.860" in table_html([entry(CLEAN, coherence(0.5), dataset="mnist-svhn")])
+    assert "MMVAE" not in table_html([entry(CLEAN, coherence(0.5), dataset="digits")])
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.addresses = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href")]
+
+
+def test_the_report_fetches_nothing_and_runs_nothing_that_a_checkpoint_brings():
+    tags = Tags()
+    tags.feed(html_report([entry(LEAKY, coherence(0.9), name="<script>alert(1)</script>", title="<img src=x>")], {"A <b>": b"png"}))
+    assert "script" not in tags.seen and "link" not in tags.seen
+    assert tags.addresses and all(address.startswith("data:") for address in tags.addresses)
+
+
+def test_a_matrix_names_each_cell_and_marks_what_leaks():
+    text = matrix_html(entry(LEAKY))
+    assert text.count("<td ") == 12 and text.count("<i>leaks</i>") == 2 and text.count("<i>missing</i>") == 1
+    assert "Not measured yet" in matrix_html(Entry("new", entry(CLEAN).config, {}))
+
+
+def test_csv_holds_every_figure_and_every_cell():
+    rows = list(csv.DictReader(io.StringIO(csv_table([entry(LEAKY, coherence(0.9, 0.01))]))))
+    assert len(rows) == 1 + 12
+    assert (rows[0]["figure"], float(rows[0]["value"]), float(rows[0]["standard error"])) == ("cross_coherence/mnist→svhn/digit", 0.9, 0.01)
+    assert {row["better"] for row in rows if row["figure"] == "leakage/z_shared/elevation"} == {"lower"}
+
+
+def test_latex_escapes_names_and_balances_its_environments():
+    text = latex_table([entry(CLEAN, coherence(0.9, 0.01), title="A & B_1"), entry(CLEAN, coherence(0.5, 0.01), name="b", title="C")])
+    assert r"A \& B\_1" in text and r"$\mathbf{0.900 \pm 0.010}$" in text
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
