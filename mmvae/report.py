@@ -91,8 +91,8 @@ def legend_html() -> str:
             f'<span class="bad">leaks: above {LEAK}</span><span class="gone">missing: below half of a perfect code</span></div>')
 
 
-def matrix_html(entry: Entry) -> str:
-    """The leakage matrix of a model with what it says in words; for one that was not measured, only that."""
+def matrix_html(entry: Entry, words: bool = True) -> str:
+    """The leakage matrix of a model, and what it says in words; for one that was not measured, only that."""
     found = matrix(entry)
     head = f'<h4>{escape(entry.title)}</h4><div class="sub">{escape(entry.name)} · {entry.sizes} dimensions'
     if found is None:
@@ -106,7 +106,7 @@ def matrix_html(entry: Entry) -> str:
                    f'{block.dim} dim</small></th>{"".join(_matrix_cell(cell, hue[block.name]) for cell in row)}</tr>'
                    for block, row in zip(found.blocks, found.rows, strict=True))
     return (f'<div class="mx">{head} · {found.items:,} pairs</div><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
-            f"<p>{escape(sentence(entry))}</p></div>")
+            + (f"<p>{escape(sentence(entry))}</p>" if words else "") + "</div>")
 
 
 def _matrix_cell(cell: MatrixCell, hue: int) -> str:

@@ -100,8 +100,9 @@ def choices() -> None:
         if len(sets) > 1:
             st.session_state["compare dataset"] = dataset_of(task().models[0])
             st.selectbox("Data set", sets, key="compare dataset", width=230, format_func=lambda name: DATASETS[name].title if name in DATASETS else name, on_change=another_set)
-        st.session_state["compare models"] = list(task().models)
-        st.multiselect("Models side by side", alike, key="compare models", format_func=label_of, max_selections=MOST, on_change=chosen)
+        if task().view != "story":  # it brings its own
+            st.session_state["compare models"] = list(task().models)
+            st.multiselect("Models side by side", alike, key="compare models", format_func=label_of, max_selections=MOST, on_change=chosen)
     offered = {name: title for name, title in VIEWS.items() if name != "story" or dataset_of(task().models[0]) in ("faces", "basel-faces")}
     if task().view not in offered:
         change(view="leakage")
@@ -354,7 +355,7 @@ def story_view() -> None:
     entry = entry_of(models.path_of(name))
     left, right = st.columns([5, 6], gap="large")
     with left:
-        st.html(f'<div class="mx-row">{matrix_html(entry)}</div>')
+        st.html(f'<div class="mx-row">{matrix_html(entry, words=False)}</div>')
     with right:
         st.markdown(f"#### {step.asks}")
         if entry.card:
@@ -364,8 +365,9 @@ def story_view() -> None:
         if step.variant == "vanilla":
             found = effects_of(models.checkpoint(name))
             st.markdown(f"Swept over its range, **{change_both(found)} of {len(found)}** dimensions visibly change both pictures.")
-        st.markdown(f":gray[What the experiment's author saw, after 300,000 iterations: {step.seen} Ours are smaller networks, trained for minutes; where they disagree, the figures above are "
-                    "what these weights do.]")
+        st.markdown(f":gray[What the experiment's author saw, after 300,000 steps of 64 pairs: {step.seen}" + (
+            f" These weights saw {entry.card['trained_pairs']:,} pairs in training, the experiment's {300_000 * 64:,}; where they disagree, the figures are what these do.]"
+            if entry.card else "]"))
         st.html(legend_html())
     unmeasured([entry])
     beside = [other for other in (here.get("mumo"), name) if other]

@@ -219,7 +219,7 @@ class Compare {
     const first = slot.places.findIndex(Boolean);
     const dim = this.models[first].dims[slot.places[first].at];
     const name = slot.title || `z ${dim.symbol} ${dim.index + 1}`;
-    const row = new Row({ at, symbol: dim.symbol, index: dim.index, histogram: [0], label: name, dead: false, why: "" }, this.handling());
+    const row = new Row({ at, symbol: dim.symbol, index: dim.index, low: -1, high: 1, histogram: [0], label: name, dead: false, why: "" }, this.handling());
     row.setRange(-1, 1);
     row.set(0);
     const chips = slot.places.map((place, m) => {
