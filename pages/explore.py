@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, replace
 from math import log, sqrt
 
@@ -113,6 +114,11 @@ def stored_beliefs(checkpoint: Checkpoint, pairs: Pairs, item: int | None, obser
         belief[name] = (DiagonalLaplace(mean, stddev.log() - log(sqrt(2))) if model.variant.family == "laplace"
                         else DiagonalGaussian(mean, 2 * stddev.log()))
     return Beliefs(belief, {}, model.positions(observed))
+
+
+def plain(text: str) -> str:
+    """The text with what Markdown would take for markup escaped: a point is full of it."""
+    return re.sub(r"([\\`*_~\[\]$:<>#])", r"\\\1", text)
 
 
 # ---- the left column
@@ -246,7 +252,7 @@ def explore() -> None:
     if view().item is None and len(pairs.ids) and view().code is None:
         st.session_state["explore"] = replace(view(), item=int(pairs.ids[0]), observed=checkpoint.model.names)
     if view().complaint:
-        st.warning(view().complaint)
+        st.warning(plain(view().complaint))
     try:
         images, labels = pair_of(data, pairs, view().item)
     except DataError as error:

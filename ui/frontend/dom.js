@@ -33,7 +33,7 @@ export function symbol(letter, index) {
   return el("span", { class: "symbol" }, "z", el("sub", {}, letter), index === undefined ? "" : String(index + 1));
 }
 
-export const signed = (value, digits = 2) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
+export const signed = (value, digits = 2) => (value <= -0.5 / 10 ** digits ? "−" : "+") + Math.abs(value).toFixed(digits);
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 export const mix = (a, b, t) => a + (b - a) * t;
 export const ease = (t) => (t < 0.5 ? 2 * t * t : 1 - (2 - 2 * t) ** 2 / 2);

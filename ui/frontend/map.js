@@ -81,7 +81,7 @@ class Panel {
     this.stage.replaceChildren(...this.panes.map(({ node }) => node));
     this.stage.dataset.panes = maps.length;
     const columns = columnsOf(maps[0]);
-    if (!columns.some(({ id }) => id === this.colour)) this.colour = columns[0].id;
+    if (!columns.some(({ id }) => id === this.colour)) this.colour = (columns.find(({ kind }) => kind !== "many") ?? columns[0]).id;
     this.choice.replaceChildren(...columns.map(({ id, title }) => el("option", { value: id, selected: id === this.colour }, title)));
     this.choice.value = this.colour;
     this.joined.hidden = !maps.some(({ given }) => given.length > 1);
@@ -108,11 +108,11 @@ class Panel {
 
   loaded(pane) {
     pane.recolour().then(() => this.showLegend());
-    if (pane === this.panes[0]) this.measure();
+    this.measure();
   }
 
   ended(pane) {
-    if (pane === this.panes[0]) this.measure();
+    this.measure();
     if (pane.state !== "done" || this.finished.has(pane.info.key)) return;
     this.finished.add(pane.info.key);
     this.report("done", [...this.finished].slice(-8)); // an upload can be placed from here on
@@ -227,24 +227,30 @@ class Panel {
 
   async measure() {
     const [pane] = this.panes;
+    const apart = this.panes.find(({ info }) => info.given.length > 1);
     const wanted = `${pane.info.key} ${this.colour}`;
     this.measuring = wanted;
     const rows = (found) => [
       ["silhouette", found?.silhouette, 2, "In the latent space, from −1 to 1: are items nearer to their own class than to the next one?"],
       ["nearest neighbours", found?.accuracy, 0, "In the latent space: how often the ten nearest codes name the class of a held-out item", found?.chance],
-      ...(pane.info.given.length > 1 ? [["modality gap", found?.gap?.ratio, 2, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none"]] : []),
+      ...(apart ? [["modality gap", found?.gap?.ratio, 2, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none"]] : []),
       ["map: trustworthy", found?.trust, 2, "Are neighbours on the map neighbours in the latent space? 1 where all are"],
       ["map: recall", found?.recall, 2, "Share of the 15 nearest codes that are nearest on the map too"],
     ];
     const show = (found) => this.figures.replaceChildren(el("caption", {}, `In ${pane.dims && pane.shown ? pane.shown.length : ""} latent dimensions`),
       ...rows(found).map(([name, value, digits, title, chance]) => el("tr", { title }, el("th", {}, name),
-        el("td", {}, value === null || value === undefined ? "–" : digits ? value.toFixed(digits) : `${(100 * value).toFixed(0)} %`),
+        el("td", {}, value === null || value === undefined ? "–" : digits ? value.toFixed(digits).replace("-", "−") : `${(100 * value).toFixed(0)} %`),
         el("td", { class: "chance" }, chance === null || chance === undefined ? "" : `chance ${(100 * chance).toFixed(0)} %`))));
     show(null);
     if (!pane.ids) return;
+    const ask = async ({ info }) => {
+      const reply = await fetch(`${info.url}/figures?colour=${encodeURIComponent(this.colour)}`);
+      return reply.ok ? reply.json() : null;
+    };
     try {
-      const reply = await fetch(`${pane.info.url}/figures?colour=${encodeURIComponent(this.colour)}`);
-      if (reply.ok && this.measuring === wanted) show(await reply.json());
+      const found = await ask(pane);
+      if (found && apart?.ids && apart !== pane) found.gap = (await ask(apart))?.gap;
+      if (this.measuring === wanted) show(found);
     } catch {
       // the connection is lost: the map itself says so
     }

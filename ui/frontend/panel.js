@@ -87,7 +87,6 @@ class Panel {
     const { data, state } = this;
     this.stop();
     state.frozen.clear();
-    state.active = 0;
     state.past = [];
     state.future = [];
     state.code = null;
@@ -96,6 +95,7 @@ class Panel {
       label: `z ${block.symbol} ${index + 1}, ${block.title}${dim.dead ? ", dead" : ""}, ${dim.kl.toFixed(2)} nats`,
     })));
     this.dimensions.forEach((dimension, at) => (dimension.at = at));
+    state.active = Math.max(0, this.dimensions.findIndex(({ dead }) => !dead));
     this.views = data.modalities.map((modality, m) => this.buildView(modality, m));
     this.strip = new Strip(data.modalities, (value) => this.set(state.active, value));
     this.experts = new Experts();
