@@ -7,7 +7,7 @@ one waiting run trains at a time, in the order of asking; no further process kee
 
 from __future__ import annotations
 
-__all__ = ["Busy", "ask_to_stop", "held", "holder", "left_behind", "note", "stop_asked", "turn", "withdraw_stop"]
+__all__ = ["Busy", "ask_to_stop", "held", "holder", "left_behind", "note", "occupied", "stop_asked", "turn", "withdraw_stop"]
 
 import contextlib
 import json
@@ -134,6 +134,16 @@ def turn(run: Path, device: str, stopped: Callable[[], bool] = lambda: False) ->
                 return
             time.sleep(POLL)
         yield False
+
+
+def occupied(folder: Path, device: str) -> bool:
+    """Whether some run in this folder of runs has its turn on the device now."""
+    try:
+        file = open(folder / f".{device}.lock", "a", encoding="utf-8")
+    except OSError:
+        return False
+    with file:
+        return not _lock(file)
 
 
 def _earlier(run: Path, device: str, since: float) -> bool:

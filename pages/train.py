@@ -14,6 +14,7 @@ from mmvae.data import DataError, DatasetRow
 from mmvae.notation import diagram, formula
 from mmvae.presets import Settings, first_look_for, modalities_for, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
+from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
 from ui.runs import clock, curves, kl_strip, moment
 
@@ -254,8 +255,9 @@ def new_run() -> None:
         st.markdown(f"**{variant.title}**{' · ours' if variant.own else ''} — {variant.summary}")
         first, shared, second = palette.BLOCKS[palette.theme()]
         st.graphviz_chart(diagram(variant, modalities, hues=(first, shared, second), ink=palette.GREY[palette.theme()]), width="stretch", height=250)
-        for line in formula(variant, modalities):
-            st.latex(line)
+        with st.container(gap=None, key="formula"):
+            for line in formula(variant, modalities):
+                st.latex(line)
         st.caption(f"Source: {variant.source}. " + "; ".join(f"{m.title}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities) + ".")
 
 
@@ -326,7 +328,6 @@ def start(plan: Plan, name: str, dataset: str) -> None:
     expected(plan, here)
     st.html('<div class="label">The command this starts, from the program\'s folder, at low priority</div>')
     st.code(f"nice -n {runs.NICE} " + runs.command_line([*plan.arguments(runs.runs_folder() / name), "--wait"]), language="bash", wrap_lines=True)
-    queue = [run.name for run in runs.runs() if run.state in ("training", "starting", "waiting", "stopping")]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=not here):
             try:
@@ -337,8 +338,8 @@ def start(plan: Plan, name: str, dataset: str) -> None:
                 st.query_params["run"] = name
                 st.session_state["go-to-runs"] = True
                 st.rerun()
-        if queue:
-            st.markdown(f":gray[It will wait for {', '.join(queue)}: one run at a time trains on a device.]", width="content")
+        if occupied(runs.runs_folder(), plan.settings.device):
+            st.markdown(":gray[It will wait for its turn: runs started here train one at a time on a device.]", width="content")
 
 
 def expected(plan: Plan, here: bool) -> None:
@@ -394,6 +395,7 @@ def import_run() -> None:
 STYLE = """
 /* what is told anew every two seconds does not fade each time */
 .st-key-watch [data-stale="true"], .st-key-table [data-stale="true"] {opacity: 1 !important; transition: none !important}
+.st-key-formula .katex-display {margin: 0.35em 0}
 .st-key-run-buttons {margin: 2px 0 6px}
 .run-head {display: flex; flex-wrap: wrap; gap: 6px 26px; align-items: flex-end; font-variant-numeric: tabular-nums}
 .run-head > div:first-child {min-width: 260px}

@@ -100,8 +100,11 @@ def test_runs_take_turns_in_the_order_of_asking(processes, tmp_path):
 def test_devices_do_not_wait_for_each_other(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
+    assert not turns.occupied(tmp_path, "cpu")
     with turns.turn(tmp_path / "a", "cpu") as first, turns.turn(tmp_path / "b", "cuda") as second:
         assert first and second
+        assert turns.occupied(tmp_path, "cpu") and turns.occupied(tmp_path, "cuda")
+    assert not turns.occupied(tmp_path, "cpu")
 
 
 def test_a_waiting_run_that_is_asked_to_stop_gives_its_place_up(tmp_path, processes):

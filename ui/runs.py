@@ -64,7 +64,7 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
                            line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], "solid")))
     for figure, title in ((total, "Loss, nats per pair"), (rebuilt, "Reconstruction, nats"), (rest, "KL and other terms, nats")):
         _dress(figure, title)
-        figure.update_yaxes(type="log", dtick="D2", tickformat="~s")
+        figure.update_yaxes(type="log", dtick=1 if figure is rest else "D2", tickformat="~g" if figure is rest else "~s")
     return total, rebuilt, rest
 
 
