@@ -19,12 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from .checkpoints import write_atomically
 from .data.base import SPLITS, Factor, PairedDataset
 from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, params_to_json, preservation
 from .metrics.clusters import ModalityGap, Probe, knn_accuracy, modality_gap, silhouette
+from .metrics.clusters import judged as judged_probe
+from .metrics.codes import as_classes, hold_out
 from .model import MultimodalVAE
 from .readers import Readers
 
@@ -224,10 +227,12 @@ def _shown(readers: Readers, factors: Sequence[Factor], pictures: Mapping[str, T
     return right
 
 
-def figures_of(codes: Codes, classes: np.ndarray) -> Figures:
+def figures_of(codes: Codes, classes: np.ndarray, factors: Sequence[Factor] = ()) -> Figures:
     """The figures of a colouring [P], measured on at most 3,000 random points.
 
-    Where an item has two points, only those of the first modality count: the other one would give its neighbour away.
+    Where an item has two points, only those of the first modality count: the other one would give its neighbour away. So
+    would items that share a picture: those alike in every factor that both modalities show are held out together, unless
+    these are the classes themselves.
     """
     rows = np.flatnonzero(codes.giver == 0)
     rows = np.random.default_rng(0).permutation(rows)[:FIGURE_ITEMS]
@@ -238,7 +243,22 @@ def figures_of(codes: Codes, classes: np.ndarray) -> Figures:
         parted = silhouette(shown, classes)
     except ValueError:  # as many classes as items
         parted = None
-    return Figures(parted, knn_accuracy(shown, classes) if len(shown) > 20 else None)
+    return Figures(parted, _neighbour_probe(shown, as_classes(classes), _alike(codes, rows, factors)) if len(shown) > 20 else None)
+
+
+def _alike(codes: Codes, rows: np.ndarray, factors: Sequence[Factor]) -> np.ndarray | None:
+    """A group for each row of items that are alike in all that both modalities show, where that is more than one factor."""
+    shared = [codes.labels[f.name][rows] for f in factors if f.owner is None]
+    return np.unique(np.stack(shared, 1), axis=0, return_inverse=True)[1].reshape(-1) if len(shared) > 1 else None
+
+
+def _neighbour_probe(codes: np.ndarray, classes: np.ndarray, groups: np.ndarray | None) -> Probe:
+    """`knn_accuracy` with whole groups held out."""
+    if groups is None or groups.max() < classes.max() + 1:
+        return knn_accuracy(codes, classes)
+    train, test = hold_out(len(codes), 0, groups)
+    probe = KNeighborsClassifier(min(10, len(train))).fit(codes[train], classes[train])
+    return judged_probe(probe.predict(codes[test]), classes[test])
 
 
 def gap_of(codes: Codes) -> ModalityGap | None:

@@ -124,6 +124,17 @@ def test_figures_tell_clusters_in_the_latent_space_from_none():
     assert figures_of(alike, np.ones(200)).silhouette is None
 
 
+def test_items_that_share_a_picture_are_held_out_together():
+    rng = np.random.default_rng(0)
+    cells = np.arange(60).repeat(20)  # a code of its own for each cell, the same for its items; classes at random
+    full = rng.normal(size=(60, 4)).astype(np.float32)[cells]
+    classes = rng.integers(4, size=60).astype(np.float32)[cells]
+    codes = Codes(np.arange(1200), np.zeros(1200, np.uint8), full, np.arange(4), np.zeros(1200, np.float32), {"class": classes, "cell": cells.astype(np.float32)})
+    factors = [Factor(name, "categorical", tuple(map(str, range(60)))) for name in ("class", "cell")]
+    assert figures_of(codes, classes).neighbours.accuracy > 0.9
+    assert figures_of(codes, classes, factors).neighbours.accuracy < 0.6
+
+
 def test_the_modality_gap_is_measured_where_both_are_shown(data):
     model = tiny_model("mumo")
     assert gap_of(codes_of(model, data, Choice(("z_shared",), PAIR, count=8))) is None

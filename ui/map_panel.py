@@ -93,7 +93,6 @@ class Jobs:
 
 
 _jobs = Jobs()
-_readers_by_key: dict[str, Readers | None] = {}
 _judging: dict[str, float] = {}
 
 
@@ -251,7 +250,7 @@ _figures_lock = threading.Lock()
 def _measured(key: tuple, job: Job, codes: Codes, colour: str) -> dict:
     with _figures_lock:  # one at a time: figures may wait, pictures may not
         if key not in _figures_kept:
-            figures = figures_of(codes, codes.labels[colour]) if colour in codes.labels else None
+            figures = figures_of(codes, codes.labels[colour], job.data.factors) if colour in codes.labels else None
             gap = gap_of(codes)
             trust, recall = job.preservation() if job.state == "done" and len(codes.ids) > 8 else (None, None)
             probe = figures.neighbours if figures else None
