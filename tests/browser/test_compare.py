@@ -1,0 +1,105 @@
+"""The Compare page in a real browser: one slider moves two models, and a model without a card is measured from the page."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+
+import pytest
+
+from mmvae.point import Point
+
+from .conftest import train_tiny
+
+BIG = ".compare .big"
+PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
+PANEL = "[...document.querySelectorAll('*')].map((node) => node.shadowRoot?.querySelector('.compare')).find(Boolean)"
+
+
+@pytest.fixture(scope="module")
+def pair(home, data_root) -> str:
+    """The names of two models of the digits: one with private codes, one without."""
+    train_tiny(home / "checkpoints" / "tiny-digits-dmvae", "dmvae", "digits", data_root)
+    return "tiny-digits,tiny-digits-dmvae"
+
+
+@pytest.fixture
+def compare(page, app_url, pair):
+    """Opens the page at an address's parameters; with the panel, waits for its pictures."""
+    def go(**parameters: str):
+        page.goto(f"{app_url}/compare?{urllib.parse.urlencode({'models': pair} | parameters)}", wait_until="commit")
+        if parameters.get("view") == "live":
+            rest(page)
+        return page
+
+    return go
+
+
+def rest(page) -> None:
+    page.wait_for_selector('.compare[data-rest="yes"][data-live="live"]', timeout=120_000)
+    page.wait_for_selector(f"{BIG}[data-painted]", timeout=60_000)
+
+
+def pictures(page) -> list[str]:
+    return [page.locator(BIG).nth(i).evaluate(PIXELS) for i in range(page.locator(BIG).count())]
+
+
+def test_a_dragged_slider_moves_both_models_before_it_is_let_go_and_nothing_jumps(compare):
+    page = compare(view="live")
+    before = pictures(page)
+    assert len(before) == 4
+    shared = page.locator(".compare .slot.hue1 .track").first  # both have a first shared dimension
+    box = shared.bounding_box()
+    counts = page.evaluate(f"() => [...{PANEL}.querySelectorAll('.big')].map((node) => Number(node.dataset.painted ?? 0))")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + box["height"] / 2, steps=6)
+    painted = "node => Number(node.dataset.painted ?? 0)"
+    page.wait_for_function(f"""(counts) => {{
+        const now = [...{PANEL}.querySelectorAll('.big')].map({painted});
+        return now.every((count, i) => i % 2 || count > counts[i]);
+    }}""", arg=counts)
+    page.mouse.up()
+    rest(page)
+    after = pictures(page)
+    assert all(a != b for a, b in zip(after, before))
+    shared.dblclick(position={"x": box["width"] * 0.98, "y": box["height"] / 2})
+    rest(page)
+    assert pictures(page) == before
+
+
+def test_a_private_slider_leaves_the_model_without_private_codes_alone(compare):
+    page = compare(view="live")
+    before = pictures(page)
+    page.locator(".compare .slot.hue0 .track").first.press("End")
+    rest(page)
+    after = pictures(page)
+    changed = [a != b for a, b in zip(after, before)]
+    assert changed.count(True) == 1  # the private model's own picture
+
+
+def test_each_model_opens_in_explore_at_the_code_that_is_shown(compare):
+    page = compare(view="live")
+    page.locator(".compare .slot.hue1 .track").first.press("End")
+    rest(page)
+    points = [Point.parse(urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["point"][0])
+              for address in page.locator(".compare header a").evaluate_all("links => links.map((link) => link.href)")]
+    assert [point.checkpoint for point in points] == ["tiny-digits", "tiny-digits-dmvae"]
+    assert [len(point.z) for point in points] == [20, 15] and points[0].item == points[1].item
+
+
+def test_a_model_without_a_card_says_so_and_with_one_shows_its_matrix(compare, home, pair):
+    page = compare()
+    page.get_by_role("button", name="Measure tiny-digits-dmvae").wait_for()
+    assert page.get_by_text("python -m mmvae evaluate tiny-digits-dmvae").count() == 1
+    card = {"figures": {}, "leakage": {"blocks": ["z_mnist", "z_shared", "z_svhn"], "factors": ["digit"], "values": [[0.37], [0.9], [0.01]], "ceiling": [[0.0], [1.0], [0.0]],
+                                       "measures": ["accuracy above chance"], "chance": [0.1], "items": 100}}
+    file = home / "checkpoints" / "tiny-digits-dmvae" / "card.json"
+    file.write_text(json.dumps(card))
+    try:
+        page = compare()
+        leak = page.locator(".mx td.leaks")
+        leak.wait_for()
+        assert leak.count() == 1 and "0.37" in leak.inner_text() and "leaks" in leak.inner_text()
+    finally:
+        file.unlink()
