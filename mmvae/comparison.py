@@ -5,7 +5,7 @@ Nothing is measured here; `mmvae.evaluation` writes cards, and `mmvae.report` sh
 
 from __future__ import annotations
 
-__all__ = ["BOLD", "LEAK", "PUBLISHED", "Cell", "Column", "Entry", "Findings", "Line", "Matrix", "MatrixCell", "Published", "columns", "entry_of",
+__all__ = ["BOLD", "LEAK", "PUBLISHED", "UNMEASURED", "Cell", "Column", "Entry", "Findings", "Line", "Matrix", "MatrixCell", "Published", "columns", "entry_of",
            "findings", "lines", "matrix", "sentence"]
 
 import math
@@ -24,6 +24,9 @@ LEAK = 0.1
 LOST = 0.5
 #: Standard errors of a difference beyond which the better of two figures is called better.
 BOLD = 1.96
+
+#: Why a figure is missing where its model has no card.
+UNMEASURED = "not measured yet"
 
 #: The table's parts, in order, and the metrics in each.
 GROUPS = {
@@ -339,7 +342,7 @@ def _pooled(figures: Sequence[dict | None], measured: bool) -> Cell:
     values = [figure["value"] for figure in figures if figure is not None and figure["value"] is not None]
     if not values:
         reasons = [figure["reason"] for figure in figures if figure is not None and figure.get("reason")]
-        return Cell(None, reason=reasons[0] if reasons else "does not apply to this model" if measured else "not measured yet")
+        return Cell(None, reason=reasons[0] if reasons else "does not apply to this model" if measured else UNMEASURED)
     ceilings = [figure["ceiling"] for figure in figures if figure is not None and figure.get("ceiling") is not None]
     ceiling = sum(ceilings) / len(ceilings) if ceilings else None
     if len(values) == 1:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from .comparison import BOLD, LEAK, Cell, Entry, Line, Matrix, MatrixCell, columns, lines, matrix, sentence
+from .comparison import BOLD, LEAK, UNMEASURED, Cell, Entry, Line, Matrix, MatrixCell, columns, lines, matrix, sentence
 from .latents import Block
 
 #: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
@@ -24,12 +24,14 @@ STYLE = """
 .mx .sub {font-size: .78rem; opacity: .68; overflow-wrap: anywhere}
 .mx table {border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 8px 0 2px -6px; border: 0}
 .mx th, .mx td {border: 0; padding: 0}
-.mx thead th {font-weight: 500; font-size: .9rem; text-align: center; vertical-align: bottom; border-bottom: 3px solid var(--hue); padding: 0 0 3px; overflow-wrap: anywhere}
+.mx thead th {font-weight: 500; font-size: .9rem; text-align: center; vertical-align: bottom;
+  border-bottom: 3px solid var(--hue); padding: 0 0 3px; overflow-wrap: anywhere}
 .mx thead th:first-child {border: 0; width: 5.6rem}
 .mx thead small, .mx tbody th small {display: block; font-weight: 400; font-size: .7rem; opacity: .68; line-height: 1.25}
 .mx tbody th {text-align: left; font-weight: 600; font-size: .95rem; color: var(--hue); line-height: 1.2; overflow-wrap: anywhere}
 .mx tbody th small {color: var(--plain, inherit); font-size: .72rem}
-.mx td {position: relative; height: 5.1rem; text-align: center; border-radius: 9px; --fill: color-mix(in srgb, var(--tone) calc(var(--v) * 88%), transparent); background: var(--fill)}
+.mx td {position: relative; height: 5.1rem; text-align: center; border-radius: 9px;
+  --fill: color-mix(in srgb, var(--tone) calc(var(--v) * 88%), transparent); background: var(--fill)}
 .mx td b {display: block; font-size: 1.6rem; font-weight: 650; line-height: 1.1}
 .mx td small {font-size: .7rem; opacity: .8}
 .mx td.home {--tone: var(--hue); box-shadow: inset 0 0 0 3px var(--hue)}
@@ -40,7 +42,8 @@ STYLE = """
   background: repeating-linear-gradient(-45deg, color-mix(in srgb, var(--leak) 26%, transparent) 0 4px, transparent 4px 10px), var(--fill)}
 .mx td.leaks b {font-weight: 700; opacity: 1}
 .mx td.lost {box-shadow: none; outline: 3px dashed var(--hue); outline-offset: -3px}
-.mx td i {position: absolute; top: -6px; right: 5px; font: 650 .66rem/1.35 inherit; font-style: normal; font-size: .66rem; padding: 0 6px; border-radius: 8px; background: var(--leak); color: var(--on-hue)}
+.mx td i {position: absolute; top: -6px; right: 5px; font-style: normal; font-weight: 650; font-size: .66rem; line-height: 1.35;
+  padding: 0 6px; border-radius: 8px; background: var(--leak); color: var(--on-hue)}
 .mx td.lost i {background: var(--hue)}
 .mx p {margin: 4px 0 0; font-size: .88rem; line-height: 1.4}
 .mx-row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 22px 34px}
@@ -49,12 +52,14 @@ STYLE = """
 .mx-legend span::before {content: ""; display: inline-block; width: 26px; height: 17px; border-radius: 4px; margin-right: 7px; vertical-align: -3px}
 .mx-legend .own::before {background: color-mix(in srgb, var(--block-shared) 70%, transparent); box-shadow: inset 0 0 0 2px var(--block-shared)}
 .mx-legend .not::before {box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 35%, transparent)}
-.mx-legend .bad::before {box-shadow: inset 0 0 0 2px var(--leak); background: repeating-linear-gradient(-45deg, color-mix(in srgb, var(--leak) 55%, transparent) 0 3px, transparent 3px 7px)}
+.mx-legend .bad::before {box-shadow: inset 0 0 0 2px var(--leak);
+  background: repeating-linear-gradient(-45deg, color-mix(in srgb, var(--leak) 55%, transparent) 0 3px, transparent 3px 7px)}
 .mx-legend .gone::before {outline: 2px dashed var(--block-shared); outline-offset: -2px}
 .hue0 {--hue: var(--block-first)} .hue1 {--hue: var(--block-shared)} .hue2 {--hue: var(--block-second)}
 .figures {overflow-x: auto; font-variant-numeric: tabular-nums}
 .figures table {border-collapse: collapse; width: 100%; table-layout: auto; font-size: .9rem; border: 0}
-.figures th, .figures td {border: 0; border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); padding: 5px 12px 5px 0; text-align: right; vertical-align: top}
+.figures th, .figures td {border: 0; border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent);
+  padding: 5px 12px 5px 0; text-align: right; vertical-align: top}
 .figures th, .figures td {width: 14%}
 .figures th:first-child {text-align: left; font-weight: 400; min-width: 15rem; width: auto; position: sticky; left: 0; background: var(--sheet)}
 .figures thead th {font-weight: 650; vertical-align: bottom}
@@ -168,7 +173,8 @@ def _row(line: Line, elsewhere: bool) -> str:
 
 def _cell(cell: Cell, unit: str) -> str:
     if cell.value is None:
-        return f'<span class="dash" title="{escape(cell.reason)}" aria-label="missing: {escape(cell.reason)}">—</span><small>{escape(cell.reason)}</small>'
+        said = "" if cell.reason == UNMEASURED else f"<small>{escape(cell.reason)}</small>"  # the whole column is empty: that needs no saying in every row
+        return f'<span class="dash" title="{escape(cell.reason)}" aria-label="missing: {escape(cell.reason)}">—</span>{said}'
     value = shown(cell.value, unit)
     value = f"<b>{value}</b>" if cell.best else value
     error = f" ± {cell.error:.{_decimals(cell.value, unit)}f}" if cell.error else ""
@@ -182,8 +188,8 @@ def _notes(over: Sequence, rows: Sequence[Line]) -> str:
                          "Each column is one training: ± is of the test pairs, and says nothing of what another seed would have given.")]
     quoted = {row.source: None for line in rows for row in line.published}
     if quoted:
-        texts.append("Measured elsewhere: on 1,682,040 training pairs of all of MNIST and SVHN, judged by other classifiers; to be read as where the field stands, not as "
-                     f"a race. {'; '.join(escape(source) for source in quoted)}.")
+        texts.append("Measured elsewhere: on 1,682,040 training pairs of all of MNIST and SVHN, judged by other classifiers; "
+                     f"to be read as where the field stands, not as a race. {'; '.join(escape(source) for source in quoted)}.")
     return "".join(f"<p>{text}</p>" for text in texts)
 
 
@@ -224,8 +230,8 @@ def html_report(entries: Sequence[Entry], pictures: Mapping[str, bytes] | None =
         pictures: PNG files by caption, such as each model's traversal figure.
     """
     names = ", ".join(entry.title for entry in entries)
-    figures = "".join(f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{escape(caption)}" src="data:image/png;base64,{base64.b64encode(png).decode()}"></figure>'
-                      for caption, png in (pictures or {}).items())
+    figures = "".join(f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{escape(caption)}" '
+                      f'src="data:image/png;base64,{base64.b64encode(png).decode()}"></figure>' for caption, png in (pictures or {}).items())
     commands = "\n".join(f"python -m mmvae evaluate {entry.name}" for entry in entries)
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>{escape(names)}</title><style>{_PAGE}{STYLE}</style></head><body>\n<h1>{escape(names)}</h1>"
@@ -246,7 +252,8 @@ def csv_table(entries: Sequence[Entry]) -> str:
             cell = line.cells[0]
             writer.writerow([*about, line.key, *_plain(cell.value, cell.error, cell.ceiling), line.unit, line.metric.better, line.note or cell.reason])
         for cell in _cells(matrix(entry)):
-            writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, None, cell.ceiling), "", "higher" if cell.home else "lower", cell.measure])
+            writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, None, cell.ceiling), "",
+                             "higher" if cell.home else "lower", cell.measure])
     return text.getvalue()
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmvae import VARIANTS
 from mmvae.checkpoints import CONFIG, RUNS, Checkpoint, CheckpointError, read_json
-from mmvae.comparison import Entry, entry_of, findings, matrix, sentence
+from mmvae.comparison import Entry, columns, entry_of, findings, lines, matrix, sentence
 from mmvae.data import DATASETS, PairedDataset
 from mmvae.explore import traversal_figure
 from mmvae.matching import Effect, by_factor, by_index, change_both, effects
@@ -99,7 +99,8 @@ def choices() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare-bar"):
         if len(sets) > 1:
             st.session_state["compare dataset"] = dataset_of(task().models[0])
-            st.selectbox("Data set", sets, key="compare dataset", width=230, format_func=lambda name: DATASETS[name].title if name in DATASETS else name, on_change=another_set)
+            st.selectbox("Data set", sets, key="compare dataset", width=230, on_change=another_set,
+                         format_func=lambda name: DATASETS[name].title if name in DATASETS else name)
         if task().view != "story":  # it brings its own
             st.session_state["compare models"] = list(task().models)
             st.multiselect("Models side by side", alike, key="compare models", format_func=label_of, max_selections=MOST, on_change=chosen)
@@ -172,6 +173,10 @@ def figures_view(over: Sequence[Entry]) -> None:
         st.download_button("LaTeX", lambda: latex_table(over), f"compare-{names}.tex", "text/x-tex", on_click="ignore", icon=":material/download:")
     st.html(table_html(over))
     unmeasured(over)
+    with st.expander("Formulas and sources"):
+        for metric in dict.fromkeys(line.metric for line in lines(columns(over))):
+            st.markdown(f"**{metric.title}** — {metric.explanation} :gray[{metric.source}]")
+            st.latex(metric.formula)
     with st.expander("Where the figures come from"):
         st.html(provenance_html(over))
 
@@ -211,7 +216,8 @@ def the_pair(opened: Sequence[Checkpoint]) -> tuple[Pairs, PairedDataset | None]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-pair"):
         for factor in pairs.factors:
             st.session_state[f"compare {factor.name}"] = pairs.labels[factor.name][at].item()
-            st.selectbox(factor.name.capitalize(), pairs.values(factor), key=f"compare {factor.name}", format_func=factor.format, width=118, on_change=find, args=(factor.name,))
+            st.selectbox(factor.name.capitalize(), pairs.values(factor), key=f"compare {factor.name}", format_func=factor.format, width=118,
+                         on_change=find, args=(factor.name,))
         st.button("‹ prev", key="compare previous", on_click=lambda: go(at - 1))
         st.button("random", key="compare random", on_click=lambda: go(random.randrange(len(pairs.ids))))
         st.button("next ›", key="compare next", on_click=lambda: go(at + 1))
