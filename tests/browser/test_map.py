@@ -25,9 +25,9 @@ def wish(model: str = "tiny-faces", blocks: tuple[str, ...] = ("z_shared",), sou
 def opened(page, app_url) -> Callable[..., object]:
     """Opens the page for maps, and waits until all are finished."""
     def go(*wishes: dict):
-        page.goto(f"{app_url}/map?{urllib.parse.urlencode({'map': json.dumps(wishes)})}")
+        page.goto(f"{app_url}/map?{urllib.parse.urlencode({'map': json.dumps(wishes)})}", wait_until="commit")
         for at in range(len(wishes)):
-            page.locator('.map .pane[data-state="done"]').nth(at).wait_for(timeout=120_000)
+            page.locator('.map .pane[data-state="done"]').nth(at).wait_for(timeout=240_000)
         page.wait_for_function(f"() => ({MAP}).panel.panes.every((pane) => pane.column && pane.points.moving === 1)")
         return page
 
