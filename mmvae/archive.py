@@ -66,7 +66,9 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
             raise CheckpointError(str(error).replace(str(incoming), name)) from None
         taken = catalogue(home)
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name.removesuffix(".zip")).strip("-")[:60] or "upload"
-        final = next(candidate for candidate in (stem, *(f"{stem}-{i}" for i in range(2, len(taken) + 3))) if candidate not in taken)
+        final = next(
+            candidate for candidate in (stem, *(f"{stem}-{i}" for i in range(2, len(taken) + 3))) if candidate not in taken
+        )
         incoming.rename(home / into / final)
         return final
     finally:
@@ -81,7 +83,9 @@ def _extract(content: bytes, name: str, into: Path, limits: Limits) -> None:
                 (into / member).parent.mkdir(exist_ok=True)
                 left -= _copy(archive, file, into / member, min(limits(member), left), name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{name}: not a zip that can be read ({error}); expected the zip of a checkpoint's folder") from None
+        raise CheckpointError(
+            f"{name}: not a zip that can be read ({error}); expected the zip of a checkpoint's folder"
+        ) from None
 
 
 def _members(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, zipfile.ZipInfo]:
@@ -94,7 +98,9 @@ def _members(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, z
         found = f"{len(folders)} of them" if folders else "none"
         raise CheckpointError(f"{name}: expected one folder with {CONFIG} and {WEIGHTS}, found {found}")
     folder = PurePosixPath(folders.pop())
-    inside = {str(path.relative_to(folder)): file for file in files if (path := PurePosixPath(file.filename)).is_relative_to(folder)}
+    inside = {
+        str(path.relative_to(folder)): file for file in files if (path := PurePosixPath(file.filename)).is_relative_to(folder)
+    }
     return {member: file for member, file in inside.items() if limits(member)}
 
 

@@ -6,8 +6,30 @@ the same: a run belongs to nobody's session.
 
 from __future__ import annotations
 
-__all__ = ["LIVE", "Plan", "Run", "RunError", "begin", "check_name", "command_line", "delete", "events", "free_name", "launched", "log_tail", "measure", "pack",
-           "rename", "resume", "run_named", "runs", "runs_folder", "snapshots", "stop", "unpack"]
+__all__ = [
+    "LIVE",
+    "Plan",
+    "Run",
+    "RunError",
+    "begin",
+    "check_name",
+    "command_line",
+    "delete",
+    "events",
+    "free_name",
+    "launched",
+    "log_tail",
+    "measure",
+    "pack",
+    "rename",
+    "resume",
+    "run_named",
+    "runs",
+    "runs_folder",
+    "snapshots",
+    "stop",
+    "unpack",
+]
 
 import contextlib
 import json
@@ -62,9 +84,29 @@ class Plan:
     def arguments(self, folder: Path) -> list[str]:
         """The command line that trains it, after ``python -m mmvae``."""
         s = self.settings
-        listed = ["train", "--variant", self.variant, "--dataset", self.dataset, "--out", _shown(folder), "--steps", str(s.steps),
-                  "--batch-size", str(s.batch_size), "--learning-rate", f"{s.learning_rate:g}", "--warmup", str(s.warmup),
-                  "--snapshot", str(s.snapshot), "--seed", str(s.seed), "--device", s.device]
+        listed = [
+            "train",
+            "--variant",
+            self.variant,
+            "--dataset",
+            self.dataset,
+            "--out",
+            _shown(folder),
+            "--steps",
+            str(s.steps),
+            "--batch-size",
+            str(s.batch_size),
+            "--learning-rate",
+            f"{s.learning_rate:g}",
+            "--warmup",
+            str(s.warmup),
+            "--snapshot",
+            str(s.snapshot),
+            "--seed",
+            str(s.seed),
+            "--device",
+            s.device,
+        ]
         if self.private:
             listed += ["--private", *map(str, self.private)]
         if self.shared:
@@ -132,7 +174,9 @@ class Run:
         settings = Settings(**{key: value for key, value in self.config["training"].items() if key in known})
         dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
         owned = tuple(dim for owner, dim in dims.items() if owner is not None)
-        return Plan(self.variant, self.config.get("source") or self.dataset, settings, owned if len(owned) == 2 else None, dims[None])
+        return Plan(
+            self.variant, self.config.get("source") or self.dataset, settings, owned if len(owned) == 2 else None, dims[None]
+        )
 
 
 # ---- what there is
@@ -186,14 +230,20 @@ def events(run: Path, tail: int | None = None) -> list[dict]:
             event = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(event, dict) and isinstance(event.get("event"), str) and all(_is_number(event.get(k)) for k in ("step", "steps", "seconds")):
+        if (
+            isinstance(event, dict)
+            and isinstance(event.get("event"), str)
+            and all(_is_number(event.get(k)) for k in ("step", "steps", "seconds"))
+        ):
             told.append(event)
     return told
 
 
 def snapshots(run: Path) -> dict[int, str]:
     """The moments one can look back at, ascending: {step: file of weights within the run's folder}."""
-    files = {int(file.stem): f"{SNAPSHOTS}/{file.name}" for file in (run / SNAPSHOTS).glob("[0-9]*.safetensors") if file.stem.isdigit()}
+    files = {
+        int(file.stem): f"{SNAPSHOTS}/{file.name}" for file in (run / SNAPSHOTS).glob("[0-9]*.safetensors") if file.stem.isdigit()
+    }
     return dict(sorted(files.items()))
 
 
@@ -303,7 +353,9 @@ def unpack(content: bytes, name: str, home: Path | None = None) -> str:
         run.plan
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         shutil.rmtree(run.path)
-        raise CheckpointError(f"{name}: its configuration does not say how it was trained ({type(error).__name__}: {error})") from None
+        raise CheckpointError(
+            f"{name}: its configuration does not say how it was trained ({type(error).__name__}: {error})"
+        ) from None
     return final
 
 
@@ -311,7 +363,13 @@ def _limit(inside: str) -> int | None:
     """The most bytes that a file of a run may unpack to; None for what is no such file."""
     if re.fullmatch(rf"{SNAPSHOTS}/\d{{1,9}}\.safetensors", inside):
         return archive.LIMITS[WEIGHTS]
-    return {**archive.LIMITS, EVENTS: 256 << 20, LOG: 64 << 20, BEST: archive.LIMITS[WEIGHTS], STATE: 4 * archive.LIMITS[WEIGHTS]}.get(inside)
+    return {
+        **archive.LIMITS,
+        EVENTS: 256 << 20,
+        LOG: 64 << 20,
+        BEST: archive.LIMITS[WEIGHTS],
+        STATE: 4 * archive.LIMITS[WEIGHTS],
+    }.get(inside)
 
 
 def check_name(name: str, home: Path | None = None) -> None:
@@ -397,12 +455,23 @@ def _look(folder: Path) -> Run:
     steps = int(asked) if state in LIVE and asked and asked.isdigit() else last["steps"]
     step, validation = _last(told, "step"), _last(told, "validation")
     began = next((file.stat().st_mtime for file in (folder / CONFIG, folder / LAUNCH) if file.is_file()), 0.0)
-    return Run(folder, state, config, str(variant.get("name") or _after(arguments, "--variant") or "?"),
-               str(config.get("dataset") or _after(arguments, "--dataset") or "?"), last["step"], steps, last["seconds"], began,
-               loss=_number(step, "total"), validation=_number(validation, "total"), pairs_per_second=_number(step, "pairs_per_second"),
-               seconds_left=_number(step, "seconds_left") if state in ("training", "elsewhere") else None,
-               device=str((_last(told, "resumed") or _last(told, "started") or {}).get("device") or training.get("device") or ""),
-               message=str(last.get("message", "")))
+    return Run(
+        folder,
+        state,
+        config,
+        str(variant.get("name") or _after(arguments, "--variant") or "?"),
+        str(config.get("dataset") or _after(arguments, "--dataset") or "?"),
+        last["step"],
+        steps,
+        last["seconds"],
+        began,
+        loss=_number(step, "total"),
+        validation=_number(validation, "total"),
+        pairs_per_second=_number(step, "pairs_per_second"),
+        seconds_left=_number(step, "seconds_left") if state in ("training", "elsewhere") else None,
+        device=str((_last(told, "resumed") or _last(told, "started") or {}).get("device") or training.get("device") or ""),
+        message=str(last.get("message", "")),
+    )
 
 
 def _state(folder: Path, told: Sequence[dict]) -> str:
@@ -416,7 +485,9 @@ def _state(folder: Path, told: Sequence[dict]) -> str:
     if last in ("new", "finished", "stopped"):
         return last
     # Programs older than the lock write events and hold nothing; so do processes on another machine that shares the folder.
-    return "elsewhere" if not (folder / turns.LOCK).exists() and time.time() - (folder / EVENTS).stat().st_mtime < SILENT else "died"
+    return (
+        "elsewhere" if not (folder / turns.LOCK).exists() and time.time() - (folder / EVENTS).stat().st_mtime < SILENT else "died"
+    )
 
 
 def _idle(run: Run, what: str) -> None:
@@ -443,8 +514,14 @@ def _launch(folder: Path, arguments: Sequence[str]) -> None:
 def _spawn(folder: Path, arguments: Sequence[str]) -> subprocess.Popen:
     with open(folder / LOG, "a", encoding="utf-8") as log:
         print(f"$ {command_line(arguments)}", file=log, flush=True)
-        process = subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", *arguments], cwd=PROGRAM, stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            ["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", *arguments],
+            cwd=PROGRAM,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     # Where Linux groups processes by session, niceness counts within the group alone: the group needs its own.
     with contextlib.suppress(OSError):
         Path(f"/proc/{process.pid}/autogroup").write_text(str(NICE))

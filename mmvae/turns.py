@@ -86,7 +86,9 @@ def left_behind(run: Path) -> dict:
 
 def note(target: IO[str] | Path, doing: str, device: str = "") -> None:
     """Says in a run's lock what is done with it; a path writes on behalf of a process that is about to start."""
-    text = json.dumps({"pid": os.getpid() if not isinstance(target, Path) else None, "doing": doing, "device": device, "since": time.time()})
+    text = json.dumps(
+        {"pid": os.getpid() if not isinstance(target, Path) else None, "doing": doing, "device": device, "since": time.time()}
+    )
     if isinstance(target, Path):
         (target / LOCK).write_text(text, encoding="utf-8")
     else:
@@ -150,8 +152,13 @@ def _earlier(run: Path, device: str, since: float) -> bool:
     """Whether another run that asked before this one waits for the device still."""
     for lock in run.parent.glob(f"*/{LOCK}"):
         said = _read(lock.parent)
-        if said.get("doing") == "waiting" and said.get("device") == device and lock.parent.name != run.name \
-                and (said.get("since", 0.0), lock.parent.name) < (since, run.name) and holder(lock.parent):
+        if (
+            said.get("doing") == "waiting"
+            and said.get("device") == device
+            and lock.parent.name != run.name
+            and (said.get("since", 0.0), lock.parent.name) < (since, run.name)
+            and holder(lock.parent)
+        ):
             return True
     return False
 

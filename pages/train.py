@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,8 +23,17 @@ PRESETS = {"look": "A first look in two minutes", "good": "Good", "published": "
 RUNS, NEW, IMPORT = "Runs", "New run", "Import"
 VIEW, FILTER = "train-view", "train-filter"
 ROW, ROWS = 29, 6  # pixels of a row of the table, and how many are shown before it scrolls
-CHIPS = {"training": "blue", "starting": "blue", "stopping": "orange", "waiting": "gray", "elsewhere": "violet", "finished": "green",
-         "stopped": "gray", "died": "red", "new": "gray"}
+CHIPS = {
+    "training": "blue",
+    "starting": "blue",
+    "stopping": "orange",
+    "waiting": "gray",
+    "elsewhere": "violet",
+    "finished": "green",
+    "stopped": "gray",
+    "died": "red",
+    "new": "gray",
+}
 STATES = {"elsewhere": "training elsewhere", "new": "never started"}
 
 
@@ -34,10 +44,19 @@ def main() -> None:
         st.session_state[VIEW] = RUNS if listed else NEW
     with st.container(horizontal=True, vertical_alignment="center", key="train-head"):
         st.title("Train", anchor=False, width="content")
-        view = st.segmented_control("View", [RUNS, NEW, IMPORT], key=VIEW, required=True, label_visibility="collapsed", persist_state="session")
+        view = st.segmented_control(
+            "View", [RUNS, NEW, IMPORT], key=VIEW, required=True, label_visibility="collapsed", persist_state="session"
+        )
         if view == RUNS and listed:
-            st.text_input("Filter", placeholder="Filter by name, data set, variant or state", key=FILTER, label_visibility="collapsed",
-                          icon=":material/search:", persist_state="session", width=380)
+            st.text_input(
+                "Filter",
+                placeholder="Filter by name, data set, variant or state",
+                key=FILTER,
+                label_visibility="collapsed",
+                icon=":material/search:",
+                persist_state="session",
+                width=380,
+            )
     if view == NEW:
         new_run()
     elif view == IMPORT:
@@ -64,7 +83,11 @@ def overview(listed: list[Run]) -> None:
 
 def table() -> None:
     asked = st.session_state.get(FILTER, "").lower().split()
-    listed = [run for run in runs.runs() if all(word in f"{run.name} {run.dataset} {run.variant} {told_state(run)}".lower() for word in asked)]
+    listed = [
+        run
+        for run in runs.runs()
+        if all(word in f"{run.name} {run.dataset} {run.variant} {told_state(run)}".lower() for word in asked)
+    ]
     names = [run.name for run in listed]
     rows = {
         "Run": names,
@@ -82,17 +105,27 @@ def table() -> None:
     key = f"runs {hash(tuple(names))}"
     chosen = st.query_params.get("run")
     st.dataframe(
-        rows, key=key, hide_index=True, height=38 + ROW * min(max(len(names), 1), ROWS), row_height=ROW, placeholder="–", selection_mode="single-row",
-        on_select=lambda: choose(names, key), selection_default={"selection": {"rows": [names.index(chosen)] if chosen in names else [], "columns": []}},
+        rows,
+        key=key,
+        hide_index=True,
+        height=38 + ROW * min(max(len(names), 1), ROWS),
+        row_height=ROW,
+        placeholder="–",
+        selection_mode="single-row",
+        on_select=lambda: choose(names, key),
+        selection_default={"selection": {"rows": [names.index(chosen)] if chosen in names else [], "columns": []}},
         column_config={
             "Run": st.column_config.TextColumn(width="medium"),
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent", width="small"),
             "Steps": st.column_config.NumberColumn(format="localized", help="Updates done"),
-            "Validation": st.column_config.NumberColumn(format="%.1f", help="The last validation's loss, nats per pair: compares runs of one variant on one data set"),
+            "Validation": st.column_config.NumberColumn(
+                format="%.1f", help="The last validation's loss, nats per pair: compares runs of one variant on one data set"
+            ),
             "Pairs/s": st.column_config.NumberColumn(format="%.0f"),
             "Minutes": st.column_config.NumberColumn(format="%.1f", help="Spent training"),
             "Began": st.column_config.DatetimeColumn(format="distance"),
-        })
+        },
+    )
 
 
 def choose(names: list[str], key: str) -> None:
@@ -116,8 +149,11 @@ def watch(name: str, state_before: str) -> None:
     heading(run)
     buttons(run)
     if run.state == "died":
-        st.error(f"**{run.name} died at step {run.step:,}.** {cause(run)}" + (" It can be resumed from the last snapshot." if run.openable else ""),
-                 icon=":material/heart_broken:")
+        st.error(
+            f"**{run.name} died at step {run.step:,}.** {cause(run)}"
+            + (" It can be resumed from the last snapshot." if run.openable else ""),
+            icon=":material/heart_broken:",
+        )
     if not run.config:
         st.code(runs.log_tail(run.path) or "Waiting for the process to begin …", language=None, height=160)
         return
@@ -133,7 +169,10 @@ def watch(name: str, state_before: str) -> None:
 
 def draw(run: Run, told: list[dict], scheme: str) -> None:
     """The curves in a row, and the pictures below."""
-    drawn = {"kl": kl_strip(told, run.config, scheme), **dict(zip(("total", "rebuilt", "rest"), curves(told, run.config, scheme)))}
+    drawn = {
+        "kl": kl_strip(told, run.config, scheme),
+        **dict(zip(("total", "rebuilt", "rest"), curves(told, run.config, scheme))),
+    }
     for column, (key, figure) in zip(st.columns([4, 3, 3, 3]), drawn.items()):
         column.plotly_chart(figure, key=f"{key} {run.name}", config={"displayModeBar": False})
     pictures(run, told)
@@ -142,14 +181,23 @@ def draw(run: Run, told: list[dict], scheme: str) -> None:
 def heading(run: Run) -> None:
     variant = VARIANTS.get(run.variant)
     row = DATASETS.get(run.dataset)
-    facts = [(f"{run.step:,} / {run.steps:,}", "steps"), (figure(run.validation), "validation"), (figure(run.loss), "loss"),
-             (f"{run.pairs_per_second:,.0f}" if run.pairs_per_second else "–", "pairs/s"), (clock(run.seconds), "trained"),
-             (clock(run.seconds_left) if run.seconds_left is not None else "–", "left"), (run.device or "–", "device")]
+    facts = [
+        (f"{run.step:,} / {run.steps:,}", "steps"),
+        (figure(run.validation), "validation"),
+        (figure(run.loss), "loss"),
+        (f"{run.pairs_per_second:,.0f}" if run.pairs_per_second else "–", "pairs/s"),
+        (clock(run.seconds), "trained"),
+        (clock(run.seconds_left) if run.seconds_left is not None else "–", "left"),
+        (html.escape(run.device) or "–", "device"),
+    ]
+    about = html.escape(f"{row.title if row else run.dataset} · {variant.title if variant else run.variant}")
     st.html(
-        f'<div class="run-head"><div><span class="run-name">{run.name}</span> <span class="chip {CHIPS.get(run.state, "gray")}">{told_state(run)}</span>'
-        f'<div class="muted">{row.title if row else run.dataset} · {variant.title if variant else run.variant}</div></div>'
+        f'<div class="run-head"><div><span class="run-name">{run.name}</span> '
+        f'<span class="chip {CHIPS.get(run.state, "gray")}">{told_state(run)}</span>'
+        f'<div class="muted">{about}</div></div>'
         + "".join(f"<div class=fact><b>{value}</b><span>{name}</span></div>" for value, name in facts)
-        + f'</div><div class="bar"><i style="width:{100 * run.step / max(run.steps, 1):.2f}%"></i></div>')
+        + f'</div><div class="bar"><i style="width:{100 * run.step / max(run.steps, 1):.2f}%"></i></div>'
+    )
 
 
 def figure(value: float | None) -> str:
@@ -161,23 +209,42 @@ def cause(run: Run) -> str:
     last = run.message or runs.log_tail(run.path, 1).strip()
     if run.message or last.startswith("mmvae:") or "Error" in last:
         return f"It said: “{last.removeprefix('mmvae:').strip()}”."
-    return "It ended without a word, as a process does that is killed or for which there is no memory." + (f" Its last line: “{last}”." if last else "")
+    return "It ended without a word, as a process does that is killed or for which there is no memory." + (
+        f" Its last line: “{last}”." if last else ""
+    )
 
 
 def buttons(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-buttons"):
         if run.state in ("training", "waiting", "starting"):
-            st.button("Stop", icon=":material/stop:", on_click=attempt, args=(runs.stop, run), help="Saves a snapshot first", disabled=run.state == "starting")
+            st.button(
+                "Stop",
+                icon=":material/stop:",
+                on_click=attempt,
+                args=(runs.stop, run),
+                help="Saves a snapshot first",
+                disabled=run.state == "starting",
+            )
         elif not run.live:
             if run.state != "finished":
-                st.button("Resume" if run.step else "Start", icon=":material/play_arrow:", type="primary", on_click=attempt, args=(runs.resume, run))
+                st.button(
+                    "Resume" if run.step else "Start",
+                    icon=":material/play_arrow:",
+                    type="primary",
+                    on_click=attempt,
+                    args=(runs.resume, run),
+                )
             with st.popover("Continue for longer", icon=":material/more_time:", disabled=not run.config):
-                steps = st.number_input("Steps in total", run.step + 1, value=max(run.steps, run.step) * 2, step=500, key=f"longer {run.name}")
+                steps = st.number_input(
+                    "Steps in total", run.step + 1, value=max(run.steps, run.step) * 2, step=500, key=f"longer {run.name}"
+                )
                 st.caption("The learning rate is held for the first half of the steps, so it rises again.")
                 st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps))
         if run.openable and catalogue().get(run.name) == run.path and any(name == "explore" for name, _ in navigation.PAGES):
             st.page_link(navigation.file_of("explore"), label="Explore", icon=":material/tune:", query_params={"model": run.name})
-        st.button("Duplicate with changes", icon=":material/content_copy:", on_click=duplicate, args=(run,), disabled=not run.config)
+        st.button(
+            "Duplicate with changes", icon=":material/content_copy:", on_click=duplicate, args=(run,), disabled=not run.config
+        )
         with st.popover("Rename", icon=":material/edit:", disabled=run.live):
             name = st.text_input("New name", run.name, key=f"name {run.name}")
             st.button("Rename", key="rename", on_click=rename, args=(run, name), disabled=name == run.name)
@@ -222,9 +289,17 @@ def pictures(run: Run, told: list[dict]) -> None:
     steps = list(kept)
     if run.live or len(steps) == 1:
         step = steps[-1]
-        st.html(f'<div class="label">At step {step:,}, the newest snapshot{"; the next replaces it here" if run.live else ""}</div>')
+        st.html(
+            f'<div class="label">At step {step:,}, the newest snapshot{"; the next replaces it here" if run.live else ""}</div>'
+        )
     else:
-        step = st.select_slider("Step: look back at how it learned", steps, steps[-1], format_func=lambda s: f"{s:,}", key=f"scrub {run.name} {len(steps)}")
+        step = st.select_slider(
+            "Step: look back at how it learned",
+            steps,
+            steps[-1],
+            format_func=lambda s: f"{s:,}",
+            key=f"scrub {run.name} {len(steps)}",
+        )
     try:
         st.html(moment(run.path, kept[step], (run.path / kept[step]).stat().st_mtime_ns))
     except (CheckpointError, OSError) as error:
@@ -238,27 +313,55 @@ def new_run() -> None:
     left, right = st.columns([5, 6], gap="large")
     with left:
         first, second = st.columns(2)
-        name = first.selectbox("Data set", list(DATASETS), index=1, format_func=lambda n: DATASETS[n].title if n in DATASETS else n, key="new-dataset",
-                               accept_new_options=True, on_change=forget_sizes, persist_state="session", help="Or the path of an .npz file or folder of your own pairs")
-        variant = VARIANTS[second.selectbox("Variant", list(VARIANTS), index=list(VARIANTS).index("dmvae"), format_func=lambda n: VARIANTS[n].title,
-                                            key="new-variant", on_change=forget_sizes, persist_state="session")]
+        name = first.selectbox(
+            "Data set",
+            list(DATASETS),
+            index=1,
+            format_func=lambda n: DATASETS[n].title if n in DATASETS else n,
+            key="new-dataset",
+            accept_new_options=True,
+            on_change=forget_sizes,
+            persist_state="session",
+            help="Or the path of an .npz file or folder of your own pairs",
+        )
+        variant = VARIANTS[
+            second.selectbox(
+                "Variant",
+                list(VARIANTS),
+                index=list(VARIANTS).index("dmvae"),
+                format_func=lambda n: VARIANTS[n].title,
+                key="new-variant",
+                on_change=forget_sizes,
+                persist_state="session",
+            )
+        ]
         try:
             row = DATASETS.get(name) or own_row(name)
         except DataError as error:
             st.error(str(error))
             return
         plan = settings(variant, row, name)
-        run_name = st.text_input("Name", key="new-name", placeholder=runs.free_name(f"{row.name}-{variant.name}"), persist_state="session")
+        run_name = st.text_input(
+            "Name", key="new-name", placeholder=runs.free_name(f"{row.name}-{variant.name}"), persist_state="session"
+        )
         start(plan, run_name or runs.free_name(f"{row.name}-{variant.name}"), name)
     with right:
         modalities = modalities_for(variant, row)
         st.markdown(f"**{variant.title}**{' · ours' if variant.own else ''} — {variant.summary}")
         first, shared, second = palette.BLOCKS[palette.theme()]
-        st.graphviz_chart(diagram(variant, modalities, hues=(first, shared, second), ink=palette.GREY[palette.theme()]), width="stretch", height=250)
+        st.graphviz_chart(
+            diagram(variant, modalities, hues=(first, shared, second), ink=palette.GREY[palette.theme()]),
+            width="stretch",
+            height=250,
+        )
         with st.container(gap=None, key="formula"):
             for line in formula(variant, modalities):
                 st.latex(line)
-        st.caption(f"Source: {variant.source}. " + "; ".join(f"{m.title}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities) + ".")
+        st.caption(
+            f"Source: {variant.source}. "
+            + "; ".join(f"{m.title}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities)
+            + "."
+        )
 
 
 def own_row(path: str) -> DatasetRow:
@@ -277,26 +380,57 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     offered = {key: value for key, value in offered.items() if value is not None}
     if "set-steps" not in st.session_state:
         fill(offered["look"], row.private if variant.private else None, row.shared if variant.private else row.joint)
-    kept = Settings(*(st.session_state[f"set-{key}"] for key in ("steps", "batch_size", "learning_rate", "warmup")), clip=offered["good"].clip,
-                    seed=st.session_state["set-seed"], augment=True, device=st.session_state["set-device"], snapshot=st.session_state["set-snapshot"])
+    kept = Settings(
+        *(st.session_state[f"set-{key}"] for key in ("steps", "batch_size", "learning_rate", "warmup")),
+        clip=offered["good"].clip,
+        seed=st.session_state["set-seed"],
+        augment=True,
+        device=st.session_state["set-device"],
+        snapshot=st.session_state["set-snapshot"],
+    )
     same = ("steps", "batch_size", "learning_rate", "warmup", "snapshot")
-    st.session_state["new-preset"] = next((key for key, value in offered.items() if all(getattr(value, f) == getattr(kept, f) for f in same)), None)
+    st.session_state["new-preset"] = next(
+        (key for key, value in offered.items() if all(getattr(value, f) == getattr(kept, f) for f in same)), None
+    )
     st.segmented_control("Settings", list(offered), format_func=PRESETS.get, key="new-preset", on_change=apply, args=(offered,))
     if "published" not in offered:
         st.html('<div class="muted">For this variant on this data set no published settings are known to us.</div>')
     a, b, c, d = st.columns(4)
     a.number_input("Steps", 1, 5_000_000, step=100, key="set-steps", help="Updates of the parameters")
     b.number_input("Pairs a step", 1, 4096, step=16, key="set-batch_size")
-    c.number_input("Learning rate", 1e-6, 1.0, step=1e-4, format="%g", key="set-learning_rate", help="Adam's; held for half of the steps, then linearly to zero")
+    c.number_input(
+        "Learning rate",
+        1e-6,
+        1.0,
+        step=1e-4,
+        format="%g",
+        key="set-learning_rate",
+        help="Adam's; held for half of the steps, then linearly to zero",
+    )
     d.number_input("Warm-up", 0, 1_000_000, step=50, key="set-warmup", help="Steps over which the KL's factor rises from 0 to 1")
     a, b, c, d = st.columns(4)
     if variant.private:
         for column, index, modality in ((a, 0, row.modalities[0]), (c, 1, row.modalities[1])):
-            column.number_input(f"z_{modality.name}", 1, 64, key=f"set-private-{index}", help=f"Dimensions private to {modality.title}")
-    b.number_input("z_shared" if variant.private else "Latent size", 1, 256, key="set-shared", help="Dimensions of what both modalities share")
+            column.number_input(
+                f"z_{modality.name}", 1, 64, key=f"set-private-{index}", help=f"Dimensions private to {modality.title}"
+            )
+    b.number_input(
+        "z_shared" if variant.private else "Latent size",
+        1,
+        256,
+        key="set-shared",
+        help="Dimensions of what both modalities share",
+    )
     d.number_input("Seed", 0, 2**31 - 1, key="set-seed")
     a, b = st.columns(2)
-    a.number_input("Steps between snapshots", 1, 100_000, step=10, key="set-snapshot", help="Each is validated, drawn, and can be resumed from")
+    a.number_input(
+        "Steps between snapshots",
+        1,
+        100_000,
+        step=10,
+        key="set-snapshot",
+        help="Each is validated, drawn, and can be resumed from",
+    )
     b.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
     values = st.session_state
     chosen = replace(kept, **{f: values[f"set-{f}"] for f in (*same, "seed", "device")})
@@ -327,7 +461,11 @@ def start(plan: Plan, name: str, dataset: str) -> None:
         datasets.offer(dataset)
     expected(plan, here)
     st.html('<div class="label">The command this starts, from the program\'s folder, at low priority</div>')
-    st.code(f"nice -n {runs.NICE} " + runs.command_line([*plan.arguments(runs.runs_folder() / name), "--wait"]), language="bash", wrap_lines=True)
+    st.code(
+        f"nice -n {runs.NICE} " + runs.command_line([*plan.arguments(runs.runs_folder() / name), "--wait"]),
+        language="bash",
+        wrap_lines=True,
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=not here):
             try:
@@ -345,22 +483,36 @@ def start(plan: Plan, name: str, dataset: str) -> None:
 def expected(plan: Plan, here: bool) -> None:
     """How long it will take: as measured here and now, else as like runs took."""
     measured: dict[Plan, runs.Measured] = st.session_state.setdefault("train-measured", {})
-    alike = replace(plan, settings=replace(plan.settings, steps=1, snapshot=1, warmup=0, seed=0, learning_rate=1.0))  # what takes as long a step
+    alike = replace(
+        plan, settings=replace(plan.settings, steps=1, snapshot=1, warmup=0, seed=0, learning_rate=1.0)
+    )  # what takes as long a step
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Measure", icon=":material/timer:", disabled=not here, help="Trains five steps in a process of its own, and throws them away"):
+        if st.button(
+            "Measure",
+            icon=":material/timer:",
+            disabled=not here,
+            help="Trains five steps in a process of its own, and throws them away",
+        ):
             with st.spinner("Measuring five steps …", show_time=True):
                 try:
                     measured[alike] = runs.measure(plan)
                 except RunError as error:
                     st.error(f"Could not be measured: {error}")
         known = measured.get(alike)
-        like = next((run for run in runs.runs() if (run.variant, run.dataset) == (plan.variant, plan.dataset) and run.pairs_per_second), None)
+        like = next(
+            (run for run in runs.runs() if (run.variant, run.dataset) == (plan.variant, plan.dataset) and run.pairs_per_second),
+            None,
+        )
         if known:
             pairs = plan.settings.batch_size
-            text = (f"About **{clock(plan.settings.steps * known.seconds_per_step)}**: {known.steps} steps took {known.steps * known.seconds_per_step:.1f} s, "
-                    f"{pairs / known.seconds_per_step:,.0f} pairs/s on {known.device} in {known.precision}, beside whatever else ran.")
+            text = (
+                f"About **{clock(plan.settings.steps * known.seconds_per_step)}**: "
+                f"{known.steps} steps took {known.steps * known.seconds_per_step:.1f} s, "
+                f"{pairs / known.seconds_per_step:,.0f} pairs/s on {known.device} in {known.precision}, beside whatever else ran."
+            )
         elif like:
-            text = (f"About **{clock(plan.settings.steps * plan.settings.batch_size / like.pairs_per_second)}** at the {like.pairs_per_second:,.0f} pairs/s of {like.name}.")
+            seconds = plan.settings.steps * plan.settings.batch_size / like.pairs_per_second
+            text = f"About **{clock(seconds)}** at the {like.pairs_per_second:,.0f} pairs/s of {like.name}."
         else:
             text = "How long it takes is not known before a few steps are measured."
         st.markdown(text, width="stretch")

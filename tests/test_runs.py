@@ -40,10 +40,11 @@ def told(folder, *lines: dict) -> None:
 
 # ---- what a folder says
 
+
 def test_a_run_tells_its_numbers(home):
     folder = configured(home)
     train(folder, TinyPairs())
-    run, = runs.runs(home)
+    (run,) = runs.runs(home)
     validations = [event["total"] for event in runs.events(folder) if event["event"] == "validation"]
     assert (run.name, run.state, run.variant, run.step, run.steps, run.openable) == ("mine", "finished", "mmpoe-v2", 6, 6, True)
     assert run.validation == validations[-1] and run.loss > 0 and run.pairs_per_second > 0 and run.seconds_left is None
@@ -52,12 +53,15 @@ def test_a_run_tells_its_numbers(home):
         open_checkpoint(folder, weights=weights)
 
 
-@pytest.mark.parametrize(("events", "state"), [
-    ([], "new"),
-    ([{"event": "finished"}], "finished"),
-    ([{"event": "step"}, {"event": "stopped"}], "stopped"),
-    ([{"event": "step"}], "elsewhere"),
-])
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([], "new"),
+        ([{"event": "finished"}], "finished"),
+        ([{"event": "step"}, {"event": "stopped"}], "stopped"),
+        ([{"event": "step"}], "elsewhere"),
+    ],
+)
 def test_without_a_process_the_last_event_decides(home, events, state):
     folder = configured(home)
     told(folder, *events)
@@ -103,9 +107,11 @@ def test_a_diverged_run_says_why(home):
 
 def test_lines_that_are_no_events_are_left_out(home):
     folder = configured(home)
-    told(folder, {"event": "step", "total": 5.0}, {"event": "step", "step": "x"}, {"event": 3}, {"event": "step", "seconds": None})
+    told(
+        folder, {"event": "step", "total": 5.0}, {"event": "step", "step": "x"}, {"event": 3}, {"event": "step", "seconds": None}
+    )
     with open(folder / "events.jsonl", "ab") as file:
-        file.write(b'[1, 2]\n\xff\xfe\n' + b"[" * 20_000 + b'\n{"event": "step", "step": 9')
+        file.write(b"[1, 2]\n\xff\xfe\n" + b"[" * 20_000 + b'\n{"event": "step", "step": 9')
     assert [event.get("total") for event in runs.events(folder)] == [5.0]
     assert runs.run_named("mine", home).step == 3
 
@@ -124,6 +130,7 @@ def test_a_link_to_no_run_is_refused(home):
 
 
 # ---- names, renaming, removing
+
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "-x", "x" * 61, "a b", "mine"])
 def test_a_name_that_cannot_be_is_refused_in_one_line(home, name):
@@ -170,11 +177,16 @@ def test_snapshots_kept_are_few_and_hold_both_ends():
 
 # ---- processes
 
+
 @pytest.fixture
 def plan(tmp_path):
     """A person's own small pairs, and settings that take as long as one lets them."""
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "pairs.npz", left=rng.integers(0, 255, (60, 28, 28), dtype=np.uint8), right=rng.integers(0, 255, (60, 28, 28), dtype=np.uint8))
+    np.savez(
+        tmp_path / "pairs.npz",
+        left=rng.integers(0, 255, (60, 28, 28), dtype=np.uint8),
+        right=rng.integers(0, 255, (60, 28, 28), dtype=np.uint8),
+    )
     return Plan("joint-poe", str(tmp_path / "pairs.npz"), replace(SETTINGS, steps=100_000, snapshot=3), shared=3)
 
 
@@ -229,13 +241,18 @@ def test_a_process_that_cannot_begin_says_why(home, plan, processes):
 def test_a_few_steps_are_measured_and_leave_nothing(home, plan, processes):
     said = []
     measured = runs.measure(plan, steps=2, told=said.append)
-    assert measured.steps == 2 and measured.seconds_per_step > 0 and (measured.device, measured.precision) == ("cpu", measured.precision)
+    assert (
+        measured.steps == 2
+        and measured.seconds_per_step > 0
+        and (measured.device, measured.precision) == ("cpu", measured.precision)
+    )
     assert runs.runs(home) == [] and said
     with pytest.raises(RunError, match="no data set"):
         runs.measure(replace(plan, dataset="absent.npz"))
 
 
 # ---- one file
+
 
 def test_a_run_travels_as_one_zip_and_goes_on_elsewhere(home, tmp_path):
     folder = configured(home)
@@ -262,11 +279,25 @@ def zipped(folder, **more: bytes) -> bytes:
 def test_of_a_strange_zip_only_a_runs_own_files_are_taken(home, tmp_path):
     folder = configured(home)
     train(folder, TinyPairs())
-    packed = zipped(folder, **{"x/launch.json": b'{"arguments": ["rm"]}', "x/lock": b"{}", "x/../../out": b"", "/etc/out": b"", "x/snapshots/../../out": b"",
-                               "x/snapshots/evil.sh": b"", "x/snapshots/0000002.safetensors": b"x", "x/events.jsonl": b"[]\n"})
+    packed = zipped(
+        folder,
+        **{
+            "x/launch.json": b'{"arguments": ["rm"]}',
+            "x/lock": b"{}",
+            "x/../../out": b"",
+            "/etc/out": b"",
+            "x/snapshots/../../out": b"",
+            "x/snapshots/evil.sh": b"",
+            "x/snapshots/0000002.safetensors": b"x",
+            "x/events.jsonl": b"[]\n",
+        },
+    )
     name = runs.unpack(packed, "x.zip", tmp_path / "there")
-    assert sorted(file.relative_to(tmp_path / "there").as_posix() for file in (tmp_path / "there").rglob("*") if file.is_file()) == [
-        f"runs/{name}/{file}" for file in ("config.json", "events.jsonl", "snapshots/0000002.safetensors", "weights.safetensors")]
+    assert sorted(
+        file.relative_to(tmp_path / "there").as_posix() for file in (tmp_path / "there").rglob("*") if file.is_file()
+    ) == [
+        f"runs/{name}/{file}" for file in ("config.json", "events.jsonl", "snapshots/0000002.safetensors", "weights.safetensors")
+    ]
     assert runs.run_named(name, tmp_path / "there").state == "new"
 
 

@@ -18,8 +18,19 @@ def processes():
     started = []
 
     def start(program: str, *arguments: object) -> subprocess.Popen:
-        started.append(subprocess.Popen([sys.executable, "-c", "import sys, time; from pathlib import Path; from mmvae import turns\n" + program,
-                                         *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True))
+        started.append(
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    "import sys, time; from pathlib import Path; from mmvae import turns\n" + program,
+                    *map(str, arguments),
+                ],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
         return started[-1]
 
     yield start
@@ -81,8 +92,10 @@ def test_looking_at_a_run_never_keeps_it_from_its_process(processes, run):
 
 
 def test_runs_take_turns_in_the_order_of_asking(processes, tmp_path):
-    program = ("run = Path(sys.argv[1])\nwith turns.turn(run, 'cpu') as mine:\n    with open(run.parent / 'order', 'a') as file:\n"
-               "        file.write(f'{run.name} begins\\n'); file.flush(); time.sleep(0.3); file.write(f'{run.name} ends\\n')")
+    program = (
+        "run = Path(sys.argv[1])\nwith turns.turn(run, 'cpu') as mine:\n    with open(run.parent / 'order', 'a') as file:\n"
+        "        file.write(f'{run.name} begins\\n'); file.flush(); time.sleep(0.3); file.write(f'{run.name} ends\\n')"
+    )
     names = ["first", "second", "third"]
     for name in names:
         (tmp_path / name).mkdir()

@@ -53,15 +53,32 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
     steps = _spread([event for event in told if event["event"] == "step" and isinstance(event.get("parts"), dict)])
     at = [event["step"] for event in steps]
     total = go.Figure()
-    total.add_scatter(x=at, y=[event.get("total") for event in steps], name="batch", mode="lines", line=dict(width=1, color=palette.GREY[scheme]))
+    total.add_scatter(
+        x=at,
+        y=[event.get("total") for event in steps],
+        name="batch",
+        mode="lines",
+        line=dict(width=1, color=palette.GREY[scheme]),
+    )
     validation = [event for event in told if event["event"] == "validation"]
-    total.add_scatter(x=[e["step"] for e in validation], y=[e.get("total") for e in validation], name="validation", mode="lines+markers",
-                      line=dict(width=2, color=palette.BLOCKS[scheme][1]), marker=dict(size=5))
+    total.add_scatter(
+        x=[e["step"] for e in validation],
+        y=[e.get("total") for e in validation],
+        name="validation",
+        mode="lines+markers",
+        line=dict(width=2, color=palette.BLOCKS[scheme][1]),
+        marker=dict(size=5),
+    )
     rebuilt, rest = go.Figure(), go.Figure()
     for name in steps[-1]["parts"] if steps else ():
         figure = rebuilt if "reconstruction" in name else rest
-        figure.add_scatter(x=at, y=[event["parts"].get(name) for event in steps], name=name.replace(" reconstruction", "").replace(" kl", ""), mode="lines",
-                           line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], "solid")))
+        figure.add_scatter(
+            x=at,
+            y=[event["parts"].get(name) for event in steps],
+            name=name.replace(" reconstruction", "").replace(" kl", ""),
+            mode="lines",
+            line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], "solid")),
+        )
     for figure, title in ((total, "Loss, nats per pair"), (rebuilt, "Reconstruction, nats"), (rest, "KL and other terms, nats")):
         _dress(figure, title)
         figure.update_yaxes(type="log", dtick=1 if figure is rest else "D2", tickformat="~g" if figure is rest else "~s")
@@ -72,8 +89,15 @@ def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
     """The KL of each dimension over the steps, viridis, blocks apart; labels say where each stands now, in nats."""
     blocks = _blocks(config)
     hues = palette.block_colours(blocks, scheme)
-    steps = _spread([event for event in told if event["event"] == "step" and isinstance(event.get("kl"), dict)
-                     and all(len(event["kl"].get(b.name, ())) == b.dim for b in blocks)])
+    steps = _spread(
+        [
+            event
+            for event in told
+            if event["event"] == "step"
+            and isinstance(event.get("kl"), dict)
+            and all(len(event["kl"].get(b.name, ())) == b.dim for b in blocks)
+        ]
+    )
     rows, places, labels, y = [], [], [], 0
     for i, block in enumerate(blocks):
         if i:
@@ -89,11 +113,25 @@ def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
     figure = go.Figure()
     if steps:
         z = np.array(rows, dtype=float)
-        figure.add_heatmap(x=[event["step"] for event in steps], y=list(range(len(rows))), z=z, zmin=0, zmax=max(1.0, float(np.nanpercentile(z, 97))),
-                           colorscale=palette.plotly_scale(palette.SEQUENTIAL), colorbar=dict(thickness=8, outlinewidth=0, title=None, tickfont=dict(size=10)),
-                           hovertemplate="step %{x}: %{z:.2f} nats<extra></extra>", hoverongaps=False)
+        figure.add_heatmap(
+            x=[event["step"] for event in steps],
+            y=list(range(len(rows))),
+            z=z,
+            zmin=0,
+            zmax=max(1.0, float(np.nanpercentile(z, 97))),
+            colorscale=palette.plotly_scale(palette.SEQUENTIAL),
+            colorbar=dict(thickness=8, outlinewidth=0, title=None, tickfont=dict(size=10)),
+            hovertemplate="step %{x}: %{z:.2f} nats<extra></extra>",
+            hoverongaps=False,
+        )
     _dress(figure, "KL of each dimension, nats")
-    figure.update_yaxes(tickvals=places, ticktext=labels, range=[len(rows) - 0.5, -0.5], tickfont=dict(size=10 if len(rows) < 20 else 8), showgrid=False)
+    figure.update_yaxes(
+        tickvals=places,
+        ticktext=labels,
+        range=[len(rows) - 0.5, -0.5],
+        tickfont=dict(size=10 if len(rows) < 20 else 8),
+        showgrid=False,
+    )
     figure.update_layout(showlegend=False)
     return figure
 
@@ -116,7 +154,9 @@ def _draw(key: tuple[Path, str, int]) -> str:
     opened = open_checkpoint(key[0], weights=key[1])
     data = models.data_for(opened)
     with torch.inference_mode():
-        left = _strips("Test pairs and what is rebuilt of them", _rebuilt(opened, data)) + _strips("Samples from the prior", _samples(opened))
+        left = _strips("Test pairs and what is rebuilt of them", _rebuilt(opened, data)) + _strips(
+            "Samples from the prior", _samples(opened)
+        )
         right = _traversal(opened, data)
     return f'<div class="moment"><div>{left}</div><div>{right}</div></div>'
 
@@ -135,13 +175,17 @@ def _rebuilt(opened: Checkpoint, data: PairedDataset | None) -> list[tuple[str, 
 
 def _samples(opened: Checkpoint) -> list[tuple[str, Tensor]]:
     pictures = opened.model.decode(sample_codes(opened.model, 2 * ITEMS, seed=0))
-    return [(m.title, pictures[m.name][half * ITEMS:(half + 1) * ITEMS]) for half in (0, 1) for m in opened.model.modalities]
+    return [(m.title, pictures[m.name][half * ITEMS : (half + 1) * ITEMS]) for half in (0, 1) for m in opened.model.modalities]
 
 
 def _strips(title: str, rows: list[tuple[str, Tensor]]) -> str:
     """Pictures in labelled rows; every row has the same size whatever it shows, so that nothing moves when it changes."""
-    body = "".join(f"<span>{html.escape(label)}</span>{_image(sheet([list(images)], scale=2, gap=1, background=24), label)}" for label, images in rows)
-    return f'<h5>{title}</h5><div class="strips">{body or "<span></span><i>The images of its data set are not on this machine.</i>"}</div>'
+    body = "".join(
+        f"<span>{html.escape(label)}</span>{_image(sheet([list(images)], scale=2, gap=1, background=24), label)}"
+        for label, images in rows
+    )
+    body = body or "<span></span><i>The images of its data set are not on this machine.</i>"
+    return f'<h5>{title}</h5><div class="strips">{body}</div>'
 
 
 def _traversal(opened: Checkpoint, data: PairedDataset | None) -> str:
@@ -153,10 +197,16 @@ def _traversal(opened: Checkpoint, data: PairedDataset | None) -> str:
     drawn = traversal_figure(model, start, frames=FRAMES)
     hue = _hue_classes(model.blocks)
     heads = "".join(f'<span class="{hue[name]}" title="{html.escape(name)} {d + 1}">{d + 1}</span>' for name, d in drawn.columns)
-    pictures = "".join(_image(sheet([list(row) for row in drawn.images[m.name]], scale=1, gap=1, background=24), m.title) for m in model.modalities)
+    pictures = "".join(
+        _image(sheet([list(row) for row in drawn.images[m.name]], scale=1, gap=1, background=24), m.title)
+        for m in model.modalities
+    )
     blocks = " · ".join(f'<b class="{hue[b.name]}">{html.escape(b.name)}</b>' for b in model.blocks)
-    return (f'<h5>Each dimension of one test pair from −3 to 3: {blocks}</h5>'
-            f'<div class="traversal"><div class="heads" style="grid-template-columns:repeat({len(drawn.columns)},1fr)">{heads}</div>{pictures}</div>')
+    return (
+        f"<h5>Each dimension of one test pair from −3 to 3: {blocks}</h5>"
+        f'<div class="traversal"><div class="heads" style="grid-template-columns:repeat({len(drawn.columns)},1fr)">'
+        f"{heads}</div>{pictures}</div>"
+    )
 
 
 def _image(pixels: np.ndarray, alt: str) -> str:
@@ -183,7 +233,15 @@ def _spread(told: list[dict]) -> list[dict]:
 
 
 def _dress(figure: go.Figure, title: str) -> None:
-    figure.update_layout(title=dict(text=title, font=dict(size=13), x=0, y=0.98), height=HEIGHT, margin=dict(l=0, r=0, t=26, b=0), hovermode="x",
-                         legend=dict(orientation="h", font=dict(size=10), y=-0.16, x=0, itemwidth=30, tracegroupgap=0), uirevision="run", font=dict(size=11),
-                         transition=None, showlegend=True)
+    figure.update_layout(
+        title=dict(text=title, font=dict(size=13), x=0, y=0.98),
+        height=HEIGHT,
+        margin=dict(l=0, r=0, t=26, b=0),
+        hovermode="x",
+        legend=dict(orientation="h", font=dict(size=10), y=-0.16, x=0, itemwidth=30, tracegroupgap=0),
+        uirevision="run",
+        font=dict(size=11),
+        transition=None,
+        showlegend=True,
+    )
     figure.update_xaxes(rangemode="tozero", tickformat="~s")

@@ -91,7 +91,9 @@ def test_a_run_is_started_watched_stopped_killed_resumed_explored_and_deleted(pa
     chip(page, "training")
     advances(page)
 
-    expect(page.get_by_role("link", name="Explore").last).to_have_attribute("href", re.compile(r"explore\?model=digits-joint-poe"))
+    expect(page.get_by_role("link", name="Explore").last).to_have_attribute(
+        "href", re.compile(r"explore\?model=digits-joint-poe")
+    )
     second.goto(f"{url}/explore?model=digits-joint-poe")
     second.get_by_test_id("stMain").get_by_text("Joint PoE-VAE").first.wait_for()
 
