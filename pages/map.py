@@ -144,7 +144,7 @@ def layout_choice(which: str, model: MultimodalVAE, blocks: Sequence[str]) -> Pa
 def slider(label: str, low: float, high: float, step: float, key: str, default: float) -> float:
     """A slider that keeps its value when the page is left, and takes one that an address brought."""
     st.session_state[key] = min(max(st.session_state.get(key, default), low), high)
-    return st.slider(label, low, high, step=step, key=key, persist_state="session")
+    return st.slider(label, low, high, step=step, key=key, persist_state="session", format="%.2f" if step < 1 else "%d")
 
 
 def items_choice(data: PairedDataset) -> tuple[str, int]:

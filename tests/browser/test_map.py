@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
+from mmvae.data import DATASETS
 from mmvae.point import Point
 
 ITEMS = 300
@@ -79,6 +80,8 @@ def test_a_click_opens_the_point_in_explore(opened):
 
 def test_a_lasso_selects_counts_and_exports_what_is_within_in_both_maps(opened):
     page = opened(wish(), wish(blocks=("z_elevation",), layout=""))
+    page.locator('.map select[aria-label="Colour by"]').select_option("identity")
+    page.wait_for_function(f"() => ({MAP}).panel.panes.every((pane) => pane.column.id === 'identity')")
     box = page.locator(".map .overlay").first.bounding_box()
     middle = seen(page, "(() => { const p = panel.panes[0].points; return p.toScreen(p.target[0], p.target[1]); })()")
     corners = [(-70, -70), (70, -70), (70, 70), (-70, 70)]
@@ -118,7 +121,7 @@ def test_a_legend_switches_classes_off_and_on(opened):
     assert seen(page, hidden) == 0
     figures = page.locator(".map .figures")
     page.wait_for_function(f"() => ({MAP}).querySelector('.figures').textContent.includes('chance')")
-    assert "In 20 latent dimensions" in figures.inner_text()
+    assert f"In {DATASETS['digits'].joint} latent dimensions" in figures.inner_text()
 
 
 def test_walking_decodes_between_points_as_the_pointer_moves(opened):
