@@ -394,16 +394,15 @@ def title_of(variant: str) -> str:
 
 
 def compared_with(here: dict[str, str], variant: str, entry: Entry) -> str:
-    """For v2: what of v1's leaks is left, from both cards."""
+    """For v2: what its further losses changed, from both cards."""
     if variant != "mmpoe-v2" or "mmpoe-v1" not in here:
         return ""
     before, now = matrix(entry_of(models.path_of(here["mmpoe-v1"]))), matrix(entry)
     if before is None or now is None:
         return ""
-    worst = findings(before).worst
-    same = next(cell for cell in now.cells if (cell.block, cell.factor) == (worst.block, worst.factor))
-    way = "less" if same.value < worst.value else "no less"
-    return f"The greatest leak of v1, {worst.block} → {worst.factor}, was {worst.value:.2f}; here it is {same.value:.2f}: {way} of it."
+    kept = ", ".join(f"{old.factor} {old.value:.2f} → {new.value:.2f}" for old, new in zip(before.cells, now.cells, strict=True) if old.home)
+    worst = [findings(each).worst for each in (before, now)]
+    return f"**From v1 to v2**, in its place: {kept}; the most in a wrong place {worst[0].value:.2f} → {worst[1].value:.2f} ({worst[1].block} → {worst[1].factor})."
 
 
 # ---- the page
