@@ -36,7 +36,7 @@ def compare(page, app_url, pair):
 
 
 def rest(page) -> None:
-    page.wait_for_selector('.compare[data-rest="yes"][data-live="live"]', timeout=120_000)
+    page.wait_for_selector('.compare[data-rest="yes"][data-live="live"]', timeout=300_000)
     page.wait_for_selector(f"{BIG}[data-painted]", timeout=60_000)
 
 
