@@ -30,8 +30,9 @@ class Network:
         patch: Pixels of a patch's side; the first map has size / patch cells a side.
         widths: Channels of the first map, then of each map half as large.
         hidden: Units of the fully connected layer next to the latent code.
-        normalised: Whether the encoder normalises by groups of channels too, as the decoder always does: photographs vary
-            in contrast more than in what they show, and without it an encoder of theirs hardly learned the digit.
+        normalised: Whether the encoder normalises by groups of channels too, as the decoder always does. Photographs vary in
+            contrast more than in what they show: on MNIST–SVHN DMVAE read the digit off a house number for a translation in
+            54% with it where it was 11% without, but its private code of the photograph then stayed empty.
     """
 
     size: int
@@ -50,7 +51,8 @@ class Network:
 
 NETWORKS: dict[str, Network] = {
     "conv64": Network(64, 4, (48, 64, 64), 256),
-    "conv32": Network(32, 2, (32, 64, 128), 128, normalised=True),
+    "conv32": Network(32, 2, (32, 64, 128), 128),
+    "conv32-normalised": Network(32, 2, (32, 64, 128), 128, normalised=True),
     "conv28": Network(28, 2, (24, 48, 64), 128),
     "small64": Network(64, 8, (16, 32), 32),
     "small32": Network(32, 4, (16, 32), 32),
