@@ -55,6 +55,10 @@ STYLE = """
 .mx-legend .bad::before {box-shadow: inset 0 0 0 2px var(--leak);
   background: repeating-linear-gradient(-45deg, color-mix(in srgb, var(--leak) 55%, transparent) 0 3px, transparent 3px 7px)}
 .mx-legend .gone::before {outline: 2px dashed var(--block-shared); outline-offset: -2px}
+@media (max-width: 520px) {
+  .mx table {border-spacing: 4px} .mx thead th:first-child {width: 2.6rem} .mx thead th {font-size: .74rem} .mx th small {display: none !important}
+  .mx td {height: 4rem} .mx td b {font-size: 1.15rem} .mx td small {font-size: .6rem}
+}
 .hue0 {--hue: var(--block-first)} .hue1 {--hue: var(--block-shared)} .hue2 {--hue: var(--block-second)}
 .figures {overflow-x: auto; font-variant-numeric: tabular-nums}
 .figures table {border-collapse: collapse; width: 100%; table-layout: auto; font-size: .9rem; border: 0}

@@ -246,7 +246,8 @@ def side_by_side(names: Sequence[str]) -> None:
     observed = observed or opened[0].model.names
     shown = [in_panel(one, images, item if at is not None else None, observed) for one in opened]
     if task().by_factor:
-        slots = by_factor([effects_of(one) for one in opened], pairs.factors)
+        with st.spinner("Sweeping every dimension to see what it changes …"):
+            slots = by_factor([effects_of(one) for one in opened], pairs.factors)
     else:
         slots = by_index([one.model.blocks for one in opened])
 
