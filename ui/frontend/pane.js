@@ -183,19 +183,21 @@ export class Pane {
     this.points.colour(paintAll(this.column, { hidden, lit, picked }));
   }
 
-  /** Where each class's name is printed: the middle point of its points, coordinate by coordinate. */
+  /** Where each class's name is printed: the middle point of its points, coordinate by coordinate, for each modality alone. */
   labelPlaces() {
     if (this.centres || !this.column || !this.points.target) return this.centres ?? [];
     const { column, points } = this;
     if (column.kind !== "few" || column.id === "modality" || column.id === "verdict") return (this.centres = []);
     const stride = Math.max(1, Math.floor(points.count / 6000));
-    const groups = column.values.map(() => [[], []]);
+    const classes = column.values.length;
+    const groups = Array.from({ length: classes * this.info.given.length }, () => [[], []]);
     for (let i = 0; i < points.count; i += stride) {
-      groups[column.data[i]]?.[0].push(points.target[2 * i]);
-      groups[column.data[i]]?.[1].push(points.target[2 * i + 1]);
+      const group = groups[this.giver[i] * classes + column.data[i]];
+      group?.[0].push(points.target[2 * i]);
+      group?.[1].push(points.target[2 * i + 1]);
     }
     const middle = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-    this.centres = groups.flatMap(([xs, ys], value) => (xs.length ? [{ value, text: column.values[value], x: middle(xs), y: middle(ys) }] : []));
+    this.centres = groups.flatMap(([xs, ys], at) => (xs.length ? [{ value: at % classes, text: column.values[at % classes], x: middle(xs), y: middle(ys) }] : []));
     return this.centres;
   }
 
