@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from .modalities import Modality
 
@@ -33,6 +34,7 @@ class Network:
         normalised: Whether the encoder normalises by groups of channels too, as the decoder always does. Photographs vary in
             contrast more than in what they show: on MNIST–SVHN DMVAE read the digit off a house number for a translation in
             54% with it and in 14% without (runs of unlike lengths), but its private code of the photograph stayed empty.
+        overview: Whether the encoder also sees the image shrunk to 4×4, past the normalisation that hides its light and colour.
     """
 
     size: int
@@ -40,6 +42,7 @@ class Network:
     widths: tuple[int, ...]
     hidden: int
     normalised: bool = False
+    overview: bool = False
 
     def sides(self) -> tuple[int, ...]:
         """The side of each map, in cells, from the largest to the smallest."""
@@ -49,10 +52,14 @@ class Network:
         return tuple(sides)
 
 
+#: Cells of a side of the shrunk image that an encoder with an overview sees.
+OVERVIEW = 4
+
 NETWORKS: dict[str, Network] = {
     "conv64": Network(64, 4, (48, 64, 64), 256),
     "conv32": Network(32, 2, (32, 64, 128), 128),
     "conv32-normalised": Network(32, 2, (32, 64, 128), 128, normalised=True),
+    "conv32-photo": Network(32, 2, (32, 64, 128), 128, normalised=True, overview=True),
     "conv28": Network(28, 2, (24, 48, 64), 128),
     "small64": Network(64, 8, (16, 32), 32),
     "small32": Network(32, 4, (16, 32), 32),
@@ -75,7 +82,9 @@ class Encoder(nn.Module):
         nets = [_network(group[0]) for group in groups]
         self.trunks = nn.ModuleList(
             _encoder_trunk(net, sum(m.shape[0] for m in group)) for net, group in zip(nets, groups))
+        self.overviews = [net.overview for net in nets]
         features = sum(net.widths[-1] * net.sides()[-1] ** 2 for net in nets)
+        features += sum(OVERVIEW**2 * sum(m.shape[0] for m in group) for net, group in zip(nets, groups) if net.overview)
         hidden = max(net.hidden for net in nets)
         # Leaky, here and in the convolutions: with plain rectifiers an encoder was seen to die as a whole early in training,
         # and its modality was ignored ever after.
@@ -86,6 +95,7 @@ class Encoder(nn.Module):
         if self.stacked:
             inputs = [torch.cat(inputs, 1)]
         features = [trunk(x.contiguous(memory_format=torch.channels_last)) for trunk, x in zip(self.trunks, inputs)]
+        features += [adaptive_avg_pool2d(x, OVERVIEW).flatten(1) for seen, x in zip(self.overviews, inputs) if seen]
         return self.head(torch.cat(features, 1)).float()
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmvae import VARIANTS
-from mmvae.checkpoints import CONFIG, RUNS, Checkpoint, CheckpointError, read_json
+from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
 from mmvae.comparison import Entry, columns, entry_of, findings, lines, matrix, sentence
 from mmvae.data import DATASETS, PairedDataset
 from mmvae.explore import traversal_figure
@@ -80,15 +80,6 @@ def follow_address() -> None:
         st.session_state[STATE] = Task.parse(task().address(), known)
 
 
-def label_of(name: str) -> str:
-    """A checkpoint in a list of one data set: its variant, and its own name where it is a run of this machine."""
-    try:
-        title = read_json(models.path_of(name) / CONFIG)["variant"]["title"]
-    except CheckpointError:
-        return name
-    return title + (f" ({name})" if models.path_of(name).parent.name == RUNS else "")
-
-
 # ---- what is compared
 
 
@@ -103,7 +94,7 @@ def choices() -> None:
                          format_func=lambda name: DATASETS[name].title if name in DATASETS else name)
         if task().view != "story":  # it brings its own
             st.session_state["compare models"] = list(task().models)
-            st.multiselect("Models side by side", alike, key="compare models", format_func=label_of, max_selections=MOST, on_change=chosen)
+            st.multiselect("Models side by side", alike, key="compare models", format_func=models.variant_label_of, max_selections=MOST, on_change=chosen)
     offered = {name: title for name, title in VIEWS.items() if name != "story" or dataset_of(task().models[0]) in ("faces", "basel-faces")}
     if task().view not in offered:
         change(view="leakage")

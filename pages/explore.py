@@ -11,7 +11,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, digest, read_json
+from mmvae.checkpoints import Checkpoint, CheckpointError, digest
 from mmvae.data import DataError, PairedDataset
 from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace
 from mmvae.model import CannotInfer
@@ -126,7 +126,7 @@ def plain(text: str) -> str:
 def model_choice(checkpoint: Checkpoint) -> None:
     names = models.names()
     st.session_state["explore model"] = view().model
-    st.selectbox("Model", names, key="explore model", format_func=label_of,
+    st.selectbox("Model", names, key="explore model", format_func=models.label_of,
                  on_change=lambda: choose(model=st.session_state["explore model"], item=None, observed=()))
     variant, model = checkpoint.model.variant, checkpoint.model
     with st.popover(f"{variant.title}: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help="What this variant is"):
@@ -135,14 +135,6 @@ def model_choice(checkpoint: Checkpoint) -> None:
         for line in formula(variant, model.modalities):
             st.latex(line)
         st.graphviz_chart(diagram(variant, model.modalities), width="stretch")
-
-
-def label_of(name: str) -> str:
-    """A checkpoint in a list: data set and variant, and its own name where it is not made of these."""
-    try:
-        return models.title_of(read_json(models.path_of(name) / CONFIG))
-    except CheckpointError:
-        return name
 
 
 def pair_choice(pairs: Pairs, labels: dict[str, float]) -> None:

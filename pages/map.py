@@ -50,13 +50,6 @@ class Wish:
 
 # ---- what is asked for
 
-def label_of(name: str) -> str:
-    try:
-        return models.title_of(read_json(models.path_of(name) / CONFIG))
-    except CheckpointError:
-        return name
-
-
 def source_of(name: str) -> str | None:
     try:
         config = read_json(models.path_of(name) / CONFIG)
@@ -105,7 +98,7 @@ def first_wish(name: str) -> Wish:
 
 def code_choice(which: str, names: Sequence[str]) -> tuple[Checkpoint, str, tuple[str, ...], bool]:
     """Model, source, blocks, and whether samples instead of means."""
-    name = st.selectbox("Model", names, key=f"map {which} model", format_func=label_of, persist_state="session")
+    name = st.selectbox("Model", names, key=f"map {which} model", format_func=models.label_of, persist_state="session")
     opened = models.checkpoint(name)
     model = opened.model
     sources = [source for source in (PAIR, EACH, *model.names) if source_blocks(model, source)]

@@ -28,7 +28,7 @@ from ui.canvas import canvas
 from ui.cells import cells, image, link
 from ui.gallery import MOST, first_items, gallery
 from ui.pairs import Pairs, pairs_of
-from ui.results import Drawn, check_table, csv_of, gif_of, label_of, summary, translation_table
+from ui.results import Drawn, check_table, csv_of, gif_of, summary, translation_table
 from ui.translating import (
     MOST_MODELS, MOST_SAMPLES, VIEWS, Given, Task, given_items, posterior_of, readers_of, rebuilt, thumbnails)
 
@@ -99,7 +99,7 @@ def controls(first: Checkpoint) -> None:
         st.selectbox("Data set", list(by_source), key="translate data", format_func=titled, on_change=other_data)
     with model_column:
         st.session_state["translate models"] = list(task().models)
-        st.multiselect("Models, compared under the same codes", by_source[here], key="translate models", format_func=label_of,
+        st.multiselect("Models, compared under the same codes", by_source[here], key="translate models", format_func=models.variant_label_of,
                        max_selections=MOST_MODELS, select_all=False, on_change=other_models)
     with direction_column:
         st.session_state["translate to"] = task().to
@@ -303,7 +303,7 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Seque
             table = matrix(given, shown, style, heads, pictures[modality.name], points)
             matrices += f"<div><h4>{html.escape(modality.title)}</h4>{table}</div>"
             sheets.append([[None, *heads]] + [[picture, *pictures[modality.name][i]] for i, picture in enumerate(shown)])
-        title = f"<h4>{html.escape(label_of(one.path.name))}</h4>" if len(opened) > 1 else ""
+        title = f"<h4>{html.escape(models.variant_label_of(one.path.name))}</h4>" if len(opened) > 1 else ""
         content += f'{title}<div class="matrices">{matrices}</div>'
     if not content:
         return
@@ -361,12 +361,12 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
     content = ""
     for one in opened:
         try:
-            with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {label_of(one.path.name)} …"):
+            with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {models.variant_label_of(one.path.name)} …"):
                 found = _checks((one.path.name, models.version_of(one.path), to))
         except CannotInfer as error:
             st.info(f"{error}.", icon=":material/block:")
             continue
-        content += f"<h4>{html.escape(label_of(one.path.name))}</h4>{check_table(found)}"
+        content += f"<h4>{html.escape(models.variant_label_of(one.path.name))}</h4>{check_table(found)}"
     if content:
         cells(content, key="translate check cells", scheme=palette.theme())
 

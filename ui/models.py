@@ -5,7 +5,7 @@ Works outside a script run too, where Streamlit's own caches do not: the live ro
 
 from __future__ import annotations
 
-__all__ = ["Recent", "checkpoint", "data_for", "data_named", "names", "path_of", "title", "title_of", "version_of"]
+__all__ = ["Recent", "checkpoint", "data_for", "data_named", "label_of", "names", "path_of", "title", "title_of", "variant_label_of", "version_of"]
 
 import gc
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 import torch
 
 from mmvae import DATASETS
-from mmvae.checkpoints import CARD, CONFIG, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, open_checkpoint, statistics_of
+from mmvae.checkpoints import CARD, CONFIG, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, open_checkpoint, read_json, statistics_of
 from mmvae.data import DataError, PairedDataset, data_root, dataset, digits
 from mmvae.data.faces import Faces
 
@@ -124,6 +124,28 @@ def title_of(config: dict) -> str:
     """`title` from the content of a ``config.json``."""
     row = DATASETS.get(config["dataset"])
     return f"{row.title if row else config['dataset']} · {config['variant']['title']}"
+
+
+def label_of(name: str) -> str:
+    """A model in a list, never two of one label: data set and variant, and its own name where that says more.
+
+    Labels must differ because a select box of Streamlit's tells its options apart by them alone.
+    """
+    return _label(name, title_of)
+
+
+def variant_label_of(name: str) -> str:
+    """`label_of` in a list where all models are of one data set, which is then left out."""
+    return _label(name, lambda config: config["variant"]["title"])
+
+
+def _label(name: str, titled: Callable[[dict], str]) -> str:
+    try:
+        config = read_json(path_of(name) / CONFIG)
+    except CheckpointError:  # it was deleted a moment ago
+        return name
+    usual = f"{config['dataset']}-{config['variant']['name']}"
+    return titled(config) if name == usual else f"{titled(config)} ({name})"
 
 
 def _open(key: tuple[Path, tuple[int, ...]]) -> Checkpoint:

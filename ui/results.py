@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Drawn", "check_table", "csv_of", "gif_of", "label_of", "summary", "translation_table"]
+__all__ = ["Drawn", "check_table", "csv_of", "gif_of", "summary", "translation_table"]
 
 import csv
 import html
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmvae.checkpoints import CONFIG, Checkpoint, read_json
+from mmvae.checkpoints import Checkpoint
 from mmvae.data import Factor
 from mmvae.pictures import sheet, write_gif
 from mmvae.point import Point
@@ -64,13 +64,6 @@ class Drawn:
         return {f.name: f.format(self.seen[f.name][i, k]) for f in factors if f.name in self.seen}
 
 
-def label_of(name: str) -> str:
-    """A model among those of its data set: its variant, and its own name where that says more."""
-    config = read_json(models.path_of(name) / CONFIG)
-    title, usual = config["variant"]["title"], f"{config['dataset']}-{config['variant']['name']}"
-    return title if name == usual else f"{title} ({name})"
-
-
 def translation_table(given: Sequence[Given], shown: Sequence[Tensor], styles: Sequence[Given], done: Sequence[Drawn],
                       factors: Sequence[Factor], to: str) -> str:
     """Inputs in rows, one below the other for each model; mean, spread and samples in columns.
@@ -99,7 +92,7 @@ def _line(drawn: Drawn, i: int, given: Given, factors: Sequence[Factor], to: str
     """One model's cells for one input."""
     found, shared = drawn.found, _shared(factors)
     right = drawn.verdicts(i, given, factors, to)
-    line = f'<td class="row">{html.escape(label_of(drawn.by.path.name))}</td>' if named else ""
+    line = f'<td class="row">{html.escape(models.variant_label_of(drawn.by.path.name))}</td>' if named else ""
     line += f'<td>{image(found.mean[i], "picture of the mean code")}</td>'
     line += f'<td>{image(heat(found.stddev[i], top), f"up to {float(found.stddev[i].max()):.2f}")}</td>'
     for k in range(drawn.samples):
@@ -143,7 +136,7 @@ def summary(given: Sequence[Given], done: Sequence[Drawn], readers: Readers | No
     for drawn in done:
         marks = [drawn.verdicts(i, given[i], factors, to) for i in labelled]
         shares = [np.mean([mark[f.name] for mark in marks if f.name in mark]) for f in shared]
-        lines += f"<tr><td>{html.escape(label_of(drawn.by.path.name))}</td>{_numbers(f'{100 * share:.0f} %' for share in shares)}</tr>"
+        lines += f"<tr><td>{html.escape(models.variant_label_of(drawn.by.path.name))}</td>{_numbers(f'{100 * share:.0f} %' for share in shares)}</tr>"
     ceiling = _numbers(_ceiling(readers.accuracy.get(to, {}).get(f.name, {})) for f in shared)
     heads = "".join(f'<th class="number">{html.escape(f.name)}</th>' for f in shared)
     return (f'<h4>Kept in {len(labelled) * done[0].samples} samples</h4><table class="figures"><tr><th></th>{heads}</tr>{lines}'

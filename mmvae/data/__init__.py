@@ -51,7 +51,7 @@ FACE_VIEWS = (
     Modality("lighting", (1, 64, 64), "x_T", "lighting view", network="conv64"),
 )
 MNIST = Modality("mnist", (1, 28, 28), "x_1", "handwriting", network="conv28")
-SVHN = Modality("svhn", (3, 32, 32), "x_2", "house number", likelihood="gaussian", scale=0.5**0.5, network="conv32")
+SVHN = Modality("svhn", (3, 32, 32), "x_2", "house number", likelihood="gaussian", scale=0.5**0.5, network="conv32-photo")
 
 DATASETS: dict[str, DatasetRow] = {
     row.name: row

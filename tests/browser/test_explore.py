@@ -198,7 +198,6 @@ def test_leaving_the_page_and_coming_back_keeps_the_code(explore):
     assert point_of(page).z == pytest.approx(shown, abs=1e-5)
 
 
-@pytest.mark.xfail(strict=False, reason="known defect: the warning about a broken link is not shown; cause not found yet")
 def test_a_link_that_cannot_be_followed_says_why(page, app_url):
     open_at(page, app_url, model="tiny-faces", point="p1~broken")
     assert "not a point" in page.locator('[data-testid="stAlert"]').inner_text()

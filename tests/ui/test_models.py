@@ -96,3 +96,11 @@ def test_opening_a_model_renders_and_downloads_nothing(home):
             models.data_named(name)
     assert models.data_for(models.checkpoint("mine")) is None
     assert list(home.rglob("*.np[yz]")) == []
+
+
+def test_no_two_models_of_a_list_have_one_label(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    model = tiny_model("mumo")
+    for name in ("a-mumo", "second try"):
+        save(tmp_path / "checkpoints" / name, model, config_of(model, {}))
+    assert len({models.label_of(name) for name in models.names()}) == len({models.variant_label_of(name) for name in models.names()}) == 2

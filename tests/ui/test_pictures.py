@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -48,7 +49,8 @@ def get(tmp_path, monkeypatch):
     monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
     model = tiny_model("mumo")
     save(tmp_path / "checkpoints" / "mine", model, config_of(model, {}))
-    return lambda path: asyncio.run(answer(path))
+    # In a thread of its own: a browser that other tests keep open runs an event loop in this one.
+    return lambda path: ThreadPoolExecutor(1).submit(asyncio.run, answer(path)).result()
 
 
 async def answer(path):
