@@ -47,11 +47,14 @@ class DiagonalGaussian:
         """The log-density at z, in nats, summed over dimensions: shape :math:`(*)`."""
         return -0.5 * (math.log(2 * math.pi) + self.logvar + (z - self.mean).square() * torch.exp(-self.logvar)).sum(-1)
 
-    def kl(self, other: DiagonalGaussian) -> Tensor:
+    def kl(self, other: DiagonalGaussian | Mixture) -> Tensor:
         r"""The divergence :math:`\mathrm{KL}(\text{self} \,\|\, \text{other})` per dimension, in nats: shape :math:`(*, D)`.
 
-        Kept per dimension because a dead dimension (about 0) is what people look for.
+        Kept per dimension because a dead dimension (about 0) is what people look for. From a mixture it is an upper bound,
+        see `Mixture.bound_kl_of`.
         """
+        if isinstance(other, Mixture):
+            return other.bound_kl_of(self)
         spread = torch.exp(self.logvar - other.logvar)
         shift = (self.mean - other.mean).square() * torch.exp(-other.logvar)
         return 0.5 * (other.logvar - self.logvar + spread + shift - 1)
@@ -107,10 +110,11 @@ class DiagonalLaplace:
 
 @dataclass(frozen=True)
 class Mixture:
-    r"""The equal-weight mixture :math:`\frac{1}{K} \sum_k q_k(z)` of beliefs of one shape.
+    r"""The mixture :math:`\sum_k w_k q_k(z)` of beliefs of one shape.
 
     Arguments:
         components: The beliefs :math:`q_k`, at least one.
+        logits: The logarithms of the weights, up to a constant, with shape :math:`(K)`; None for equal weights.
 
     References:
         Shi et al. (2019), Variational Mixture-of-Experts Autoencoders for Multi-Modal Deep Generative Models.
@@ -118,38 +122,65 @@ class Mixture:
     """
 
     components: tuple[DiagonalGaussian | DiagonalLaplace, ...]
+    logits: Tensor | None = None
+
+    @property
+    def log_weights(self) -> Tensor:
+        """The logarithms of the weights, with shape :math:`(K)`."""
+        equal = self.components[0].mean.new_zeros(len(self.components))
+        return torch.log_softmax(equal if self.logits is None else self.logits, 0)
 
     @property
     def mean(self) -> Tensor:
-        return torch.stack([component.mean for component in self.components]).mean(0)
+        return self._average([component.mean for component in self.components])
 
     @property
     def stddev(self) -> Tensor:
-        second_moment = torch.stack([c.stddev.square() + c.mean.square() for c in self.components]).mean(0)
+        second_moment = self._average([c.stddev.square() + c.mean.square() for c in self.components])
         return (second_moment - self.mean.square()).clamp_min(0).sqrt()
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A sample from a component chosen at random for each item, with the shape of the mean."""
         mean = self.components[0].mean
-        choice = torch.randint(len(self.components), mean.shape[:-1], generator=generator,
-                               device=generator.device if generator else mean.device).to(mean.device)
+        weights = self.log_weights.detach().exp().to(generator.device if generator else mean.device)
+        choice = torch.multinomial(weights, mean[..., 0].numel(), replacement=True, generator=generator).view(mean.shape[:-1]).to(mean.device)
         samples = torch.stack([component.sample(generator) for component in self.components])
         return samples.gather(0, choice[None, ..., None].expand(1, *mean.shape)).squeeze(0)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The log-density at z, in nats, over all dimensions together: shape :math:`(*)`."""
-        return torch.logsumexp(torch.stack([c.log_prob(z) for c in self.components]), 0) - math.log(len(self.components))
+        densities = torch.stack([c.log_prob(z) for c in self.components], -1)
+        return torch.logsumexp(densities + self.log_weights, -1)
 
     def kl(self, other: DiagonalGaussian | DiagonalLaplace) -> Tensor:
         r"""The components' mean divergence from `other` per dimension, in nats: shape :math:`(*, D)`.
 
         An upper bound on the mixture's own divergence, which has no closed form; it is the one MoPoE trains with.
         """
-        return torch.stack([component.kl(other) for component in self.components]).mean(0)
+        return self._average([component.kl(other) for component in self.components])
+
+    def bound_kl_of(self, belief: DiagonalGaussian | DiagonalLaplace) -> Tensor:
+        r"""An upper bound on :math:`\mathrm{KL}(\text{belief} \,\|\, \text{self})` per dimension, in nats: shape :math:`(*, D)`.
+
+        :math:`-\log \sum_k w_k e^{-\mathrm{KL}(q \| p_k)}`: with responsibilities :math:`\phi_k \propto w_k e^{-\mathrm{KL}(q \| p_k)}`
+        it is the responsible components' divergence, told per dimension, and the nats it takes to name the component, which
+        belong to no dimension and are shared out evenly.
+
+        References:
+            Hershey & Olsen (2007), Approximating the Kullback Leibler Divergence Between Gaussian Mixture Models.
+        """
+        apart = torch.stack([belief.kl(component) for component in self.components], -1)  # (*, D, K)
+        log_shares = torch.log_softmax(self.log_weights - apart.sum(-2), -1)
+        shares = log_shares.exp()
+        naming = (shares * (log_shares - self.log_weights)).sum(-1, keepdim=True)
+        return (apart * shares.unsqueeze(-2)).sum(-1) + naming / apart.shape[-2]
 
     def map(self, change) -> Mixture:
         """The same belief with `change` applied to each tensor of each component."""
-        return Mixture(tuple(component.map(change) for component in self.components))
+        return Mixture(tuple(component.map(change) for component in self.components), self.logits)
+
+    def _average(self, values: Sequence[Tensor]) -> Tensor:
+        return torch.stack(values, -1) @ self.log_weights.exp()
 
 
 Belief = DiagonalGaussian | DiagonalLaplace | Mixture

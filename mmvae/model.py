@@ -18,6 +18,9 @@ from .variants import PAIR, Variant
 #: What each encoder believes of each block it emits: {(positions of the modalities it reads, block name): belief}.
 Experts = dict[tuple[frozenset[int], str], DiagonalGaussian | DiagonalLaplace]
 
+#: Of log-variances and log-scales, far outside what is learned: a single wild step must not turn into an infinite precision.
+BOUNDS = (-12.0, 8.0)
+
 
 class CannotInfer(ValueError):
     """What a variant cannot do by construction, such as Vanilla's posterior of a single modality."""
@@ -62,6 +65,10 @@ class MultimodalVAE(nn.Module):
             for writes in writers})
         if variant.learned_prior:
             self.prior_logits = nn.Parameter(torch.zeros(self.block(SHARED).dim))
+        if variant.prior_clusters:
+            self.prior_means = nn.Parameter(torch.randn(variant.prior_clusters, self.block(SHARED).dim))
+            self.prior_logvars = nn.Parameter(torch.zeros(variant.prior_clusters, self.block(SHARED).dim))
+            self.prior_weights = nn.Parameter(torch.zeros(variant.prior_clusters))
         if variant.auxiliary_prior:
             self.auxiliary_logvar = nn.ParameterDict({b.name: nn.Parameter(torch.zeros(b.dim)) for b in self.blocks if b.owner})
 
@@ -160,7 +167,7 @@ class MultimodalVAE(nn.Module):
             components = tuple(singles.values())
         return Mixture(components) if len(components) > 1 else components[0]
 
-    def prior(self, n: int) -> dict[str, DiagonalGaussian | DiagonalLaplace]:
+    def prior(self, n: int) -> dict[str, Belief]:
         """The prior of n items, block by block."""
         beliefs = {}
         for block in self.blocks:
@@ -170,6 +177,9 @@ class MultimodalVAE(nn.Module):
                     # scales that average to 1: the prior may stretch a dimension, not inflate as a whole
                     logscale = torch.log_softmax(self.prior_logits, 0) + torch.tensor(float(block.dim)).log()
                     belief = DiagonalLaplace(belief.mean, logscale.expand(n, -1))
+            elif self.variant.prior_clusters and block.owner is None:
+                clusters = zip(self.prior_means, self.prior_logvars.clamp(*BOUNDS))
+                belief = Mixture(tuple(DiagonalGaussian(mean.expand(n, -1), logvar.expand(n, -1)) for mean, logvar in clusters), self.prior_weights)
             else:
                 belief = DiagonalGaussian.standard(n, block.dim, device=self.device)
             beliefs[block.name] = belief
@@ -243,8 +253,7 @@ class MultimodalVAE(nn.Module):
         return [b for b in self.blocks if b.owner is None or self.names.index(b.owner) in positions]
 
     def _belief(self, mean: Tensor, spread: Tensor) -> DiagonalGaussian | DiagonalLaplace:
-        # Bounds far outside what is learned: a single wild step must not turn into an infinite precision.
-        spread = spread.clamp(-12.0, 8.0)
+        spread = spread.clamp(*BOUNDS)
         return DiagonalLaplace(mean, spread) if self.variant.family == "laplace" else DiagonalGaussian(mean, spread)
 
     def _product(self, singles: Mapping[int, DiagonalGaussian], given: frozenset[int], block: Block, n: int) -> DiagonalGaussian:

@@ -65,6 +65,8 @@ class _Notation:
         line = rf"p({self.images(PAIR)}, {', '.join(blocks)}) = {prior}\,{likelihood}"
         if self.variant.family == "laplace":
             line += rf", \qquad p({self.shared}) = \mathrm{{Laplace}}(0, {'b' if self.variant.learned_prior else '1'})"
+        if self.variant.prior_clusters:
+            line += rf", \qquad p({self.shared}) = \sum_{{k=1}}^{{{self.variant.prior_clusters}}} w_k\, \mathcal{{N}}(\mu_k, \operatorname{{diag}} \sigma_k^2)"
         return line
 
     def posteriors(self) -> list[str]:

@@ -116,6 +116,7 @@ class Variant:
         terms: The sum of these is minimised.
         family: ``"gaussian"`` or ``"laplace"``, of posterior and prior.
         learned_prior: Whether the prior's width is learned.
+        prior_clusters: Gaussians in the shared block's prior, whose means, widths and weights are learned; 0 for the standard prior.
         own: Whether this project proposed it.
     """
 
@@ -131,6 +132,7 @@ class Variant:
     joint_decoder: bool = False
     family: str = "gaussian"
     learned_prior: bool = False
+    prior_clusters: int = 0
     own: bool = False
 
     def __post_init__(self) -> None:
@@ -140,6 +142,8 @@ class Variant:
                 raise ValueError(f"variant {self.name!r}: {field} {getattr(self, field)!r} is none of {', '.join(allowed)}")
         if not self.encoders or not self.terms or len(set(self.encoders)) < len(self.encoders):
             raise ValueError(f"variant {self.name!r}: needs encoders, each once, and terms")
+        if self.prior_clusters < 0 or self.prior_clusters and (self.family != "gaussian" or self.prior_expert != "never"):
+            raise ValueError(f"variant {self.name!r}: a prior of several Gaussians needs Gaussian beliefs, and cannot be an expert of a product")
 
     @property
     def auxiliary_prior(self) -> bool:
@@ -208,6 +212,10 @@ VARIANTS: dict[str, Variant] = {
                 "what a pair has in common and nothing else.",
                 "Ours: Lee & Pavlovic (2021) with the InfoNCE term of van den Oord et al. (2018)", True, EACH, "product", "several",
                 (JOINT, Elbo(FIRST, PAIR, private=PAIR), Elbo(SECOND, PAIR, private=PAIR), Contrast(300.0)), own=True),
+        Variant("dmvae-clusters", "DMVAE + contrast + clusters", "DMVAE with the contrastive line, and with a prior of the shared code that is learned as "
+                "a mixture of Gaussians: what a pair has in common may fall into classes, and a sample of the prior is of one of them.",
+                "Ours: dmvae-contrast with the mixture prior of Jiang et al. (2017), arXiv 1611.05148, without labels", True, EACH, "product", "never",
+                (JOINT, Elbo(FIRST, PAIR, private=PAIR), Elbo(SECOND, PAIR, private=PAIR), Contrast(300.0)), prior_clusters=20, own=True),
     )
 }
 

@@ -164,6 +164,34 @@ def test_mixture_kl_is_the_components_mean_and_bounds_the_mixture_s_own(mixture)
     assert own < mixture.kl(prior).item()
 
 
+WEIGHTED = Mixture((gaussian(-1.0, 0.3), gaussian(2.0, -1.0), gaussian(0.0, 1.0)), torch.tensor([0.5, -1.0, 0.2], dtype=DOUBLE))
+
+
+def test_weights_of_a_mixture_are_those_of_its_density_moments_and_samples():
+    weights = torch.softmax(WEIGHTED.logits, 0)
+    expected = sum(w * density_on_grid(c) for w, c in zip(weights, WEIGHTED.components))
+    torch.testing.assert_close(density_on_grid(WEIGHTED), expected)
+    mean = torch.trapezoid(expected * GRID, GRID).item()
+    assert WEIGHTED.mean.item() == pytest.approx(mean, abs=1e-3)
+    assert WEIGHTED.stddev.item() ** 2 == pytest.approx(torch.trapezoid(expected * (GRID - mean) ** 2, GRID).item(), rel=5e-3)
+    many = Mixture(tuple(DiagonalGaussian(c.mean.expand(200_000, 1), c.logvar.expand(200_000, 1)) for c in WEIGHTED.components), WEIGHTED.logits)
+    z = many.sample(torch.Generator().manual_seed(0))
+    assert z.mean().item() == pytest.approx(mean, abs=0.02)
+
+
+@pytest.mark.parametrize("belief", [(-1.1, -3.0), (0.7, 0.2), (2.0, -4.0)])
+def test_kl_from_a_mixture_bounds_the_integral_closely_where_the_belief_lies_in_one_cluster(belief):
+    q = gaussian(*belief)
+    own = torch.trapezoid(density_on_grid(q) * (q.log_prob(GRID[:, None]) - WEIGHTED.log_prob(GRID[:, None])), GRID).item()
+    assert own <= q.kl(WEIGHTED).item() < own + 0.4
+
+
+def test_kl_from_clusters_far_apart_is_the_nearest_one_s_and_the_nats_to_name_it():
+    clusters = Mixture((gaussian(-20.0, 0.0), gaussian(20.0, 0.0)), torch.tensor([0.8, 0.2], dtype=DOUBLE).log())
+    near = gaussian(19.0, -1.0)
+    assert near.kl(clusters).item() == pytest.approx(near.kl(clusters.components[1]).item() - math.log(0.2))
+
+
 def test_map_reaches_every_tensor_of_a_mixture():
     flipped = MIXTURES[0].map(lambda t: t + 1)
     torch.testing.assert_close(flipped.mean, MIXTURES[0].mean + 1)

@@ -152,6 +152,19 @@ def dmvae_contrast(model, x, noise):
     return dmvae(model, x, noise) + 300 * info
 
 
+def dmvae_clusters(model, x, noise):
+    qa, qb = encode(model, "a", x), encode(model, "b", x)
+    za, zb = draw(noise, qa["z_a"]), draw(noise, qb["z_b"])
+    clusters = [Normal(m, (v / 2).exp()) for m, v in zip(model.prior_means, model.prior_logvars)]
+    weights = model.prior_weights.exp() / model.prior_weights.exp().sum()
+    total = dmvae_contrast(model, x, noise) - dmvae(model, x, noise)  # the contrast alone
+    for shared in (product(qa["z_shared"], qb["z_shared"]), qa["z_shared"], qb["z_shared"]):
+        zs = draw(noise, shared)
+        near = sum(w * (-kl_divergence(shared, c).sum(1)).exp() for w, c in zip(weights, clusters))
+        total = total + rebuild(model, "a", x, za, zs) + rebuild(model, "b", x, zs, zb) + kl(qa["z_a"], qb["z_b"]) - near.log().mean()
+    return total
+
+
 def mopoe(model, x, noise):
     qa, qb = (encode(model, key, x)["z_shared"] for key in "ab")
     return sum(rebuild_both(model, x, draw(noise, q)) + kl(q) for q in (qa, qb, product(qa, qb, standard(qa)))) / 3
@@ -180,7 +193,7 @@ def jmvae(model, x, noise):
 
 
 PAPERS = {"joint-poe": joint_poe, "wg-v1": joint_poe, "wg-v2": mvae, "mvae": mvae, "mumo": mumo, "vanilla": vanilla, "mmpoe-v1": mmpoe_v1,
-          "mmpoe-v2": mmpoe_v2, "dmvae": dmvae, "dmvae-contrast": dmvae_contrast, "mopoe": mopoe, "mmvae-plus": mmvae_plus, "mvtcae": mvtcae, "jmvae": jmvae}
+          "mmpoe-v2": mmpoe_v2, "dmvae": dmvae, "dmvae-contrast": dmvae_contrast, "dmvae-clusters": dmvae_clusters, "mopoe": mopoe, "mmvae-plus": mmvae_plus, "mvtcae": mvtcae, "jmvae": jmvae}
 
 
 def gradients(value: torch.Tensor, model) -> dict[str, torch.Tensor]:
@@ -271,6 +284,7 @@ REACHED = {
     "joint-poe": ["a b > a b"], "wg-v1": ["a b > a b"], "mmpoe-v1": ["a b > a b"], "mopoe": ["a b > a b"], "mmvae": ["a b > a b"], "vanilla": ["a+b > a+b"],
     "wg-v2": ["a b > a b", "a > a", "b > b"], "mvae": ["a b > a b", "a > a", "b > b"], "mmpoe-v2": ["a b > a b", "a > a", "b > b"],
     "mumo": ["a+b > a b", "a > a", "b > b"], "dmvae": ["a b > a b"] * 3, "dmvae-contrast": ["a b > a b"] * 3 + ["a b >"],
+    "dmvae-clusters": ["a b > a b"] * 3 + ["a b >"],
     "mmvae-plus": ["a > a b", "b > a b"], "mvtcae": ["a b > a b", "a b >", "a b >"], "jmvae": ["a+b > a b", "a a+b >", "a+b b >"],
 }
 
@@ -320,6 +334,13 @@ def test_within_an_encoder_a_term_s_gradient_reaches_the_blocks_it_names(variant
     model = tiny_model(variant)
     model.variant = replace(model.variant, terms=model.variant.terms[index:index + 1])
     assert head_rows(model, key, gradients(loss(model, tiny_images(16)).total, model)) == expected
+
+
+def test_a_prior_of_clusters_learns_where_they_lie_how_wide_and_how_frequent_they_are():
+    model = tiny_model("dmvae-clusters")
+    reached = gradients(loss(model, tiny_images(16)).total, model)
+    assert all(reached[name].abs().sum(-1).min() > 0 for name in ("prior_means", "prior_logvars"))
+    assert reached["prior_weights"].ne(0).all()
 
 
 @pytest.mark.parametrize(("index", "expected"), [(0, "auxiliary_logvar.z_b"), (1, "auxiliary_logvar.z_a")])
@@ -379,7 +400,7 @@ def test_the_kl_that_training_reports_is_that_of_the_pair_s_posterior(variant):
 
 # ---- the loss as a whole
 
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "dmvae-contrast"])  # a contrast is between items
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name not in ("dmvae-contrast", "dmvae-clusters")])  # a contrast is between items
 def test_a_batch_s_loss_is_the_mean_of_its_items_losses(variant, monkeypatch):
     Noise(monkeypatch, scale=0.0)
     model, images = tiny_model(variant), tiny_images(4)
