@@ -294,7 +294,7 @@ def _started(arguments: argparse.Namespace) -> Path:
     import torch
 
     from .model import MultimodalVAE
-    from .presets import modalities_for, settings_for
+    from .presets import latents_for, modalities_for, settings_for
     from .training import start
 
     if arguments.variant is None or arguments.dataset is None:
@@ -309,9 +309,9 @@ def _started(arguments: argparse.Namespace) -> Path:
     }
     settings = replace(settings_for(variant, row), **{key: value for key, value in asked.items() if value is not None})
     torch.manual_seed(settings.seed)
-    model = MultimodalVAE.for_dataset(
-        variant, row, private=arguments.private, shared=arguments.shared, modalities=modalities_for(variant, row)
-    )
+    asked = {"private": arguments.private, "shared": arguments.shared}
+    latents = latents_for(variant, row) | {key: value for key, value in asked.items() if value is not None}
+    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row))
     run = arguments.out or Path(__file__).resolve().parents[1] / "runs" / f"{Path(row.name).stem}-{variant.name}"
     start(run, model, settings, source)
     return run

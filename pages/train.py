@@ -13,7 +13,7 @@ from mmvae import DATASETS, VARIANTS, runs
 from mmvae.checkpoints import WEIGHTS, CheckpointError, catalogue
 from mmvae.data import DataError, DatasetRow
 from mmvae.notation import diagram, formula
-from mmvae.presets import Settings, first_look_for, modalities_for, published_for, settings_for
+from mmvae.presets import Settings, first_look_for, latents_for, modalities_for, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
 from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
@@ -379,7 +379,8 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     offered = {"look": first_look_for(variant, row), "good": settings_for(variant, row), "published": published_for(variant, row)}
     offered = {key: value for key, value in offered.items() if value is not None}
     if "set-steps" not in st.session_state:
-        fill(offered["look"], row.private if variant.private else None, row.shared if variant.private else row.joint)
+        sizes = {"private": row.private, "shared": row.shared if variant.private else row.joint} | latents_for(variant, row)
+        fill(offered["look"], sizes["private"] if variant.private else None, sizes["shared"])
     kept = Settings(
         *(st.session_state[f"set-{key}"] for key in ("steps", "batch_size", "learning_rate", "warmup")),
         clip=offered["good"].clip,
