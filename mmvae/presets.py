@@ -58,14 +58,15 @@ def modalities_for(variant: Variant, row: DatasetRow) -> tuple[Modality, ...]:
 
     joint-poe keeps the data set's own: on MNIST–SVHN binary cross-entropy and summed squared error, unit weights.
     DMVAE weighs MNIST 50 and takes Bernoulli for both; MMVAE takes Laplace of scale 0.75 and weighs each modality by
-    the other's number of pixels; the remaining variants take Bernoulli for both.
+    the other's number of pixels; our own variants weigh so with Bernoulli; the remaining variants take Bernoulli for both.
     """
     if variant.name == "joint-poe":
         return row.modalities
+    pixels = {m.name: m.shape[0] * m.shape[1] * m.shape[2] for m in row.modalities}
+    balanced = {name: max(pixels.values()) / own for name, own in pixels.items()}
     if any(isinstance(term, ImportanceBound) for term in variant.terms):
-        pixels = [m.shape[0] * m.shape[1] * m.shape[2] for m in row.modalities]
-        return tuple(replace(m, likelihood="laplace", scale=0.75, weight=max(pixels) / own) for m, own in zip(row.modalities, pixels))
-    small = {"mnist": 50.0} if variant.name.startswith("dmvae") else {}
+        return tuple(replace(m, likelihood="laplace", scale=0.75, weight=balanced[m.name]) for m in row.modalities)
+    small = balanced if variant.own else {"mnist": 50.0} if variant.name == "dmvae" else {}
     return tuple(replace(m, likelihood="bernoulli", scale=1.0, weight=small.get(m.name, m.weight)) for m in row.modalities)
 
 

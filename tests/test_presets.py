@@ -1,0 +1,47 @@
+"""What is trained with unless one says otherwise: the sources' likelihoods and weights, and sizes that fit."""
+
+import pytest
+
+from mmvae.data import DATASETS
+from mmvae.model import MultimodalVAE
+from mmvae.presets import first_look_for, latents_for, modalities_for, published_for, settings_for
+from mmvae.variants import VARIANTS
+
+DIGITS = DATASETS["mnist-svhn"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("row", DATASETS.values(), ids=DATASETS)
+def test_every_variant_can_be_built_on_every_data_set_from_its_presets(variant, row):
+    model = MultimodalVAE.for_dataset(variant, row, **latents_for(variant, row), modalities=modalities_for(variant, row))
+    assert all(block.dim > 0 for block in model.blocks)
+    assert all(m.weight > 0 for m in model.modalities)
+    assert first_look_for(variant, row).steps < settings_for(variant, row).steps
+
+
+def test_joint_poe_on_mnist_svhn_is_the_experiment_s():
+    model = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DIGITS, **latents_for(VARIANTS["joint-poe"], DIGITS), modalities=modalities_for(VARIANTS["joint-poe"], DIGITS))
+    assert [(block.name, block.dim) for block in model.blocks] == [("z_shared", 20)]
+    mnist, svhn = model.modalities
+    assert (mnist.likelihood, mnist.weight) == ("bernoulli", 1.0)
+    # the summed squared error is a Gaussian's −log p, without its constant, at variance ½
+    assert (svhn.likelihood, svhn.weight) == ("gaussian", 1.0) and 2 * svhn.scale**2 == pytest.approx(1.0)
+
+
+def test_dmvae_has_the_sizes_and_weights_of_its_paper():
+    row = VARIANTS["dmvae"]
+    model = MultimodalVAE.for_dataset(row, DIGITS, **latents_for(row, DIGITS), modalities=modalities_for(row, DIGITS))
+    assert [block.dim for block in model.blocks] == [1, 10, 4]
+    assert [m.weight for m in model.modalities] == [50.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["mmvae", "dmvae-contrast", "dmvae-clusters"])
+def test_where_pixels_balance_the_modalities_each_weighs_as_much_as_the_other(name):
+    mnist, svhn = modalities_for(VARIANTS[name], DIGITS)
+    assert mnist.weight * 28 * 28 == pytest.approx(svhn.weight * 3 * 32 * 32)
+
+
+def test_only_what_a_source_states_is_offered_as_published():
+    stated = {(name, row.name) for row in DATASETS.values() for name, variant in VARIANTS.items() if published_for(variant, row)}
+    assert ("mumo", "faces") in stated and ("dmvae", "mnist-svhn") in stated
+    assert not any(VARIANTS[name].own for name, _ in stated)
