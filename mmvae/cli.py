@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "--wait", action="store_true", help="begin when no other run in the same folder that waited trains on the device"
     )
 
-    ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, no optimizer state.", model)
+    ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, its first map, no optimizer state.", model)
     ship.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
     readers = verb("readers", _readers, "Train the factor readers of a data set, and measure them.", rooted, printed)
     readers.add_argument("--dataset", choices=list(DATASETS), required=True, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
@@ -168,6 +168,8 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--given", metavar="MODALITY", help="infer from this modality alone (default: from both)")
     embed.add_argument("--pairs", type=_positive, default=5000, help="number of test pairs at most (default 5000)")
     written(embed, "a .csv file, or an .html file to look at")
+    drawn = verb("map", _map, "Lay out the maps that checkpoints are shown with at first, and keep them beside the weights.", rooted)
+    drawn.add_argument("checkpoints", nargs="*", metavar="CHECKPOINT", help="folders or names (default: all in checkpoints/)")
     export = verb("export", _export, "Write encoders and decoders as ONNX, and codes of the test pairs as CSV.", model)
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     bench = verb("bench", _bench, "Measure speed: `bench` lists what can be measured.")
@@ -340,8 +342,36 @@ def _ship(arguments: argparse.Namespace) -> None:
     run = _open(arguments)
     save(arguments.out, run.model, run.config, half=True)
     shipped = open_checkpoint(arguments.out)  # statistics are those of the weights as shipped
-    write_json(arguments.out / STATISTICS, statistics_of(shipped.model, _data_of(shipped, arguments), seed=arguments.seed))
+    data = _data_of(shipped, arguments)
+    write_json(arguments.out / STATISTICS, statistics_of(shipped.model, data, seed=arguments.seed))
+    if shipped.model.dataset in DATASETS:  # a person's own pairs need not be there where it is opened
+        _keep_first_map(shipped, data)
     print(arguments.out)
+
+
+def _map(arguments: argparse.Namespace) -> None:
+    from .checkpoints import SHIPPED, catalogue
+
+    shipped = [name for name, folder in catalogue().items() if folder.parent.name == SHIPPED]
+    for name in arguments.checkpoints or shipped:
+        checkpoint = _open(argparse.Namespace(checkpoint=name))
+        file = _keep_first_map(checkpoint, _data_of(checkpoint, arguments))
+        print(f"{file}  {file.stat().st_size / 1000:.1f} kB")
+
+
+def _keep_first_map(checkpoint: Checkpoint, data: PairedDataset) -> Path:
+    """Lays out the map that a checkpoint is shown with at first, and keeps it beside the weights."""
+    from tempfile import TemporaryDirectory
+
+    from .checkpoints import digest
+    from .maps import Job
+    from .shipped_maps import first_map, write_map
+
+    choice, params = first_map(checkpoint.model, data)
+    with TemporaryDirectory() as folder:
+        job = Job(checkpoint.model, data, digest(checkpoint.path), choice, params, Path(folder))
+        job.run()
+        return write_map(checkpoint.path, job)
 
 
 def _readers(arguments: argparse.Namespace) -> None:

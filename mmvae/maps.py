@@ -6,7 +6,8 @@ What was computed is kept in a folder, so that the same map opens at once.
 
 from __future__ import annotations
 
-__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "codes_of", "figures_of", "gap_of", "judged", "layouts_for", "plain", "source_blocks"]
+__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "codes_of", "figures_of", "gap_of", "judged", "layouts_for", "plain",
+           "read_arrays", "source_blocks"]
 
 import hashlib
 import json
@@ -23,6 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from .checkpoints import write_atomically
+from .data import DATASETS
 from .data.base import SPLITS, Factor, PairedDataset
 from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, params_to_json, preservation
 from .metrics.clusters import ModalityGap, Probe, knn_accuracy, modality_gap, silhouette
@@ -287,7 +289,7 @@ class Job:
     """A map in the making. Run it in a thread; any number of others may look at it meanwhile.
 
     Arguments:
-        model, data: Whose codes.
+        model, data: Whose codes; without data only a map that is brought along can be shown, see `take`.
         weights: The digest of the model's weights, part of the key under which results are kept.
         choice: Which codes.
         params: How they are laid out; None for codes of two dimensions as they are.
@@ -303,9 +305,10 @@ class Job:
         complaint: One line where it failed.
     """
 
-    def __init__(self, model: MultimodalVAE, data: PairedDataset, weights: str, choice: Choice, params: Params | None, folder: Path) -> None:
+    def __init__(self, model: MultimodalVAE, data: PairedDataset | None, weights: str, choice: Choice, params: Params | None, folder: Path) -> None:
         self.model, self.data, self.weights, self.choice, self.params, self.folder = model, data, weights, choice, params, folder
-        asked = f"{VERSION} {weights} {data.name} {len(data.split(choice.split))} {choice.text()}"
+        items = f"{data.name} {len(data.split(choice.split))}" if data is not None else "no data"
+        asked = f"{VERSION} {weights} {items} {choice.text()}"
         self.codes_key = hashlib.sha256(asked.encode()).hexdigest()[:24]
         layout = params_to_json(params) if params else "plain"
         self.key = hashlib.sha256(f"{asked} {layout}".encode()).hexdigest()[:24]
@@ -320,6 +323,17 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.state in ("done", "cancelled", "failed")
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Of the data set, also where its images are not at hand."""
+        return self.data.factors if self.data is not None else DATASETS[self.model.dataset].factors
+
+    def take(self, codes: Codes, embedding: Embedding) -> None:
+        """Ends with a map that was made before."""
+        self.codes, self.embedding = codes, embedding
+        self._show(1.0, embedding.positions)
+        self.state = "done"
 
     def cancel(self) -> None:
         """Asks a running job to stop; one that is done stays so."""
@@ -348,9 +362,11 @@ class Job:
     def judge(self, readers: Readers | None, tell: Tell | None = None) -> dict[str, np.ndarray]:
         """`judged` of this job's codes, computed once and kept."""
         with self._judging:
+            if self.data is None:
+                raise ValueError("the images to compare with are not on this machine")
             if self._judged is None:
                 path = self.folder / f"judged-{self.codes_key}.npz"
-                self._judged = _read_arrays(path)
+                self._judged = read_arrays(path)
                 if self._judged is None or (readers is not None and "verdict" not in self._judged):
                     self._judged = judged(self.model, self.data, self.codes, readers, tell)
                     _write_arrays(path, self._judged)
@@ -369,6 +385,8 @@ class Job:
         def tell(share: float) -> None:
             self.progress = share
 
+        if self.data is None:
+            raise ValueError("the images of the data set are not on this machine")
         codes = codes_of(self.model, self.data, self.choice, tell, self._cancel.is_set)
         _write_arrays(self.folder / f"codes-{self.codes_key}.npz", {
             "ids": codes.ids, "giver": codes.giver, "full": codes.full, "columns": codes.columns, "kl": codes.kl,
@@ -376,7 +394,7 @@ class Job:
         return codes
 
     def _kept(self, kind: str, key: str) -> Codes | None:
-        arrays = _read_arrays(self.folder / f"{kind}-{key}.npz")
+        arrays = read_arrays(self.folder / f"{kind}-{key}.npz")
         try:
             return arrays and Codes(labels={name.removeprefix("label "): values for name, values in arrays.items() if name.startswith("label ")},
                                     **{name: values for name, values in arrays.items() if not name.startswith("label ")})
@@ -384,8 +402,8 @@ class Job:
             return None
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a kept file, or None where there is none that can be read."""
+def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an .npz file, or None where there is none that can be read."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}

@@ -15,12 +15,12 @@ from mmvae.embedding import TSNE, UMAP, Params, params_from_json, params_to_json
 from mmvae.inputs import InputError, prepare, read_picture
 from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, layouts_for, source_blocks
 from mmvae.model import MultimodalVAE
+from mmvae.shipped_maps import FIRST, first_map, maps_in
 from ui import datasets, models, navigation
-from ui.map_panel import about, job_for, map_panel, warm
+from ui.map_panel import about, digest_of, job_for, map_panel, warm
 
 SHOWN, FOLLOWED, ADDRESS = "map shown", "map followed", "map"
 METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-FIRST = 2000  # items of a map that nobody has chosen yet
 PICTURES = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]
 
 
@@ -83,17 +83,17 @@ def asked_by_address() -> list[Wish]:
             found = [Wish.from_json(row) for row in json.loads(text)][:2]
             return found if found and all(wish.model in models.names() for wish in found) else []
         if model in models.names():
-            return [first_wish(model)]
+            return first_wishes(models.checkpoint(model))
     except (ValueError, KeyError, TypeError, AttributeError, CheckpointError):
         pass
     return []
 
 
-def first_wish(name: str) -> Wish:
-    """The map that a model is shown with at first: what both images share, by UMAP."""
-    model = models.checkpoint(name).model
-    shared = tuple(b.name for b in model.blocks if b.owner is None)
-    return Wish(name, Choice(shared, count=FIRST), UMAP())
+def first_wishes(opened: Checkpoint) -> list[Wish]:
+    """The map that a model is shown with at first; none without its data set, unless it brings the map along."""
+    data = models.data_for(opened)
+    found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, digest_of(opened))
+    return [Wish(opened.path.name, choice, params) for choice, params in found[:1]]
 
 
 def code_choice(which: str, names: Sequence[str]) -> tuple[Checkpoint, str, tuple[str, ...], bool]:
@@ -101,6 +101,8 @@ def code_choice(which: str, names: Sequence[str]) -> tuple[Checkpoint, str, tupl
     name = st.selectbox("Model", names, key=f"map {which} model", format_func=models.label_of, persist_state="session")
     opened = models.checkpoint(name)
     model = opened.model
+    if models.data_for(opened) is None:
+        return opened, PAIR, (), False  # there is nothing to choose from
     sources = [source for source in (PAIR, EACH, *model.names) if source_blocks(model, source)]
     titles = {PAIR: "the pair", EACH: "each image", **{m: f"{m} alone" for m in model.names}}
     source = st.selectbox("Codes given", sources, key=f"map {which} source {name}", format_func=titles.get, persist_state="session",
@@ -156,7 +158,7 @@ def items_choice(data: PairedDataset) -> tuple[str, int]:
 
 
 def choices() -> list[Wish] | None:
-    """The left column: what would be drawn; None where a choice is still missing."""
+    """The left column: what would be drawn; None where a choice or the data is still missing."""
     names = models.names()
     for which in ("a", "b"):
         if st.session_state.get(f"map {which} model") not in names:
@@ -164,7 +166,7 @@ def choices() -> list[Wish] | None:
     opened, source, blocks, sampled = code_choice("a", names)
     data = models.data_for(opened)
     if data is None:
-        return None
+        return first_wishes(opened) or None
     if not blocks:
         st.caption("Choose at least one block.")
         return None
@@ -248,18 +250,21 @@ def page() -> None:
             below = st.container()
         with right:
             if wishes is None and not state[SHOWN]:
-                nothing_here()
+                opened = models.checkpoint(state.get("map a model") or models.names()[0])
+                if models.data_for(opened) is None:
+                    without_data(opened, shown=False)
                 return
             draw(state[SHOWN], again, below)
     except (CheckpointError, ValueError) as error:
         st.error(str(error), icon=":material/error:")
 
 
-def nothing_here() -> None:
-    name = st.session_state.get("map a model") or models.names()[0]
-    opened = models.checkpoint(name)
-    if models.data_for(opened) is None:
-        st.info("A map needs the images of the model's data set, and they are not on this machine.", icon=":material/info:")
+def without_data(opened: Checkpoint, shown: bool) -> None:
+    """Says what is missing where a data set is not on this machine, and offers to bring it in."""
+    said = ("The images of this data set are not on this machine: this is the map that came with the model, and its points decode."
+            if shown else "A map needs the images of the model's data set, and they are not on this machine.")
+    st.info(said, icon=":material/info:")
+    if opened.model.dataset:
         datasets.offer(opened.model.dataset)
 
 
@@ -269,12 +274,15 @@ def draw(wishes: Sequence[Wish], again: bool, below) -> None:
     for wish in wishes:
         opened = models.checkpoint(wish.model)
         data = models.data_for(opened)
-        if data is None:
-            nothing_here()
+        job = job_for(opened, data, wish.choice, wish.params, again)
+        if job is None:
+            without_data(opened, shown=False)
             return
-        jobs.append((opened, job_for(opened, data, wish.choice, wish.params, again)))
+        jobs.append((opened, job))
     with below:
         placed = uploads(*jobs[0])
+        if jobs[0][1].data is None:
+            without_data(jobs[0][0], shown=True)
     result = map_panel([about(job, opened, title_of(wish)) for wish, (opened, job) in zip(wishes, jobs)], placed=placed, key="map panel")
     address = json.dumps([wish.as_json() for wish in wishes], separators=(",", ":"))
     st.query_params.from_dict({ADDRESS: address})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import pytest
 import torch
 from PIL import Image
 
+from mmvae.checkpoints import digest
 from mmvae.cli import Progress, main
 from mmvae.data import DATASETS
 from mmvae.modalities import Modality
 from mmvae.pictures import read_point
 from mmvae.readers import open_readers
+from mmvae.shipped_maps import maps_in
 from mmvae.variants import VARIANTS, variant_from_json
 from tests.tiny import TinyPairs
 
@@ -269,6 +272,16 @@ def test_a_map_has_a_row_for_every_test_pair(run, tmp_path):
     assert main(["embed", str(run), "--method", "pca", "--block", "z_shared", "--out", str(tmp_path / "map.csv")]) == 0
     rows = (tmp_path / "map.csv").read_text().splitlines()
     assert rows[0] == "id,x,y,bright,kind" and len(rows) == 5
+
+
+def test_the_first_map_is_kept_beside_the_weights_it_was_made_by(run, tmp_path, capsys):
+    kept = tmp_path / "kept"
+    shutil.copytree(run, kept)
+    assert main(["map", str(kept)]) == 0
+    file = Path(capsys.readouterr().out.split("  ")[0])
+    assert file.parent == kept / "maps" and file.stat().st_size < 60_000
+    ((choice, params),) = maps_in(kept, digest(kept))
+    assert choice.blocks == ("z_shared",) and params.method == "umap"
 
 
 def test_shipping_halves_the_weights_and_leaves_the_state_behind(run, tmp_path):

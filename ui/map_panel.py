@@ -6,7 +6,7 @@ out, pictures of what is hovered, columns that take a while to compute. No scrip
 
 from __future__ import annotations
 
-__all__ = ["about", "job_for", "map_panel", "routes", "warm"]
+__all__ = ["about", "digest_of", "job_for", "map_panel", "routes", "warm"]
 
 import asyncio
 import io
@@ -34,6 +34,7 @@ from mmvae.data import Factor, PairedDataset, data_root
 from mmvae.embedding_export import write_csv, write_html, write_projector
 from mmvae.maps import Choice, Codes, Job, figures_of, gap_of
 from mmvae.readers import Readers
+from mmvae.shipped_maps import read_map
 
 from . import live, models, palette
 from .translating import readers_of
@@ -88,22 +89,42 @@ class Jobs:
             self._jobs.move_to_end(job.key)
             while len(self._jobs) > self.limit:
                 self._jobs.popitem(last=False)[1].cancel()
-        self._workers.submit(job.run)
+        if not job.ended:
+            self._workers.submit(job.run)
         return job
+
+    def __contains__(self, key: str) -> bool:
+        with self._lock:
+            return key in self._jobs
 
 
 _jobs = Jobs()
 _judging: dict[str, float] = {}
 
 
-def job_for(opened: Checkpoint, data: PairedDataset, choice: Choice, params: embedding.Params | None, again: bool = False) -> Job:
-    """The job of this map, begun where it was not yet.
+def job_for(opened: Checkpoint, data: PairedDataset | None, choice: Choice, params: embedding.Params | None, again: bool = False) -> Job | None:
+    """The job of this map: finished where the model's folder holds the map, else begun where it was not yet.
 
     Arguments:
+        data: Whose items; None where they are not on this machine.
         again: Begin anew where it was cancelled or failed.
+
+    Returns:
+        None where there is neither a map of the model's own nor data to make one of.
     """
-    weights = _digests((opened.path, models.version_of(opened.path)))
-    return _jobs.begin(Job(opened.model, data, weights, choice, params, data_root() / "maps"), again)
+    job = Job(opened.model, data, digest_of(opened), choice, params, data_root() / "maps")
+    if job.key not in _jobs:
+        kept = read_map(opened.path, job.weights, choice, params, data)
+        if kept is not None:
+            job.take(*kept)
+        elif data is None:
+            return None
+    return _jobs.begin(job, again)
+
+
+def digest_of(opened: Checkpoint) -> str:
+    """The digest of a model's weights."""
+    return _digests((opened.path, models.version_of(opened.path)))
 
 
 def warm() -> None:
@@ -125,9 +146,10 @@ def about(job: Job, checkpoint: Checkpoint, title: str) -> dict:
     return {
         "key": job.key, "url": f"/maps/{job.key}", "title": title, "checkpoint": checkpoint.path.name, "digest": job.weights,
         "modalities": [{"name": m.name, "title": m.title, "shape": list(m.shape)} for m in model.modalities],
-        "given": [list(given) for given in job.choice.given(model.names)], "factors": [_factor(f) for f in job.data.factors],
+        "given": [list(given) for given in job.choice.given(model.names)], "factors": [_factor(f) for f in job.factors],
         "axes": [f"z{letters[b.owner] if b.owner else 'S'}{d + 1}" for b in model.blocks if b.name in job.choice.blocks for d in range(b.dim)]
         if job.params is None else [],
+        "pictured": job.data is not None,
         "readable": model.dataset is not None and readers_of(model.dataset) is not None,
     }
 
@@ -250,7 +272,7 @@ _figures_lock = threading.Lock()
 def _measured(key: tuple, job: Job, codes: Codes, colour: str) -> dict:
     with _figures_lock:  # one at a time: figures may wait, pictures may not
         if key not in _figures_kept:
-            figures = figures_of(codes, codes.labels[colour], job.data.factors) if colour in codes.labels else None
+            figures = figures_of(codes, codes.labels[colour], job.factors) if colour in codes.labels else None
             gap = gap_of(codes)
             trust, recall = job.preservation() if job.state == "done" and len(codes.ids) > 8 else (None, None)
             probe = figures.neighbours if figures else None
@@ -269,6 +291,8 @@ def _pictures(request: Request, job: Job) -> Response:
     points = [int(p) for p in request.query_params.get("points", "").split(",") if p.isascii() and p.isdigit() and len(p) < 9]
     if not 1 <= len(points) <= PICTURES or max(points) >= len(codes.ids):
         raise ValueError(f"points are 1 to {PICTURES} numbers below {len(codes.ids)}")
+    if job.data is None:
+        raise ValueError("the images of the data set are not on this machine")
     images, _ = job.data.items(codes.ids[points])
     return _binary(np.concatenate([live.pixels(images[name]).reshape(len(points), -1) for name in job.model.names], 1).tobytes())
 
@@ -293,7 +317,7 @@ def _labels(job: Job) -> dict[str, Sequence]:
     codes = job.codes
     givens = ["+".join(given) for given in job.choice.given(job.model.names)]
     labels: dict[str, Sequence] = {}
-    for factor in job.data.factors:
+    for factor in job.factors:
         values = codes.labels[factor.name]
         labels[factor.name] = values if factor.kind == "ordered" else [factor.format(v) for v in values]
     return labels | {"given": [givens[g] for g in codes.giver], "kl": np.round(codes.kl, 4)}
@@ -313,7 +337,7 @@ def _html(job: Job, folder: Path, colour: str) -> bytes:
 
 
 def _projector(job: Job, folder: Path, colour: str) -> bytes:
-    thumbnails = job.data.items(job.codes.ids)[0][job.model.names[0]].numpy() if len(job.codes.ids) <= THUMBNAILS else None
+    thumbnails = job.data.items(job.codes.ids)[0][job.model.names[0]].numpy() if job.data is not None and len(job.codes.ids) <= THUMBNAILS else None
     write_projector(folder / "projector", job.codes.ids, job.codes.shown, _labels(job), thumbnails)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

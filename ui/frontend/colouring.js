@@ -14,8 +14,8 @@ export function columnsOf(info) {
   const columns = info.factors.map((factor) => ({ ...factor, id: factor.name, title: factor.name, source: "label" }));
   if (info.given.length > 1) columns.push({ id: "modality", title: "modality", kind: "few", values: info.given.map((names) => names.join(" + ")), source: "giver" });
   columns.push({ id: "kl", title: "KL, nats", kind: "from", unit: "", source: "kl", clipped: true });
-  columns.push({ id: "error", title: "reconstruction error", kind: "from", unit: "", source: "later", clipped: true });
-  if (info.readable) columns.push({ id: "verdict", title: "what readers see", kind: "few", values: ["shared factor lost", "all kept"], source: "later" });
+  if (info.pictured) columns.push({ id: "error", title: "reconstruction error", kind: "from", unit: "", source: "later", clipped: true });
+  if (info.pictured && info.readable) columns.push({ id: "verdict", title: "what readers see", kind: "few", values: ["shared factor lost", "all kept"], source: "later" });
   return columns;
 }
 

@@ -296,10 +296,12 @@ class Panel {
       el("h5", {}, `${shown.length < points.length ? `${shown.length} of ${points.length.toLocaleString()}` : "All"}`), grid(shown),
       el("h5", { title: "Farthest from the selection's mean in the latent space" }, "Outliers"), grid(outliers));
     this.unselect?.();
-    this.unselect = this.decode(pane, [mean], (_, images) => decoded.forEach((each, m) => paint(each, images[m])));
     const wanted = [...tiles.keys()];
+    const show = (i, images) => tiles.get(i).forEach((node) => [...node.children].forEach((each, m) => paint(each, images[m])));
+    const instead = pane.info.pictured ? [] : wanted.map((i) => pane.codeAt(i)); // without images, what their codes decode to
+    this.unselect = this.decode(pane, [mean, ...instead], (k, images) => (k ? show(wanted[k - 1], images) : decoded.forEach((each, m) => paint(each, images[m]))));
     const images = await pane.pictures(wanted);
-    if (images) wanted.forEach((i, k) => tiles.get(i).forEach((node) => [...node.children].forEach((each, m) => paint(each, images[k][m]))));
+    if (images) wanted.forEach((i, k) => show(i, images[k]));
   }
 
   caption(pane, i) {

@@ -465,6 +465,7 @@ export class Pane {
     const rows = [row("image"), row("decoded")];
     const text = el("dl");
     const node = el("div", { class: "card", hidden: true }, rows.map(({ title, canvases }) => el("div", { class: "pictures" }, el("span", {}, title), canvases)), text);
+    rows[0].canvases[0].parentElement.hidden = !this.info.pictured;
     return { node, rows, text };
   }
 
@@ -504,6 +505,7 @@ export class Pane {
 
   /** The images of points: for each, one Uint8Array a modality; null where they cannot be had. */
   async pictures(points) {
+    if (!this.info.pictured) return null;
     let reply;
     try {
       reply = await fetch(`${this.info.url}/pictures?points=${points.join(",")}`);

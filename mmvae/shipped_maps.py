@@ -1,0 +1,138 @@
+"""The map that a model is shown with at first, kept beside its weights: it opens at once, and without the data set.
+
+One small .npz file: positions in 16 bits and codes in 8 bits over each dimension's range, ids and labels, and what they
+were made from. Codes move by at most 1/510 of their dimension's range, far less than the posterior's own width. A map of
+other weights, or of other images under the same ids, is never read.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FIRST", "FOLDER", "first_map", "maps_in", "read_map", "write_map"]
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from .checkpoints import write_atomically
+from .data.base import PairedDataset
+from .embedding import PCA, UMAP, Embedding, Params, params_from_json, params_to_json
+from .maps import Choice, Codes, Job, layouts_for, read_arrays
+from .model import MultimodalVAE
+
+FOLDER = "maps"
+FIRST = 2000  # items of a map that nobody has chosen yet
+FORMAT = 1
+LOOKED_AT = 16  # items whose images tell one data set from another of the same name
+LABEL = "label "
+
+
+def first_map(model: MultimodalVAE, data: PairedDataset) -> tuple[Choice, Params | None]:
+    """What a model is shown with at first: the codes that both modalities share, by UMAP, or as they are in two dimensions."""
+    blocks = tuple(block.name for block in model.blocks if block.owner is None)
+    plain = layouts_for(model, blocks)[0] == "plain"
+    return Choice(blocks, count=min(FIRST, len(data.split("test")))), None if plain else UMAP()
+
+
+def write_map(folder: Path, job: Job) -> Path:
+    """Keeps a finished map in a checkpoint's folder, in place of an older one of the same choice; returns its file.
+
+    Raises:
+        ValueError: Where the job did not end with a map.
+    """
+    if job.embedding is None or job.data is None:
+        raise ValueError(job.complaint or f"the map is {job.state}, only a finished one can be kept")
+    about = {"format": FORMAT, "weights": job.weights, "data": job.data.name, "images": _images(job.data, job.codes.ids),
+             "choice": asdict(job.choice), "layout": _layout(job.params)}
+    found, codes = job.embedding, job.codes
+    arrays = {"about": np.array(json.dumps(about, sort_keys=True)), **_packed("positions", found.positions, np.uint16),
+              **_packed("codes", codes.full, np.uint8), "mean": found.mean, "axes": found.axes, "ids": codes.ids, "giver": codes.giver,
+              "columns": codes.columns, "kl": codes.kl.astype(np.float16), **{LABEL + name: values for name, values in codes.labels.items()}}
+    file = folder / FOLDER / _name(job.choice, job.params)
+    file.parent.mkdir(exist_ok=True)
+
+    def write(temporary: str) -> None:
+        with open(temporary, "wb") as sink:
+            np.savez_compressed(sink, **arrays)
+
+    write_atomically(file, write)
+    return file
+
+
+def read_map(folder: Path, weights: str, choice: Choice, params: Params | None, data: PairedDataset | None) -> tuple[Codes, Embedding] | None:
+    """The map of this choice and layout that a checkpoint's folder holds; None where it holds none that is still true.
+
+    Arguments:
+        weights: The digest of the weights: a map of others is not read.
+        data: Whose items; a map of other images is not read. None where they are not on this machine.
+    """
+    arrays = read_arrays(folder / FOLDER / _name(choice, params))
+    try:
+        if arrays is None or _about(arrays, weights) != (choice, params):
+            return None
+        ids = arrays["ids"]
+        about = json.loads(str(arrays["about"]))
+        if data is not None and (data.name != about["data"] or _images(data, ids) != about["images"]):
+            return None
+        codes = Codes(ids, arrays["giver"], _unpacked("codes", arrays), arrays["columns"], arrays["kl"].astype(np.float32),
+                      {name.removeprefix(LABEL): values for name, values in arrays.items() if name.startswith(LABEL)})
+        positions = _unpacked("positions", arrays)
+        lengths = {len(each) for each in (ids, codes.giver, codes.full, codes.kl, positions, *codes.labels.values())}
+        if len(lengths) != 1 or positions.shape[1:] != (2,):
+            return None
+        return codes, Embedding(params or PCA(), positions, codes.shown, arrays["mean"], arrays["axes"])
+    except (KeyError, ValueError, TypeError, IndexError):  # a file of another format, or damaged
+        return None
+
+
+def maps_in(folder: Path, weights: str) -> list[tuple[Choice, Params | None]]:
+    """What the maps of these weights in a checkpoint's folder show."""
+    found = []
+    for file in sorted((folder / FOLDER).glob("*.npz")):
+        try:
+            asked = _about(read_arrays(file) or {}, weights)
+        except (KeyError, ValueError, TypeError):
+            continue
+        if asked is not None:
+            found.append(asked)
+    return found
+
+
+def _about(arrays: Mapping[str, np.ndarray], weights: str) -> tuple[Choice, Params | None] | None:
+    """What a file shows, where it was made by these weights."""
+    about = json.loads(str(arrays["about"]))
+    if about["format"] != FORMAT or about["weights"] != weights:
+        return None
+    choice = Choice(**{**about["choice"], "blocks": tuple(about["choice"]["blocks"])})
+    return choice, params_from_json(about["layout"]) if about["layout"] else None
+
+
+def _layout(params: Params | None) -> str:
+    return params_to_json(params) if params else ""
+
+
+def _name(choice: Choice, params: Params | None) -> str:
+    """The same for maps that replace one another: the weights are not part of it."""
+    asked = hashlib.sha256(f"{choice.text()} {_layout(params)}".encode()).hexdigest()
+    return f"{params.method if params else 'plain'}-{asked[:12]}.npz"
+
+
+def _images(data: PairedDataset, ids: np.ndarray) -> str:
+    """A digest of a few items' images in 8 bits: ids alone do not tell two copies of a data set apart."""
+    images, _ = data.items(ids[:: max(1, len(ids) // LOOKED_AT)][:LOOKED_AT])
+    parts = (np.round(images[name].numpy() * 255).astype(np.uint8).tobytes() for name in sorted(images))
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def _packed(name: str, values: np.ndarray, kind: type[np.unsignedinteger]) -> dict[str, np.ndarray]:
+    """Values [N, D] as whole numbers over each dimension's range."""
+    low = values.min(0)
+    step = np.maximum(values.max(0) - low, 1e-9) / np.iinfo(kind).max
+    return {name: np.round((values - low) / step).astype(kind), f"{name} low": low.astype(np.float32), f"{name} step": step.astype(np.float32)}
+
+
+def _unpacked(name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    return arrays[f"{name} low"] + arrays[name].astype(np.float32) * arrays[f"{name} step"]
