@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 from .checkpoints import CARD, CONFIG, STATISTICS, UPLOADS, WEIGHTS, CheckpointError, catalogue, home_folder, open_checkpoint
+from .history import EVENTS
 
 #: The files of a checkpoint, and the most bytes each may unpack to.
-LIMITS = {CONFIG: 1 << 20, STATISTICS: 16 << 20, CARD: 4 << 20, WEIGHTS: 512 << 20}
+LIMITS = {CONFIG: 1 << 20, STATISTICS: 16 << 20, CARD: 4 << 20, EVENTS: 4 << 20, WEIGHTS: 512 << 20}
 #: The most bytes that a file of this path within the folder may unpack to; None for one that does not belong there.
 Limits = Callable[[str], int | None]
 MEMBERS = 1000  # entries of an archive that are looked at

@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "--wait", action="store_true", help="begin when no other run in the same folder that waited trains on the device"
     )
 
-    ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, its first map, no optimizer state.", model)
+    ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, its curves and first map, no optimizer state.", model)
     ship.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
     readers = verb("readers", _readers, "Train the factor readers of a data set, and measure them.", rooted, printed)
     readers.add_argument("--dataset", choices=list(DATASETS), required=True, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
@@ -337,10 +337,13 @@ def _tell(event: dict, bar: Progress) -> None:
 
 
 def _ship(arguments: argparse.Namespace) -> None:
-    from .checkpoints import STATISTICS, open_checkpoint, save, statistics_of, write_json
+    from .checkpoints import STATISTICS, open_checkpoint, save, statistics_of, write_atomically, write_json
+    from .history import EVENTS, events, record_of, thin
 
     run = _open(arguments)
-    save(arguments.out, run.model, run.config, half=True)
+    told = thin(events(run.path))
+    save(arguments.out, run.model, {**run.config, "trained": record_of(run.path)}, half=True)
+    write_atomically(arguments.out / EVENTS, lambda file: Path(file).write_text(told, encoding="utf-8"))
     shipped = open_checkpoint(arguments.out)  # statistics are those of the weights as shipped
     data = _data_of(shipped, arguments)
     write_json(arguments.out / STATISTICS, statistics_of(shipped.model, data, seed=arguments.seed))

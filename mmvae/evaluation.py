@@ -12,7 +12,6 @@ __all__ = ["Figures", "evaluate", "table"]
 import hashlib
 import math
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,9 @@ from torch import Tensor
 
 from .checkpoints import CARD, SCHEMA, WEIGHTS, Checkpoint, write_json
 from .data.base import Factor, PairedDataset
+from .history import record_of
 from .latents import SHARED
+from .machine import processor
 from .metrics import METRICS
 from .metrics.clusters import linear_probe, modality_gap, silhouette
 from .metrics.codes import ceiling
@@ -117,7 +118,7 @@ def evaluate(
         with torch.inference_mode():
             part(subject, figures, details)
         seconds[name] = round(time.perf_counter() - began, 1)
-    training = checkpoint.config.get("training", {})
+    training, record = checkpoint.config.get("training", {}), checkpoint.config.get("trained") or record_of(checkpoint.path)
     card = {
         "schema": SCHEMA,
         "key": key,
@@ -128,11 +129,13 @@ def evaluate(
         "split": "test",
         "pairs": min(n, len(data.split("test"))),
         "seed": seed,
-        "trained_pairs": training.get("steps", 0) * training.get("batch_size", 0),
+        "trained_pairs": record.get("steps", training.get("steps", 0)) * training.get("batch_size", 0),
+        "training": training,
+        "trained": record,
         "parameters": sum(p.numel() for p in checkpoint.model.parameters()),
         "readers": dict(readers.accuracy) if readers else None,
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
@@ -557,16 +560,6 @@ def _key(checkpoint: Checkpoint, data: PairedDataset, readers: Readers | None, s
     for file in (Path(__file__), here / "model.py", here / "objective.py", *sorted((here / "metrics").glob("*.py"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _processor() -> str:
-    """The processor's name, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def _plain(value):

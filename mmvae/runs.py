@@ -32,8 +32,6 @@ __all__ = [
 ]
 
 import contextlib
-import json
-import math
 import os
 import re
 import shlex
@@ -50,8 +48,9 @@ from uuid import uuid4
 
 from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
+from .history import EVENTS, events, is_number
 from .presets import Settings
-from .training import BEST, EVENTS, SNAPSHOTS, STATE, RunError
+from .training import BEST, SNAPSHOTS, STATE, RunError
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -203,40 +202,6 @@ def run_named(name: str, home: Path | None = None) -> Run:
     if not _NAME.fullmatch(name) or not ((folder / CONFIG).is_file() or (folder / LAUNCH).is_file()):
         raise RunError(f"no run {name!r} on this machine")
     return _look(folder)
-
-
-def events(run: Path, tail: int | None = None) -> list[dict]:
-    """What the run's training told, in order; a line that is no event is left out.
-
-    Arguments:
-        tail: Only those in the first and the last bytes of the file.
-    """
-    try:
-        with open(run / EVENTS, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            text = b""
-            if tail and size > 2 * tail:
-                file.seek(0)
-                text = file.read(tail) + b"\n"
-                file.seek(size - tail)
-            else:
-                file.seek(0)
-            text = (text + file.read()).decode("utf-8", "replace")
-    except OSError:
-        return []
-    told = []
-    for line in text.splitlines():
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if (
-            isinstance(event, dict)
-            and isinstance(event.get("event"), str)
-            and all(_is_number(event.get(k)) for k in ("step", "steps", "seconds"))
-        ):
-            told.append(event)
-    return told
 
 
 def snapshots(run: Path) -> dict[int, str]:
@@ -543,8 +508,4 @@ def _last(told: Sequence[dict], kind: str) -> dict | None:
 
 
 def _number(event: dict | None, key: str) -> float | None:
-    return event[key] if event and _is_number(event.get(key)) else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return event[key] if event and is_number(event.get(key)) else None

@@ -27,13 +27,15 @@ from torch import Tensor
 
 from .checkpoints import STATISTICS, CheckpointError, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
 from .data.base import PairedDataset
+from .history import EVENTS
+from .machine import processor
 from .modalities import Modality
 from .model import MultimodalVAE
 from .objective import Loss, loss
 from .presets import Settings
 from .turns import Busy, held, stop_asked
 
-STATE, BEST, EVENTS, SNAPSHOTS = "state.safetensors", "best.safetensors", "events.jsonl", "snapshots"
+STATE, BEST, SNAPSHOTS = "state.safetensors", "best.safetensors", "snapshots"
 LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
 MOST_SNAPSHOTS = 40
 VALIDATION_PAIRS = 512
@@ -133,7 +135,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
 
         began = time.perf_counter()
         tell("started" if done == 0 else "resumed", done, device=str(device), precision=_precision(settings, device),
-             pairs=settings.batch_size)
+             processor=torch.cuda.get_device_name(device) if device.type == "cuda" else processor(), pairs=settings.batch_size)
         if done == 0:
             _keep(run / SNAPSHOTS, model, 0)
         every = max(1, min(LOG_EVERY, steps // 200))

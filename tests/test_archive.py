@@ -15,6 +15,7 @@ from tests.tiny import tiny_model
 def folder(tmp_path):
     model = tiny_model("mumo")
     save(tmp_path / "runs" / "mine", model, config_of(model, {}), {"items": 0, "blocks": {}})
+    (tmp_path / "runs" / "mine" / "events.jsonl").write_text('{"event": "snapshot", "step": 1, "steps": 1, "seconds": 2.0}\n')
     (tmp_path / "runs" / "mine" / "state.safetensors").write_bytes(b"what resuming needs")
     return tmp_path / "runs" / "mine"
 
@@ -46,10 +47,10 @@ def test_what_is_packed_unpacks_to_the_same_model(folder, home):
 
 def test_only_a_checkpoints_own_files_are_packed_and_unpacked(folder, home):
     with zipfile.ZipFile(io.BytesIO(archive.pack(folder))) as file:
-        assert sorted(file.namelist()) == ["mine/config.json", "mine/statistics.json", "mine/weights.safetensors"]
+        assert sorted(file.namelist()) == ["mine/config.json", "mine/events.jsonl", "mine/statistics.json", "mine/weights.safetensors"]
         content = {f"x/{name.split('/')[1]}": file.read(name) for name in file.namelist()}
     name = archive.unpack(zipped(**content, **{"x/run.sh": b"rm -rf", "x/../../escaped": b"out", "/etc/absolute": b"out", "notes.txt": b""}), "x.zip", home)
-    assert files_below(home.parent / "home") == [f"uploads/{name}/{file}" for file in ("config.json", "statistics.json", "weights.safetensors")]
+    assert files_below(home.parent / "home") == [f"uploads/{name}/{file}" for file in ("config.json", "events.jsonl", "statistics.json", "weights.safetensors")]
 
 
 def test_a_name_that_is_taken_gets_a_number_and_strange_characters_go(folder, home):

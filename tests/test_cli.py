@@ -286,8 +286,18 @@ def test_the_first_map_is_kept_beside_the_weights_it_was_made_by(run, tmp_path, 
 
 def test_shipping_halves_the_weights_and_leaves_the_state_behind(run, tmp_path):
     assert main(["ship", str(run), "--out", str(tmp_path / "shipped")]) == 0
-    assert {file.name for file in (tmp_path / "shipped").iterdir()} == {"config.json", "weights.safetensors", "statistics.json"}
+    assert {file.name for file in (tmp_path / "shipped").iterdir()} == {"config.json", "events.jsonl", "weights.safetensors", "statistics.json"}
     assert (tmp_path / "shipped" / "weights.safetensors").stat().st_size < 0.6 * (run / "weights.safetensors").stat().st_size
+
+
+def test_a_shipped_checkpoint_tells_how_it_was_trained(run, tmp_path):
+    assert main(["ship", str(run), "--out", str(tmp_path / "shipped")]) == 0
+    record = json.loads((tmp_path / "shipped" / "config.json").read_text())["trained"]
+    whole, kept = ([json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()] for folder in (run, tmp_path / "shipped"))
+    assert record["steps"] == 3 and record["seconds"] >= 0 and record["device"] in ("cpu", "cuda") and record["processor"]
+    for kind in ("step", "validation"):
+        was, now = ({event["step"]: event["total"] for event in told if event["event"] == kind} for told in (whole, kept))
+        assert now == pytest.approx(was, rel=1e-3) and was
 
 
 def test_readers_are_trained_into_any_folder_and_their_accuracy_is_printed(tmp_path, capsys, monkeypatch):

@@ -1,0 +1,122 @@
+"""What a training told as it went: the events of a run, fewer of them to take along, and how the weights came to be."""
+
+from __future__ import annotations
+
+__all__ = ["CARRIED", "EVENTS", "events", "is_number", "record_of", "thin"]
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+EVENTS = "events.jsonl"
+#: Bytes of events that a shipped checkpoint carries at most.
+CARRIED = 30_000
+#: What a page draws of a step, and what says how it went on; the rest is of interest while it trains.
+DRAWN = {
+    "started": ("device", "precision", "processor", "pairs"),
+    "resumed": ("device", "precision", "processor", "pairs"),
+    "step": ("total", "parts", "kl"),
+    "validation": ("total",),
+    "snapshot": (),
+}
+
+
+def events(run: Path, tail: int | None = None) -> list[dict]:
+    """What the run's training told, in order; a line that is no event is left out.
+
+    Arguments:
+        tail: Only those in the first and the last bytes of the file.
+    """
+    try:
+        with open(run / EVENTS, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            text = b""
+            if tail and size > 2 * tail:
+                file.seek(0)
+                text = file.read(tail) + b"\n"
+                file.seek(size - tail)
+            else:
+                file.seek(0)
+            text = (text + file.read()).decode("utf-8", "replace")
+    except OSError:
+        return []
+    told = []
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if (
+            isinstance(event, dict)
+            and isinstance(event.get("event"), str)
+            and all(is_number(event.get(k)) for k in ("step", "steps", "seconds"))
+        ):
+            told.append(event)
+    return told
+
+
+def thin(told: Sequence[dict], most: int = CARRIED) -> str:
+    """Events as lines of JSON in so many bytes that still draw the curves: steps denser at the beginning, where most
+    happens, numbers to four digits; the first and the last of each kind are kept.
+
+    The last event is a ``"snapshot"``: what came after it is not in the weights.
+
+    Arguments:
+        told: As `events` gives them.
+        most: Bytes.
+    """
+    end = max((place for place, event in enumerate(told) if event["event"] == "snapshot"), default=len(told) - 1)
+    by_kind: dict[str, list[tuple[int, str]]] = {}
+    for place, event in enumerate(told[: end + 1]):
+        if event["event"] in DRAWN:
+            kept = {key: _short(event[key]) for key in ("event", "step", "steps", "seconds", *DRAWN[event["event"]]) if key in event}
+            by_kind.setdefault(event["event"], []).append((place, json.dumps(kept, separators=(",", ":")) + "\n"))
+    by_kind["snapshot"] = by_kind.get("snapshot", [])[-1:]
+    for points in range(200, 0, -1):
+        chosen = sorted(pair for listed in by_kind.values() for pair in _denser_early(listed, points))
+        if sum(len(line) for _, line in chosen) <= most:
+            return "".join(line for _, line in chosen)
+    return ""
+
+
+def _denser_early(listed: Sequence, most: int) -> list:
+    """At most so many, the first and the last among them, the distance between two growing evenly."""
+    if len(listed) <= most:
+        return list(listed)
+    places = {round((len(listed) - 1) * (i / max(most - 1, 1)) ** 1.5) for i in range(most)}
+    return [listed[place] for place in sorted(places)]
+
+
+def _short(value):
+    if isinstance(value, dict):
+        return {key: _short(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_short(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
+
+
+def record_of(run: Path) -> dict:
+    """How the weights in a folder were trained, from its events up to the last snapshot; empty where there are none.
+
+    Returns:
+        ``{"steps", "seconds", "device", "processor", "precision", "validation"}``: updates done, seconds they took in all,
+        and the last validation's loss in nats per pair; what the events do not say is left out.
+    """
+    told = events(run)
+    last = next((event for event in reversed(told) if event["event"] == "snapshot"), None)
+    if last is None:
+        return {}
+    record = {"steps": last["step"], "seconds": round(last["seconds"])}
+    for event in told[: told.index(last)]:
+        if event["event"] in ("started", "resumed"):
+            record |= {key: event[key] for key in ("device", "processor", "precision") if isinstance(event.get(key), str)}
+        elif event["event"] == "validation" and is_number(event.get("total")):
+            record["validation"] = event["total"]
+    return record
+
+
+def is_number(value: object) -> bool:
+    """Whether a value of an event is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,62 @@
+"""What a training told fits into a shipped checkpoint, and says how its weights came to be."""
+
+import json
+
+import pytest
+
+from mmvae.history import CARRIED, events, record_of, thin
+
+BLOCKS = {"z_mnist": 10, "z_shared": 20, "z_svhn": 10}
+
+
+def training(steps: int, every: int = 25, snapshot: int = 1000) -> list[dict]:
+    """Events as a training of these steps writes them, its loss the reciprocal of the step."""
+    told = [{"event": "started", "step": 0, "device": "cpu", "precision": "float32", "processor": "a clock", "pairs": 16}]
+    for step in range(every, steps + 1, every):
+        kl = {name: [1.23456] * dim for name, dim in BLOCKS.items()}
+        parts = {f"{term} reconstruction mnist": 123.45678 for term in "JIT"} | {f"{term} kl z_shared": 2.34567 for term in "JIT"}
+        told.append({"event": "step", "step": step, "total": 1e6 / step, "parts": parts, "kl": kl, "pairs_per_second": 99.9, "seconds_left": 1.0})
+        if step % snapshot == 0:
+            told += [{"event": "validation", "step": step, "total": 1e6 / step + 1}, {"event": "snapshot", "step": step}]
+    return [{"steps": steps, "seconds": event["step"] / 10, **event} for event in told]
+
+
+@pytest.fixture
+def told():
+    return training(50_000)
+
+
+def test_a_long_trainings_events_fit_and_read_back(told, tmp_path):
+    (tmp_path / "events.jsonl").write_text(thin(told))
+    kept = events(tmp_path)
+    assert (tmp_path / "events.jsonl").stat().st_size <= CARRIED and len(kept) > 80
+    steps = {event["step"]: event["total"] for event in kept if event["event"] == "step"}
+    assert min(steps) == 25 and max(steps) == 50_000 and list(steps) == sorted(steps)
+    assert all(total == pytest.approx(1e6 / step, rel=1e-3) for step, total in steps.items())
+    last = [event for event in kept if event["event"] == "step"][-1]
+    assert {name: len(values) for name, values in last["kl"].items()} == BLOCKS and len(last["parts"]) == 6
+
+
+def test_steps_are_denser_where_a_training_begins(told):
+    steps = [json.loads(line)["step"] for line in thin(told).splitlines() if '"event":"step"' in line]
+    assert sum(step <= 25_000 for step in steps) > 1.4 * sum(step > 25_000 for step in steps)
+
+
+def test_a_short_training_keeps_every_step():
+    short = training(500, snapshot=250)
+    kept = [json.loads(line) for line in thin(short).splitlines()]
+    assert [e["step"] for e in kept if e["event"] == "step"] == [e["step"] for e in short if e["event"] == "step"]
+
+
+def test_what_came_after_the_last_snapshot_is_not_in_the_weights(told, tmp_path):
+    cut = told + [{**told[-3], "event": "step", "step": 50_025}]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in cut))
+    assert json.loads(thin(cut).splitlines()[-1])["event"] == "snapshot"
+    assert record_of(tmp_path) == {"steps": 50_000, "seconds": 5000, "device": "cpu", "processor": "a clock", "precision": "float32", "validation": 21.0}
+    (tmp_path / "events.jsonl").write_text(thin(cut))
+    assert record_of(tmp_path)["steps"] == 50_000
+
+
+def test_a_folder_without_events_has_no_record(tmp_path):
+    assert record_of(tmp_path) == {}
+    assert thin([]) == ""
