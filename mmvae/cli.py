@@ -263,7 +263,10 @@ def _trained(arguments: argparse.Namespace) -> int:
     else:
         run = arguments.out
     config = read_json(run / "config.json")
-    data = dataset(config.get("source") or config["dataset"], arguments.data_root)
+    source = config.get("source") or config.get("dataset")
+    if not isinstance(source, str):
+        raise RunError(f"{run / 'config.json'}: no data set to train on: \"dataset\" is {json.dumps(source)[:40]}")
+    data = dataset(source, arguments.data_root)
 
     caught: list[int] = []
 

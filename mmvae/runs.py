@@ -42,7 +42,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -50,7 +50,7 @@ from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
 from .history import EVENTS, events, is_number
 from .presets import Settings
-from .training import BEST, SNAPSHOTS, STATE, RunError
+from .training import BEST, SNAPSHOTS, STATE, RunError, settings_of
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -168,14 +168,20 @@ class Run:
 
     @property
     def plan(self) -> Plan:
-        """What would train it anew."""
-        known = {field.name for field in fields(Settings)}
-        settings = Settings(**{key: value for key, value in self.config["training"].items() if key in known})
-        dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
-        owned = tuple(dim for owner, dim in dims.items() if owner is not None)
-        return Plan(
-            self.variant, self.config.get("source") or self.dataset, settings, owned if len(owned) == 2 else None, dims[None]
-        )
+        """What would train it anew.
+
+        Raises:
+            RunError: Where its configuration does not say.
+        """
+        settings = settings_of(self.config, self.path / CONFIG)
+        try:
+            dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
+            owned = tuple(dim for owner, dim in dims.items() if owner is not None)
+            return Plan(
+                self.variant, self.config.get("source") or self.dataset, settings, owned if len(owned) == 2 else None, dims[None]
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{self.path / CONFIG}: no blocks to train ({type(error).__name__}: {error})") from None
 
 
 # ---- what there is
@@ -257,14 +263,16 @@ def resume(run: Run, steps: int | None = None) -> None:
     """Goes on from the last snapshot, to more steps in total where told so.
 
     Raises:
-        RunError: Where some process works on the run already.
+        RunError: Where some process works on the run already, or its configuration does not say how to go on.
     """
     _idle(run, "resumed")
     if not (run.path / CONFIG).is_file():
         _launch(run.path, launched(run.path))  # it died before it wrote its configuration
         return
-    steps, device = steps or run.steps, run.config["training"].get("device", "auto")
-    _launch(run.path, ["train", "--out", _shown(run.path), "--resume", "--steps", str(steps), "--device", device, "--wait"])
+    _launch(
+        run.path,
+        ["train", "--out", _shown(run.path), "--resume", "--steps", str(steps or run.steps), "--device", run.plan.settings.device, "--wait"],
+    )
 
 
 def stop(run: Run) -> None:
@@ -316,11 +324,9 @@ def unpack(content: bytes, name: str, home: Path | None = None) -> str:
     run = run_named(final, home)
     try:
         run.plan
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except RunError as error:
         shutil.rmtree(run.path)
-        raise CheckpointError(
-            f"{name}: its configuration does not say how it was trained ({type(error).__name__}: {error})"
-        ) from None
+        raise CheckpointError(str(error).replace(str(run.path), name)) from None
     return final
 
 

@@ -9,14 +9,14 @@ alone, so that resuming needs no state of any generator. One process at a time t
 
 from __future__ import annotations
 
-__all__ = ["Diverged", "RunError", "start", "thinned", "train"]
+__all__ = ["Diverged", "RunError", "settings_of", "start", "thinned", "train"]
 
 import contextlib
 import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ STATE, BEST, SNAPSHOTS = "state.safetensors", "best.safetensors", "snapshots"
 LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
 MOST_SNAPSHOTS = 40
 VALIDATION_PAIRS = 512
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
 class RunError(Exception):
@@ -87,16 +88,36 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
     """
     try:
         config = read_json(run / "config.json")
-        settings = Settings(**config["training"])
     except CheckpointError as error:
         raise RunError(str(error)) from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run / 'config.json'}: no settings to train with ({type(error).__name__}: {error})") from None
+    settings = settings_of(config, run / "config.json")
     try:
         with held(run):
             return _train(run, config, settings, data, until, on_event, stopped)
     except Busy as busy:
         raise RunError(f"{busy}: stop that first") from None
+
+
+def settings_of(config: dict, where: Path) -> Settings:
+    """The settings that a configuration states; `where` names its file in errors.
+
+    Raises:
+        RunError: Where they are missing or malformed, as a person's hand may leave them.
+    """
+    stated = config.get("training")
+    try:
+        if not isinstance(stated, dict):
+            raise ValueError(f"\"training\" is {json.dumps(stated)[:40]}, expected an object")
+        if odd := sorted(stated.keys() - {field.name for field in fields(Settings)}):
+            raise ValueError(f"unknown setting {odd[0]!r}")
+        for field in fields(Settings):
+            value = stated.get(field.name, field.default)
+            kind = float if isinstance(field.default, float) else type(field.default)
+            if not (type(value) is kind or kind is float and type(value) is int) or kind is float and not math.isfinite(value):
+                raise ValueError(f"{field.name} is {json.dumps(value)[:40]}, expected {KINDS[kind]}")
+        return Settings(**stated)
+    except ValueError as error:
+        raise RunError(f"{where}: no settings to train with: {error}") from None
 
 
 def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, until: int | None, on_event: Callable[[dict], None] | None,

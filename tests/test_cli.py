@@ -314,6 +314,21 @@ def test_evaluation_prints_the_card_as_json(run, capsys):
 
 
 @pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"training": None}, '"training" is null'),
+        ({"training": {"steps": "many"}}, "expected a whole number"),
+        ({"dataset": None, "source": None}, "no data set to train on"),
+        ({"blocks": 3}, "config.json"),
+    ],
+)
+def test_resuming_a_run_damaged_by_hand_fails_with_one_line(run, tmp_path, capsys, change, said):
+    config = json.loads((run / "config.json").read_text()) | change
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert said in failed(capsys, ["train", "--resume", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["generate", "{tmp}/nowhere", "--out", "{tmp}/a.png"], "no checkpoint"),

@@ -278,9 +278,14 @@ def test_a_folder_without_a_run_and_one_with_a_malformed_configuration_are_refus
         train(tmp_path / "nowhere", TinyPairs())
     run = begin(tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
-    for training in ({}, asdict(SETTINGS) | {"steps": "many"}, asdict(SETTINGS) | {"colour": 1}, None, asdict(SETTINGS) | {"batch_size": 0}):
-        (run / "config.json").write_text(json.dumps(config | {"training": training} if training != {} else {k: v for k, v in config.items() if k != "training"}))
-        with pytest.raises(RunError, match="config.json"):
+    for training, said in (
+        ({}, '"training" is null'), ([1, 2], r"is \[1, 2\]"), (asdict(SETTINGS) | {"steps": "many"}, 'steps is "many", expected a whole number'),
+        (asdict(SETTINGS) | {"steps": 2.5}, "steps is 2.5"), (asdict(SETTINGS) | {"seed": None}, "seed is null"), (asdict(SETTINGS) | {"colour": 1}, "'colour'"),
+        (asdict(SETTINGS) | {"batch_size": 0}, "batch_size must be at least 1"), (asdict(SETTINGS) | {"clip": math.inf}, "clip is Infinity"),
+        (asdict(SETTINGS) | {"augment": "yes"}, "expected true or false"),
+    ):  # fmt: skip
+        (run / "config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "training"} | ({"training": training} if training else {})))
+        with pytest.raises(RunError, match=f"config.json: no settings to train with: .*{said}"):
             train(run, TinyPairs())
 
 
