@@ -53,6 +53,7 @@ class Checkpoint:
         config: The content of ``config.json``.
         statistics: The aggregate posterior, see `statistics_of`; empty where it was not computed yet.
         card: Measured figures; empty where it was not evaluated yet.
+        name: What it is opened by, see `catalogue`; its folder's name unless opened by another.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Checkpoint:
     config: dict
     statistics: dict
     card: dict
+    name: str = ""
 
 
 def load(path: str | Path, device: str = "cpu") -> MultimodalVAE:
@@ -101,7 +103,7 @@ def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHT
         raise CheckpointError(f"{file}: holds values that are not finite")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     optional = {name: read_json(folder / name) if (folder / name).is_file() else {} for name in (STATISTICS, CARD)}
-    return Checkpoint(folder, model.eval().to(device), config, optional[STATISTICS], optional[CARD])
+    return Checkpoint(folder, model.eval().to(device), config, optional[STATISTICS], optional[CARD], folder.name)
 
 
 def home_folder() -> Path:
@@ -112,15 +114,23 @@ def home_folder() -> Path:
 def catalogue(home: Path | None = None) -> dict[str, Path]:
     """Every checkpoint that can be opened by name: shipped ones, then runs that have saved a snapshot, then uploads.
 
+    A checkpoint goes by its folder's name. Where that is taken, as a run's often is by the checkpoint that was shipped of
+    it, a run has ``-run`` appended and an upload ``-upload``.
+
     Arguments:
         home: The folder that holds ``checkpoints/``, ``runs/`` and ``uploads/``; default: `home_folder`.
     """
     home = home or home_folder()
     found: dict[str, Path] = {}
+    doubles = []
     for parent in (SHIPPED, RUNS, UPLOADS):
         for folder in sorted((home / parent).glob("*/")):
             if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
-                found.setdefault(folder.name, folder)
+                if found.setdefault(folder.name, folder) is not folder:
+                    doubles.append(folder)
+    for folder in doubles:
+        stem = f"{folder.name}-{folder.parent.name.removesuffix('s')}"
+        found[next(name for name in (stem, *(f"{stem}-{i}" for i in range(2, len(found) + 2))) if name not in found)] = folder
     return found
 
 
@@ -208,9 +218,9 @@ def statistics_of(model: MultimodalVAE, data: PairedDataset, n: int = 2000, seed
     """The aggregate posterior of the pair per dimension, over random validation pairs, and reference items with their codes.
 
     Returns:
-        ``{"items": n, "blocks": {name: {"mean", "stddev", "low", "high", "sigma", "kl", "histogram"}},
-        "reference": {"ids", "labels", "codes": {given: {block: {"mean", "stddev"}}}}}`` where mean, stddev and the 1st
-        and 99th percentiles (low, high) are those of posterior samples, sigma is the mean posterior standard
+        ``{"items": n, "blocks": {name: {"mean", "stddev", "min", "low", "high", "max", "sigma", "kl", "histogram"}},
+        "reference": {"ids", "labels", "codes": {given: {block: {"mean", "stddev"}}}}}`` where mean, stddev, the ends
+        (min, max) and the 1st and 99th percentiles (low, high) are those of posterior samples, sigma is the mean posterior standard
         deviation, kl the mean KL from the prior in nats, and histogram 40 counts between low and high.
     """
     ids = data.split("validation")
@@ -230,7 +240,8 @@ def statistics_of(model: MultimodalVAE, data: PairedDataset, n: int = 2000, seed
         low, high = np.percentile(z, [1, 99], axis=0)
         counts = [np.histogram(z[:, d], bins=40, range=(low[d], max(high[d], low[d] + 1e-6)))[0].tolist() for d in range(block.dim)]
         blocks[block.name] = {
-            "mean": _round(z.mean(0)), "stddev": _round(z.std(0)), "low": _round(low), "high": _round(high),
+            "mean": _round(z.mean(0)), "stddev": _round(z.std(0)), "min": _round(z.min(0)),
+            "low": _round(low), "high": _round(high), "max": _round(z.max(0)),
             "sigma": _round(torch.cat(sigmas[block.name]).mean(0).numpy()), "kl": _round(torch.cat(kls[block.name]).mean(0).numpy()),
             "histogram": counts}
     reference = reference_ids(data)

@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code from low to high.", model)
     traverse.add_argument("--item", type=_whole, metavar="ID", help="the pair to start from (default: a test pair)")
     traverse.add_argument(
-        "--range", choices=["fixed", "percentile"], default="fixed", help="−3 to 3, or the posterior's 1st to 99th percentile"
+        "--range", choices=["fixed", "percentile", "min-max"], default="fixed", help="−3 to 3, the posterior's 1st to 99th percentile, or all of it"
     )
     traverse.add_argument("--frames", type=_positive, default=61, help="of the animation (default 61)")
     written(traverse, "a .gif file (0.1 s a frame), or a .png file with a row for each coordinate")

@@ -29,8 +29,10 @@ from .model import MultimodalVAE
 from .point import Point
 
 Code = Mapping[str, Tensor]
-#: How far a dimension is moved: three standard deviations of the prior, or the 1st to 99th percentile of the posterior.
-RANGES = ("fixed", "percentile")
+#: How far a dimension is moved: three standard deviations of the prior, the posterior's 1st to 99th percentile, or all of it.
+RANGES = ("fixed", "percentile", "min-max")
+#: What a checkpoint's statistics call both ends of a range.
+ENDS = {"percentile": ("low", "high"), "min-max": ("min", "max")}
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def traversal_figure(
     With the fixed range and 61 frames it is the figure of the paired faces experiment: −3 to 3 in steps of 0.1.
 
     Arguments:
-        statistics: A checkpoint's, see `mmvae.checkpoints.statistics_of`; needed for the percentile range.
+        statistics: A checkpoint's, see `mmvae.checkpoints.statistics_of`; needed for all but the fixed range.
         range: One of `RANGES`.
 
     Raises:
@@ -100,13 +102,12 @@ def traversal_figure(
     """
     if range not in RANGES:
         raise ValueError(f"range {range!r} is none of {', '.join(RANGES)}")
-    if range == "percentile" and not (statistics or {}).get("blocks"):
-        raise ValueError("the percentile range needs the checkpoint's statistics, which it has none of yet; take the fixed range")
     columns = tuple((block.name, d) for block in model.blocks for d in torch.arange(block.dim).tolist())
-    ends = [
-        (statistics["blocks"][b]["low"][d], statistics["blocks"][b]["high"][d]) if range == "percentile" else (-3.0, 3.0)
-        for b, d in columns
-    ]
+    try:
+        blocks = (statistics or {})["blocks"] if range in ENDS else {}
+        ends = [tuple(blocks[b][end][d] for end in ENDS[range]) if range in ENDS else (-3.0, 3.0) for b, d in columns]
+    except KeyError:
+        raise ValueError(f"the {range} range needs statistics that this checkpoint does not carry; take the fixed range") from None
     values = torch.stack([torch.linspace(low, high, frames) for low, high in ends], 1)
     swept = [traverse(model, z, block, d, values[:, c]) for c, (block, d) in enumerate(columns)]
     return TraversalFigure(columns, values, {name: torch.stack([each[name] for each in swept], 1) for name in model.names})

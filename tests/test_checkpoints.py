@@ -241,8 +241,15 @@ def test_the_catalogue_lists_what_can_be_opened_with_shipped_ones_first(tmp_path
     (tmp_path / "runs/unsaved").mkdir()
     write_json(tmp_path / "runs/unsaved/config.json", config_of(model, {}))
     found = catalogue(tmp_path)
-    assert list(found)[:2] == ["b", "z"] and set(found) == {"a", "b", "z"}
-    assert found["b"] == tmp_path / "checkpoints/b"
+    assert list(found)[:2] == ["b", "z"] and found["a"] == tmp_path / "runs/a" and "unsaved" not in found
+
+
+def test_models_whose_folders_have_one_name_are_all_in_the_catalogue(tmp_path):
+    model = tiny_model("joint-poe")
+    for place in ("checkpoints/b", "runs/b", "runs/b-run", "uploads/b"):
+        save(tmp_path / place, model, config_of(model, {}))
+    found = {name: folder.relative_to(tmp_path).as_posix() for name, folder in catalogue(tmp_path).items()}
+    assert found == {"b": "checkpoints/b", "b-run": "runs/b-run", "b-run-2": "runs/b", "b-upload": "uploads/b"}
 
 
 # ---- statistics
@@ -260,7 +267,7 @@ def test_statistics_are_those_of_posterior_samples(variant):
         torch.testing.assert_close(torch.tensor(block["sigma"]), q.stddev.mean(0), atol=1e-3, rtol=1e-3)
         spread = (q.stddev.square().mean(0) + q.mean.var(0)).sqrt()  # of the aggregate posterior
         assert ((torch.tensor(block["mean"]) - q.mean.mean(0)).abs() < 4 * spread / 32**0.5).all()
-        assert all(low < high for low, high in zip(block["low"], block["high"]))
+        assert all(least <= low < high <= most for least, low, high, most in zip(*(block[end] for end in ("min", "low", "high", "max"))))
         assert all(len(counts) == 40 and 28 <= sum(counts) <= 32 for counts in block["histogram"])
     expected = {"a+b"} if variant == "vanilla" else {"a+b", "a", "b"}
     assert set(statistics["reference"]["codes"]) == expected

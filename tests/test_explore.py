@@ -13,9 +13,9 @@ from tests.tiny import tiny_images, tiny_model
 
 STATISTICS = {
     "blocks": {
-        "z_a": {"low": [-1.0, -2.0], "high": [1.0, 2.0]},
-        "z_shared": {"low": [0.0] * 4, "high": [0.5] * 4},
-        "z_b": {"low": [-3.0] * 3, "high": [-1.0] * 3},
+        "z_a": {"low": [-1.0, -2.0], "high": [1.0, 2.0], "min": [-1.5, -4.0], "max": [1.25, 2.5]},
+        "z_shared": {"low": [0.0] * 4, "high": [0.5] * 4, "min": [-0.5] * 4, "max": [0.75] * 4},
+        "z_b": {"low": [-3.0] * 3, "high": [-1.0] * 3, "min": [-5.0] * 3, "max": [-0.5] * 3},
     }
 }
 
@@ -72,10 +72,19 @@ def test_the_percentile_range_takes_each_dimensions_own_ends(model, code):
     assert figure.values[[0, -1], 8].tolist() == [-3.0, -1.0]
 
 
+def test_the_whole_range_goes_from_the_least_to_the_greatest_code(model, code):
+    figure = traversal_figure(model, code, STATISTICS, range="min-max", frames=3)
+    assert figure.values[:, 0].tolist() == [-1.5, -0.125, 1.25]
+    assert figure.values[[0, -1], 3].tolist() == [-0.5, 0.75]
+
+
 def test_ranges_that_cannot_be_had_are_refused(model, code):
     with pytest.raises(ValueError, match="statistics"):
         traversal_figure(model, code, range="percentile")
-    with pytest.raises(ValueError, match="'wide' is none of fixed, percentile"):
+    older = {"blocks": {name: {end: row[end] for end in ("low", "high")} for name, row in STATISTICS["blocks"].items()}}
+    with pytest.raises(ValueError, match="min-max range needs statistics"):
+        traversal_figure(model, code, older, range="min-max")
+    with pytest.raises(ValueError, match="'wide' is none of fixed, percentile, min-max"):
         traversal_figure(model, code, range="wide")
 
 

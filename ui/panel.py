@@ -106,7 +106,7 @@ def describe(checkpoint: Checkpoint, beliefs: Beliefs, images: Mapping[str, Tens
         rebuilt = model.decode(_split(model, mean))
     letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities}
     return {
-        "checkpoint": checkpoint.path.name, "digest": digest(checkpoint.path),
+        "checkpoint": checkpoint.name, "digest": digest(checkpoint.path),
         "observed": [name for i, name in enumerate(model.names) if i in beliefs.given],
         "modalities": [{"name": m.name, "symbol": letters[m.name], "title": m.title, "shape": list(m.shape),
                         "reads": [i for i, b in enumerate(blocks) if b.owner in (None, m.name)] if not model.variant.joint_decoder
@@ -126,7 +126,7 @@ def _block(checkpoint: Checkpoint, beliefs: Beliefs, block: Block, letters: Mapp
     posterior, prior = beliefs.posterior[block.name], model.prior(1)[block.name]
     dims = []
     for d in range(block.dim):
-        known = {key: statistics[key][d] for key in ("low", "high", "kl", "histogram")} if statistics else {
+        known = {key: statistics[key][d] for key in ("low", "high", "min", "max", "kl", "histogram") if key in statistics} if statistics else {
             "low": -3.0, "high": 3.0, "kl": 0.0, "histogram": []}
         why = why_dead(model.variant, block, statistics, d) if statistics else ""
         dims.append(known | {"dead": bool(why), "why": why})
@@ -135,8 +135,8 @@ def _block(checkpoint: Checkpoint, beliefs: Beliefs, block: Block, letters: Mapp
     return {
         "name": block.name, "symbol": letters[block.owner] if block.owner else "S", "title": title, "owner": owner, "hue": hue, "dims": dims,
         "mean": _row(posterior.mean), "stddev": _row(posterior.stddev),
-        "beliefs": {"family": model.variant.family, "fused": [_moments(part) for part in _components(posterior)],
-                    **_experts(model, beliefs, block, letters), "prior": _moments(prior) | {"share": _prior_share(model, beliefs, block)}},
+        "beliefs": {"family": model.variant.family, "fused": _parts(posterior), "prior": _parts(prior),
+                    "prior_share": _prior_share(model, beliefs, block), **_experts(model, beliefs, block, letters)},
     }
 
 
@@ -150,7 +150,7 @@ def _experts(model: MultimodalVAE, beliefs: Beliefs, block: Block, letters: Mapp
             rows.append(_moments(belief) | {
                 "symbol": "".join(letters[model.names[m]] for m in sorted(reads)), "hue": 2 * min(reads) if len(reads) == 1 else 1,
                 "used": reads in used, "share": shares.get(reads)})
-    return {"experts": rows, "text": _sentence(model, beliefs, block)}
+    return {"experts": rows, "text": f"{_sentence(model, beliefs, block)}{_on_prior(model, block)}"}
 
 
 def _used(model: MultimodalVAE, beliefs: Beliefs, block: Block) -> list[frozenset[int]]:
@@ -202,6 +202,14 @@ def _sentence(model: MultimodalVAE, beliefs: Beliefs, block: Block) -> str:
     return f"{title}: a product of {' and '.join(names)}{joined}. Precisions add up; the percentages are their shares."
 
 
+def _on_prior(model: MultimodalVAE, block: Block) -> str:
+    """A sentence on a prior that is not the usual one."""
+    prior = model.prior(1)[block.name]
+    if not isinstance(prior, Mixture):
+        return ""
+    return f" The prior is a learned mixture of {len(prior.components)} Gaussians; a sample of it draws one by its weight, then the code."
+
+
 def why_dead(variant: Variant, block: Block, statistics: Mapping, d: int) -> str:
     """Why a dimension says nothing of the pair, or an empty text where it does.
 
@@ -219,8 +227,11 @@ def why_dead(variant: Variant, block: Block, statistics: Mapping, d: int) -> str
     return ""
 
 
-def _components(belief: Belief) -> Sequence[Belief]:
-    return belief.components if isinstance(belief, Mixture) else (belief,)
+def _parts(belief: Belief) -> list[dict]:
+    """A mixture's components with their weights; any other belief as the only one."""
+    if not isinstance(belief, Mixture):
+        return [_moments(belief) | {"weight": 1.0}]
+    return [_moments(part) | {"weight": weight} for part, weight in zip(belief.components, belief.log_weights.exp().tolist(), strict=True)]
 
 
 def _moments(belief: Belief) -> dict:

@@ -15,6 +15,8 @@ from mmvae.model import MultimodalVAE
 from ui.pairs import Pairs
 from ui.panel import beliefs_of, describe, draw, why_dead
 
+from tests.tiny import tiny_model
+
 
 def checkpoint_of(variant: str, folder) -> Checkpoint:
     torch.manual_seed(3)
@@ -54,7 +56,7 @@ def test_shares_of_a_product_are_precisions_over_their_sum(tmp_path, images):
     singles = [beliefs.experts[frozenset({m}), SHARED] for m in (0, 1)]
     precisions = torch.stack([1 / s.stddev.square() for s in singles] + [torch.ones(1, 5)])
     expected = (precisions / precisions.sum(0))[:, 0]
-    for row, share in zip([*(e["share"] for e in told["experts"]), told["prior"]["share"]], expected, strict=True):
+    for row, share in zip([*(e["share"] for e in told["experts"]), told["prior_share"]], expected, strict=True):
         assert row == pytest.approx(share.tolist(), abs=1e-4)
     fused = product_of_experts([*singles, checkpoint.model.prior(1)[SHARED]])
     assert told["fused"][0]["mean"] == pytest.approx(fused.mean[0].tolist(), abs=1e-4)
@@ -81,6 +83,31 @@ def test_a_mixture_is_told_by_its_components(tmp_path, images):
     checkpoint = checkpoint_of("mopoe", tmp_path)
     told = block(describe(checkpoint, beliefs_of(checkpoint.model, images), images), SHARED)["beliefs"]
     assert len(told["fused"]) == 3
+
+
+def test_a_prior_of_clusters_is_told_by_its_components_and_weights(tmp_path, images):
+    model = tiny_model("dmvae-clusters")
+    with torch.no_grad():
+        model.prior_weights.copy_(torch.linspace(-2, 2, 20))
+    config = config_of(model, {})
+    save(tmp_path, model, config)
+    told = block(describe(Checkpoint(tmp_path, model, config, {}, {}), beliefs_of(model, {}), {}), SHARED)["beliefs"]
+    assert told["prior"] == told["fused"]  # nothing is observed
+    weights = np.array([part["weight"] for part in told["prior"]])
+    assert weights == pytest.approx(np.exp(np.linspace(-2, 2, 20)) / np.exp(np.linspace(-2, 2, 20)).sum(), abs=1e-6)
+    z = torch.randn(50, 4, generator=torch.Generator().manual_seed(4))
+    mean, stddev = (np.array([part[name] for part in told["prior"]])[:, None] for name in ("mean", "stddev"))
+    densities = np.exp(-0.5 * ((z.numpy() - mean) / stddev) ** 2) / (math.sqrt(2 * math.pi) * stddev)
+    expected = model.prior(50)[SHARED].log_prob(z).exp().detach().numpy()
+    assert (weights[:, None] * densities.prod(2)).sum(0) == pytest.approx(expected, rel=1e-2)
+    assert "learned mixture of 20 Gaussians" in told["text"]
+
+
+def test_a_usual_prior_is_one_component_and_no_more_words(tmp_path, images):
+    checkpoint = checkpoint_of("mumo", tmp_path)
+    told = block(describe(checkpoint, beliefs_of(checkpoint.model, images), images), SHARED)["beliefs"]
+    assert told["prior"] == [{"mean": [0.0] * 5, "stddev": [1.0] * 5, "weight": 1.0}]
+    assert "prior" not in told["text"]
 
 
 def statistics(kl: float, sigma: float, stddev: float) -> dict:

@@ -37,14 +37,3 @@ export const signed = (value, digits = 2) => (value <= -0.5 / 10 ** digits ? "âˆ
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 export const mix = (a, b, t) => a + (b - a) * t;
 export const ease = (t) => (t < 0.5 ? 2 * t * t : 1 - (2 - 2 * t) ** 2 / 2);
-
-/** A standard normal number (Box and Muller). */
-export function normal() {
-  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-}
-
-/** A Laplace number of standard deviation 1. */
-export function laplace() {
-  const u = Math.random() - 0.5;
-  return (-Math.sign(u) * Math.log(1 - 2 * Math.abs(u))) / Math.SQRT2;
-}

@@ -1,6 +1,7 @@
 // The active dimension's beliefs as curves: prior, each expert, and what the variant makes of them.
 // Heights are square roots of densities: beside a sure expert the prior would be a flat line otherwise.
 
+import { density, deviation, mean } from "./beliefs.js";
 import { el, signed, svg, symbol } from "./dom.js";
 
 const WIDTH = 400;
@@ -21,10 +22,11 @@ export class Experts {
     this.title.replaceChildren("Beliefs about ", symbol(dimension.symbol, dimension.index));
     const d = dimension.index;
     const margin = 0.08 * (high - low);
-    const curve = (components) => densities(components, beliefs.family, low - margin, high + margin);
-    const fused = curve(beliefs.fused.map((c) => [c.mean[d], c.stddev[d]]));
-    const prior = curve([[beliefs.prior.mean[d], beliefs.prior.stddev[d]]]);
-    const experts = beliefs.experts.map((expert) => ({ ...expert, ys: curve([[expert.mean[d], expert.stddev[d]]]) }));
+    const places = Array.from({ length: POINTS }, (_, i) => low - margin + ((high - low + 2 * margin) * i) / (POINTS - 1));
+    const curve = (parts) => places.map((z) => Math.sqrt(density(parts, d, beliefs.family, z)));
+    const fused = curve(beliefs.fused);
+    const prior = curve(beliefs.prior);
+    const experts = beliefs.experts.map((expert) => ({ ...expert, ys: curve([{ ...expert, weight: 1 }]) }));
     const top = Math.max(...fused, ...prior, ...experts.filter(({ used }) => used).flatMap(({ ys }) => ys));
     const path = (ys, attributes) => svg("path", { d: outline(ys, top), "vector-effect": "non-scaling-stroke", ...attributes });
     this.plot.replaceChildren(
@@ -32,33 +34,19 @@ export class Experts {
       ...experts.map(({ ys, hue, used }) => path(ys, { class: `expert hue${hue}${used ? "" : " unused"}` })),
       path(fused, { class: "fused" }),
     );
-    const mean = average(beliefs.fused.map((c) => c.mean[d]));
-    const variance = average(beliefs.fused.map((c) => c.stddev[d] ** 2 + c.mean[d] ** 2)) - mean ** 2;
+    const together = `${signed(mean(beliefs.fused, d))} ± ${deviation(beliefs.fused, d).toFixed(2)}`;
     const share = (shares) => (shares ? ` ${Math.round(100 * shares[d])}%` : "");
     this.legend.replaceChildren(
-      el("span", { class: "prior" }, `prior${share(beliefs.prior.share)}`),
+      el("span", { class: "prior" }, `prior${share(beliefs.prior_share)}`),
       ...experts.map((expert) => el("span", { class: `hue${expert.hue}${expert.used ? "" : " unused"}` }, "q", el("sub", {}, expert.symbol),
         el("b", {}, share(expert.share)))),
-      el("span", { class: "fused" }, `together ${signed(mean)} ± ${Math.sqrt(Math.max(variance, 0)).toFixed(2)}`),
+      el("span", { class: "fused" }, `together ${together}`),
     );
     this.text.textContent = dimension.why || beliefs.text;
-    this.plot.setAttribute("aria-label", `Density curves. Together ${mean.toFixed(2)} plus or minus ${Math.sqrt(Math.max(variance, 0)).toFixed(2)}. ${this.text.textContent}`);
+    this.plot.setAttribute("aria-label", `Density curves. Together ${together.replace("±", "plus or minus")}. ${this.text.textContent}`);
   }
-}
-
-/** The root of an equal mixture's density at POINTS places from low to high; components: [mean, standard deviation] each. */
-function densities(components, family, low, high) {
-  return Array.from({ length: POINTS }, (_, i) => {
-    const z = low + ((high - low) * i) / (POINTS - 1);
-    return Math.sqrt(average(components.map(([mean, stddev]) => {
-      if (family === "laplace") return Math.exp((-Math.abs(z - mean) * Math.SQRT2) / stddev) / (Math.SQRT2 * stddev);
-      return Math.exp(-0.5 * ((z - mean) / stddev) ** 2) / (2.5066 * stddev);
-    })));
-  });
 }
 
 function outline(ys, top) {
   return ys.map((y, i) => `${i ? "L" : "M"}${((WIDTH * i) / (POINTS - 1)).toFixed(1)} ${(HEIGHT - 2 - ((HEIGHT - 8) * Math.min(y, top)) / top).toFixed(2)}`).join("");
 }
-
-const average = (values) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -1,6 +1,7 @@
 // The panel of the Explore page. One object holds the state; every change of the code goes through `change`.
 
-import { button, clamp, ease, el, laplace, mix, normal, symbol } from "./dom.js";
+import { component, drawn, mean } from "./beliefs.js";
+import { button, clamp, ease, el, mix, symbol } from "./dom.js";
 import { Experts } from "./experts.js";
 import { Gauges } from "./gauges.js";
 import { Interpolation } from "./interpolation.js";
@@ -17,6 +18,11 @@ const REST = 250; // ms without a change after which the address bar and the ser
 const HISTORY = 200;
 const SWEEP = 4000; // ms in which playing takes a dimension there and back
 const STORED = "mmvae explore";
+const RANGES = { // of the sliders: what it is called, and its ends for a dimension, where they were measured
+  percentile: ["1–99 %", ({ low, high }) => [low, Math.max(high, low + 0.2)]],
+  "min-max": ["min–max", ({ min, max }) => (min === undefined ? null : [min, Math.max(max, min + 0.2)])],
+  fixed: ["±3", () => [-3, 3]],
+};
 
 /** Called by Streamlit with every new data and theme; what is on the element stays. */
 export function render(component) {
@@ -38,7 +44,7 @@ class Panel {
       held: false, // a knob is in a hand
       playing: null, // how to stop it
       live: "connecting",
-      ...{ range: "posterior", smooth: true, tab: "traversal", saved: [] },
+      ...{ range: "percentile", smooth: true, tab: "traversal", saved: [] },
       ...stored(),
     };
     this.root = el("div", { class: "panel" });
@@ -143,8 +149,9 @@ class Panel {
   buildBar() {
     this.playOne = button("▶ play", "play the active dimension (space)", () => this.play([this.state.active]));
     this.playAll = button("▶ all", "play every dimension in turn", () => this.play(this.dimensions.map(({ at }) => at)));
-    this.rangeButton = button("", "range of the sliders: the codes' 1st to 99th percentile, or ±3", () =>
-      this.setRange(this.state.range === "posterior" ? "fixed" : "posterior"), { class: "button quiet" });
+    this.rangeSelect = el("select", { class: "quiet", "aria-label": "range of the sliders", onchange: () => this.setRange(this.rangeSelect.value),
+      title: "range of the sliders: the middle 98 % of the codes, all of them, or three standard deviations of the usual prior" },
+      Object.entries(RANGES).map(([value, [title, ends]]) => el("option", { value, disabled: !ends(this.dimensions[0]) }, ends(this.dimensions[0]) ? title : `${title} (not measured)`)));
     return el("div", { class: "toolbar" },
       el("div", { class: "buttons" },
         button("posterior mean", "to the posterior mean of the pair", () => this.reset("posterior mean")),
@@ -154,7 +161,7 @@ class Panel {
       el("div", { class: "buttons" },
         this.undoButton = button("↶", "undo (Ctrl+Z)", () => this.undo(), { "aria-label": "undo" }),
         this.redoButton = button("↷", "redo (Ctrl+Shift+Z)", () => this.redo(), { "aria-label": "redo" }),
-        this.playOne, this.playAll, this.rangeButton,
+        this.playOne, this.playAll, this.rangeSelect,
         this.smoothButton = button("", "how pixels are enlarged", () => this.toggleSmooth(), { class: "button quiet" }),
         button("⤢", "present: pictures, gauges and sliders alone (P)", () => this.present(), { "aria-label": "present" })));
   }
@@ -366,17 +373,14 @@ class Panel {
 
   reset(to) {
     this.stop();
-    const draw = this.data.blocks[0].beliefs.family === "laplace" ? laplace : normal;
     const target = this.state.code.slice();
     for (const block of this.data.blocks) {
-      const { fused, prior } = block.beliefs;
-      const part = fused[Math.floor(Math.random() * fused.length)]; // of a mixture, one component for the whole block
+      const { family, fused, prior } = block.beliefs;
+      const parts = { "posterior sample": component(fused), "prior sample": component(prior) }; // one for the whole block
       for (const { at, index } of this.dimensions.filter((d) => d.block === block)) {
         target[at] = {
-          "posterior mean": block.mean[index], "prior mean": prior.mean[index],
-          "posterior sample": part.mean[index] + part.stddev[index] * draw(),
-          "prior sample": prior.mean[index] + prior.stddev[index] * draw(),
-        }[to];
+          "posterior mean": () => block.mean[index], "prior mean": () => mean(prior, index),
+        }[to]?.() ?? drawn(parts[to], index, family);
       }
     }
     this.remember();
@@ -532,9 +536,10 @@ class Panel {
   }
 
   setRange(range) {
-    this.state.range = range;
-    this.rows.forEach((row) => (range === "fixed" ? row.setRange(-3, 3) : row.setRange(row.dimension.low, Math.max(row.dimension.high, row.dimension.low + 0.2))));
-    this.rangeButton.textContent = range === "fixed" ? "±3" : "1–99 %";
+    const ends = (RANGES[range] ?? RANGES.percentile)[1];
+    this.state.range = ends(this.dimensions[0]) && RANGES[range] ? range : "percentile"; // an older model's ends were not measured
+    this.rows.forEach((row) => row.setRange(...RANGES[this.state.range][1](row.dimension)));
+    this.rangeSelect.value = this.state.range;
     this.store();
     if (this.state.code) {
       this.activate(this.state.active);

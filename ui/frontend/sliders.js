@@ -32,7 +32,7 @@ export class Row {
     this.listen();
   }
 
-  /** The limits of the track: the codes' 1st to 99th percentile, or ±3. */
+  /** The limits of the track. */
   setRange(low, high) {
     Object.assign(this, { low, high });
     this.track.setAttribute("aria-valuemin", low.toFixed(2));

@@ -29,7 +29,7 @@ export class Traversal {
   }
 
   range() {
-    return { range: this.panel.state.range === "fixed" ? "fixed" : "percentile" };
+    return { range: this.panel.state.range };
   }
 
   /** The code at rest is another: all pictures are asked for anew, the shown frame first. */
@@ -83,7 +83,7 @@ export class Traversal {
   show() {
     this.scrub.value = this.frame;
     const t = this.frame / (FRAMES - 1);
-    this.label.textContent = this.panel.state.range === "fixed" ? signed(mix(-3, 3, t), 1) : `${Math.round(mix(1, 99, t))} %`;
+    this.label.textContent = this.panel.state.range === "fixed" ? signed(mix(-3, 3, t), 1) : `${Math.round(100 * t)} %`;
     this.frames[this.frame].forEach((images, d) => images.forEach((pixels, m) => paint(this.cells[m][d], pixels)));
   }
 
