@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, replace
-from math import log, sqrt
 
 import streamlit as st
 import torch
@@ -13,12 +12,11 @@ from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint, CheckpointError, digest
 from mmvae.data import DataError, PairedDataset
-from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace
 from mmvae.model import CannotInfer
 from mmvae.notation import diagram, formula
 from mmvae.point import Point, PointError
 from ui import models
-from ui.pairs import Pairs, pairs_of
+from ui.pairs import Pairs, pairs_of, stored_posterior
 from ui.panel import Beliefs, beliefs_of, draw, panel
 
 PANEL = "explore panel"
@@ -101,19 +99,16 @@ def follow_address() -> None:
     st.session_state["explore"] = replace(asked, revision=current.revision + 1 if current else 0)
 
 
-def stored_beliefs(checkpoint: Checkpoint, pairs: Pairs, item: int | None, observed: tuple[str, ...]) -> Beliefs:
-    """The posterior that a checkpoint carries for its reference items; the prior where it carries none."""
-    model = checkpoint.model
-    codes = checkpoint.statistics.get("reference", {}).get("codes", {}).get("+".join(observed))
-    at = pairs.position(item) if item is not None else None
-    if codes is None or at is None:
-        return beliefs_of(model, {})
-    belief = {}
-    for name, code in codes.items():
-        mean, stddev = torch.tensor([code["mean"][at]]), torch.tensor([code["stddev"][at]]).clamp_min(1e-4)
-        belief[name] = (DiagonalLaplace(mean, stddev.log() - log(sqrt(2))) if model.variant.family == "laplace"
-                        else DiagonalGaussian(mean, 2 * stddev.log()))
-    return Beliefs(belief, {}, model.positions(observed))
+def beliefs_here(checkpoint: Checkpoint, images: dict[str, Tensor]) -> Beliefs:
+    """What is believed of the pair shown: from its images, or where these are not on this machine as the checkpoint carries it.
+
+    Raises:
+        CannotInfer: Where the variant has no posterior given what is observed, or there is nothing to have it from.
+    """
+    model, observed = checkpoint.model, view().observed
+    if all(name in images for name in observed):
+        return beliefs_of(model, {name: images[name] for name in observed})
+    return Beliefs(stored_posterior(checkpoint, view().item, observed), {}, model.positions(observed))
 
 
 def plain(text: str) -> str:
@@ -199,12 +194,8 @@ def pair_of(data: PairedDataset | None, pairs: Pairs, item: int | None) -> tuple
     return {}, {} if at is None else {name: values[at].item() for name, values in pairs.labels.items()}
 
 
-def panel_for(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs, images: dict[str, Tensor], labels: dict[str, float]) -> None:
+def panel_for(checkpoint: Checkpoint, beliefs: Beliefs, images: dict[str, Tensor], labels: dict[str, float]) -> None:
     model, current = checkpoint.model, view()
-    if data is not None or not current.observed:
-        beliefs = beliefs_of(model, {name: images[name] for name in current.observed if name in images})
-    else:
-        beliefs = stored_beliefs(checkpoint, pairs, current.item, current.observed)
     mean = torch.cat([beliefs.posterior[b.name].mean for b in model.blocks], 1)[0].tolist()
     result = panel(checkpoint, beliefs, code=current.code or mean, revision=f"{current.model} {current.revision}", item=current.item,
                    labels=labels, images=images, key=PANEL, on_draw=draw_here, drawn=st.session_state.pop("explore drawn", None))
@@ -243,14 +234,18 @@ def explore() -> None:
     pairs = pairs_of(checkpoint, data)
     if view().item is None and len(pairs.ids) and view().code is None:
         st.session_state["explore"] = replace(view(), item=int(pairs.ids[0]), observed=checkpoint.model.names)
-    if view().complaint:
-        st.warning(plain(view().complaint))
     try:
         images, labels = pair_of(data, pairs, view().item)
     except DataError as error:
-        st.warning(f"The pair cannot be shown: {error}")
-        choose(item=int(pairs.ids[0]), observed=checkpoint.model.names)
+        st.session_state["explore"] = view().moved(item=int(pairs.ids[0]), observed=checkpoint.model.names, complaint=f"The pair cannot be shown: {error}")
         images, labels = pair_of(data, pairs, view().item)
+    try:
+        beliefs = beliefs_here(checkpoint, images)
+    except CannotInfer as error:
+        st.session_state["explore"] = replace(view(), observed=(), complaint=f"{view().complaint} {error}: the prior stands in for the posterior.".strip())
+        beliefs = beliefs_of(checkpoint.model, {})
+    if view().complaint:
+        st.warning(plain(view().complaint))
     with st.container(key="explore-page"):
         left, right = st.columns([1, 4.4], gap="medium")
     with left, st.container(key="explore-left"):
@@ -261,7 +256,7 @@ def explore() -> None:
             st.caption(f"The images of this data set are not on this machine: {len(pairs.ids)} reference pairs with their stored codes stand in, "
                        "without input pictures.")
     with right:
-        panel_for(checkpoint, data, pairs, images, labels)
+        panel_for(checkpoint, beliefs, images, labels)
 
 
 #: The page is dense and as wide as the screen: its left column keeps one width, and small things are small.

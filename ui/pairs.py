@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["Pairs", "pairs_of"]
+__all__ = ["Pairs", "pairs_of", "stored_posterior"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log, sqrt
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmvae import DATASETS
 from mmvae.checkpoints import Checkpoint
 from mmvae.data import Factor, PairedDataset
+from mmvae.gaussian import Belief, DiagonalGaussian, DiagonalLaplace
+from mmvae.model import CannotInfer
 
 from .models import Recent
 
@@ -67,6 +71,27 @@ def pairs_of(opened: Checkpoint, data: PairedDataset | None) -> Pairs:
     row = DATASETS.get(opened.model.dataset)
     factors = tuple(f for f in (row.factors if row else ()) if f.name in reference["labels"])
     return Pairs(np.array(reference["ids"], np.int64), {name: np.array(values) for name, values in reference["labels"].items()}, factors)
+
+
+def stored_posterior(opened: Checkpoint, item: int | None, observed: Sequence[str]) -> Mapping[str, Belief]:
+    """The posterior that a checkpoint carries for one of its reference items, given these modalities' images.
+
+    Raises:
+        CannotInfer: Where it carries none given these modalities.
+    """
+    reference = opened.statistics.get("reference", {})
+    codes = reference.get("codes", {}).get("+".join(name for name in opened.model.names if name in observed))
+    if codes is None or item not in reference["ids"]:
+        # the variant's own words where it cannot, ours where only the data is missing
+        opened.model.posterior({m.name: torch.zeros(1, *m.shape) for m in opened.model.modalities if m.name in observed})
+        raise CannotInfer(f"{opened.name} carries no code of item {item}, and the data set is not on this machine")
+    at = reference["ids"].index(item)
+    laplace = opened.model.variant.family == "laplace"
+    posterior: dict[str, Belief] = {}
+    for name, code in codes.items():
+        mean, spread = torch.tensor([code["mean"][at]]), torch.tensor([code["stddev"][at]]).clamp_min(1e-4).log()
+        posterior[name] = DiagonalLaplace(mean, spread - log(sqrt(2))) if laplace else DiagonalGaussian(mean, 2 * spread)
+    return posterior
 
 
 def _index(data: PairedDataset) -> Pairs:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["Given", "Task", "given_items", "posterior_of", "readers_of", "rebuilt", "stored_posterior", "thumbnails"]
+__all__ = ["Given", "Task", "given_items", "posterior_of", "readers_of", "rebuilt", "thumbnails"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import log, sqrt
+from shlex import quote
 
 import torch
 from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint
 from mmvae.data import PairedDataset
-from mmvae.gaussian import Belief, DiagonalGaussian, DiagonalLaplace
-from mmvae.model import CannotInfer, MultimodalVAE
+from mmvae.gaussian import Belief
+from mmvae.model import MultimodalVAE
 from mmvae.readers import Readers, readers_for
 from mmvae.translation import means
 
 from .gallery import MOST
-from .pairs import Pairs
+from .pairs import Pairs, stored_posterior
 
 VIEWS = ("translate", "swap", "check")
 MOST_SAMPLES, MOST_MODELS = 16, 6
@@ -73,15 +73,25 @@ class Task:
                    min(max(_whole(address.get("samples"), 8), 1), MOST_SAMPLES), min(_whole(address.get("seed"), 0), 2**31 - 1),
                    view if view in VIEWS else VIEWS[0])
 
-    def command(self, files: Sequence[str]) -> str:
-        """The command that draws the same picture; `files` are the names of uploaded pictures."""
-        first, *others = self.models
+    def command(self, models: Sequence[str], files: Sequence[str] = (), style_files: Sequence[str] = ()) -> str:
+        """The command that draws the same picture.
+
+        Arguments:
+            models: Those of the task's that can do it, at least one.
+            files, style_files: The names of uploaded pictures, of inputs and of styles.
+        """
+        first, *others = models
         parts = ["python -m mmvae translate", first, *(["--beside", *others] if others else []), "--to", self.to]
         parts += ["--items", *map(str, self.items)] if self.items else []
-        parts += ["--input", *(f"'{name}'" for name in files)] if files else []
+        parts += ["--input", *map(quote, files)] if files else []
         parts += ["--draw", self.strokes] if self.strokes else []
-        parts += ["--style", *map(str, self.styles or ())] if self.styled else ["--samples", str(self.samples)]
-        return " ".join([*parts, "--seed", str(self.seed), "--out translation.png"])
+        if self.view == "swap" or self.styled:
+            parts += ["--style", *map(str, self.styles)] if self.styles else []
+            parts += ["--style-input", *map(quote, style_files)] if style_files else []
+            parts += ["--swap"] if self.view == "swap" else []
+        else:
+            parts += ["--samples", str(self.samples), "--seed", str(self.seed)]
+        return " ".join([*parts, f"--out {'swap' if self.view == 'swap' else 'translation'}.png"])
 
 
 @dataclass(frozen=True)
@@ -133,27 +143,6 @@ def posterior_of(opened: Checkpoint, given: Given, observed: Sequence[str]) -> M
         with torch.inference_mode():
             return opened.model.posterior(shown)
     return stored_posterior(opened, given.item, observed)
-
-
-def stored_posterior(opened: Checkpoint, item: int | None, observed: Sequence[str]) -> Mapping[str, Belief]:
-    """The posterior that a checkpoint carries for one of its reference items.
-
-    Raises:
-        CannotInfer: Where it carries none given these modalities.
-    """
-    reference = opened.statistics.get("reference", {})
-    codes = reference.get("codes", {}).get("+".join(name for name in opened.model.names if name in observed))
-    if codes is None or item not in reference["ids"]:
-        # the variant's own words where it cannot, ours where only the data is missing
-        opened.model.posterior({m.name: torch.zeros(1, *m.shape) for m in opened.model.modalities if m.name in observed})
-        raise CannotInfer(f"{opened.path.name} carries no code of item {item}, and the data set is not on this machine")
-    at = reference["ids"].index(item)
-    laplace = opened.model.variant.family == "laplace"
-    posterior: dict[str, Belief] = {}
-    for name, code in codes.items():
-        mean, spread = torch.tensor([code["mean"][at]]), torch.tensor([code["stddev"][at]]).clamp_min(1e-4).log()
-        posterior[name] = DiagonalLaplace(mean, spread - log(sqrt(2))) if laplace else DiagonalGaussian(mean, 2 * spread)
-    return posterior
 
 
 def thumbnails(opened: Checkpoint, data: PairedDataset | None, modality: str, ids: Sequence[int]) -> Tensor:

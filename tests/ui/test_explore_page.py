@@ -7,7 +7,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from mmvae import DATASETS, VARIANTS
-from mmvae.checkpoints import config_of, digest, save
+from mmvae.checkpoints import config_of, digest, load, save
 from mmvae.model import MultimodalVAE
 from mmvae.point import Point
 
@@ -73,6 +73,14 @@ def test_what_a_variant_cannot_infer_is_refused_with_the_reason(home):
     refused = button(page, "only elevation")
     assert refused.disabled and "no posterior given elevation alone" in refused.help
     assert not button(page, "both").disabled and not button(page, "none").disabled
+
+
+def test_a_link_that_observes_what_its_variant_cannot_infer_from_shows_the_prior_and_says_why(home):
+    z = tuple(torch.linspace(-1, 1, sum(b.dim for b in load(home / "checkpoints" / "plain").blocks)).tolist())
+    page = opened(point=str(Point("plain", digest(home / "checkpoints" / "plain"), z, 80, ("elevation",))))
+    view = page.session_state["explore"]
+    assert view.observed == () and view.code == pytest.approx(z)
+    assert any("no posterior given elevation alone" in warning.value for warning in page.warning)
 
 
 def test_every_choice_is_a_new_revision_and_starts_at_the_posterior_again(home):
