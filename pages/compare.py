@@ -266,7 +266,7 @@ def in_panel(opened: Checkpoint, images: dict[str, Tensor], item: int | None, ob
 
 def effects_of(opened: Checkpoint) -> tuple[Effect, ...]:
     """What each dimension of a model does to its pictures; found once."""
-    return _effects((opened.path.name, models.version_of(opened.path)))
+    return _effects((opened.name, models.version_of(opened.path)))
 
 
 _effects = models.Recent(16, lambda key: effects(models.checkpoint(key[0]), readers_of(models.checkpoint(key[0]).model.dataset)))
@@ -312,7 +312,7 @@ def curves(names: Sequence[str]) -> None:
 
 def traversal(opened: Checkpoint, item: int | None) -> list[Pixels]:
     """The paired traversal figure of a pair, [H, W, 3] at each value."""
-    return _traversals((opened.path.name, models.version_of(opened.path), item))
+    return _traversals((opened.name, models.version_of(opened.path), item))
 
 
 def _traverse(key: tuple[str, tuple[int, ...], int | None]) -> list[Pixels]:

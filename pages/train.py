@@ -34,6 +34,8 @@ CHIPS = {
     "died": "red",
     "new": "gray",
 }
+#: Pages that show the newest snapshot.
+OPENERS = (("explore", "Explore", ":material/tune:"), ("translate", "Translate", ":material/swap_horiz:"), ("map", "Map", ":material/scatter_plot:"))
 STATES = {"elsewhere": "training elsewhere", "new": "never started"}
 
 
@@ -191,6 +193,9 @@ def heading(run: Run) -> None:
         (html.escape(run.device) or "–", "device"),
     ]
     about = html.escape(f"{row.title if row else run.dataset} · {variant.title if variant else run.variant}")
+    opened_as = name_in_lists(run)
+    if opened_as not in (None, run.name):
+        about += f" · listed as <b>{opened_as}</b>, for another model is named {run.name}"
     st.html(
         f'<div class="run-head"><div><span class="run-name">{run.name}</span> '
         f'<span class="chip {CHIPS.get(run.state, "gray")}">{told_state(run)}</span>'
@@ -198,6 +203,11 @@ def heading(run: Run) -> None:
         + "".join(f"<div class=fact><b>{value}</b><span>{name}</span></div>" for value, name in facts)
         + f'</div><div class="bar"><i style="width:{100 * run.step / max(run.steps, 1):.2f}%"></i></div>'
     )
+
+
+def name_in_lists(run: Run) -> str | None:
+    """What other pages list it as; None before its first snapshot."""
+    return next((name for name, folder in catalogue().items() if folder == run.path), None)
 
 
 def figure(value: float | None) -> str:
@@ -240,8 +250,14 @@ def buttons(run: Run) -> None:
                 )
                 st.caption("The learning rate is held for the first half of the steps, so it rises again.")
                 st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps))
-        if run.openable and catalogue().get(run.name) == run.path and any(name == "explore" for name, _ in navigation.PAGES):
-            st.page_link(navigation.file_of("explore"), label="Explore", icon=":material/tune:", query_params={"model": run.name})
+        opened_as = name_in_lists(run)
+        for page, label, icon in OPENERS if opened_as else ():
+            st.page_link(
+                navigation.file_of(page),
+                label=label,
+                icon=icon,
+                query_params={"models" if page == "translate" else "model": opened_as},
+            )
         st.button(
             "Duplicate with changes", icon=":material/content_copy:", on_click=duplicate, args=(run,), disabled=not run.config
         )

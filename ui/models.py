@@ -94,7 +94,7 @@ def checkpoint(name: str) -> Checkpoint:
         CheckpointError: Where there is none, or its files are malformed.
     """
     folder = path_of(name)
-    return _checkpoints((folder, version_of(folder)))
+    return _checkpoints((name, folder, version_of(folder)))
 
 
 def data_for(opened: Checkpoint) -> PairedDataset | None:
@@ -148,9 +148,10 @@ def _label(name: str, titled: Callable[[dict], str]) -> str:
     return titled(config) if name == usual else f"{titled(config)} ({name})"
 
 
-def _open(key: tuple[Path, tuple[int, ...]]) -> Checkpoint:
+def _open(key: tuple[str, Path, tuple[int, ...]]) -> Checkpoint:
+    name, folder, _ = key
     torch.set_num_threads(1)  # one picture at a time decodes faster on one thread than on several
-    opened = open_checkpoint(key[0])
+    opened = replace(open_checkpoint(folder), name=name)
     if not opened.statistics:
         data = data_for(opened)
         if data is not None:

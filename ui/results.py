@@ -92,7 +92,7 @@ def _line(drawn: Drawn, i: int, given: Given, factors: Sequence[Factor], to: str
     """One model's cells for one input."""
     found, shared = drawn.found, _shared(factors)
     right = drawn.verdicts(i, given, factors, to)
-    line = f'<td class="row">{html.escape(models.variant_label_of(drawn.by.path.name))}</td>' if named else ""
+    line = f'<td class="row">{html.escape(models.variant_label_of(drawn.by.name))}</td>' if named else ""
     line += f'<td>{image(found.mean[i], "picture of the mean code")}</td>'
     line += f'<td>{image(heat(found.stddev[i], top), f"up to {float(found.stddev[i].max()):.2f}")}</td>'
     for k in range(drawn.samples):
@@ -136,7 +136,7 @@ def summary(given: Sequence[Given], done: Sequence[Drawn], readers: Readers | No
     for drawn in done:
         marks = [drawn.verdicts(i, given[i], factors, to) for i in labelled]
         shares = [np.mean([mark[f.name] for mark in marks if f.name in mark]) for f in shared]
-        lines += f"<tr><td>{html.escape(models.variant_label_of(drawn.by.path.name))}</td>{_numbers(f'{100 * share:.0f} %' for share in shares)}</tr>"
+        lines += f"<tr><td>{html.escape(models.variant_label_of(drawn.by.name))}</td>{_numbers(f'{100 * share:.0f} %' for share in shares)}</tr>"
     ceiling = _numbers(_ceiling(readers.accuracy.get(to, {}).get(f.name, {})) for f in shared)
     heads = "".join(f'<th class="number">{html.escape(f.name)}</th>' for f in shared)
     return (f'<h4>Kept in {len(labelled) * done[0].samples} samples</h4><table class="figures"><tr><th></th>{heads}</tr>{lines}'
@@ -199,6 +199,6 @@ def csv_of(given: Sequence[Given], done: Sequence[Drawn], factors: Sequence[Fact
             for k in range(drawn.samples):
                 said = drawn.said(i, k, factors)
                 kept = [int(right[name][k]) if name in right else "" for name in names]
-                start = [drawn.by.path.name, each.title, "" if each.item is None else each.item, to, k + 1]
+                start = [drawn.by.name, each.title, "" if each.item is None else each.item, to, k + 1]
                 writer.writerow([*start, *(said[name] for name in names), *kept, drawn.points[i][k]])
     return buffer.getvalue().encode("utf-8-sig")
