@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from .gaussian import Belief, DiagonalGaussian, DiagonalLaplace, Mixture, product_of_experts
 from .latents import SHARED, Block, partition
@@ -104,8 +105,13 @@ class MultimodalVAE(nn.Module):
 
     # ---- inference
 
-    def experts(self, observed: Mapping[str, Tensor]) -> Experts:
-        """What every encoder whose modalities are all observed believes, block by block."""
+    def experts(self, observed: Mapping[str, Tensor], *, fixed: bool = False) -> Experts:
+        """What every encoder whose modalities are all observed believes, block by block.
+
+        Arguments:
+            observed: As for `posterior`.
+            fixed: Whether the encoders' weights are held fixed, so that gradients reach the images alone.
+        """
         given = self.positions(observed)
         for modality in self.modalities:
             shape = tuple(observed[modality.name].shape) if modality.name in observed else (0, *modality.shape)
@@ -118,7 +124,10 @@ class MultimodalVAE(nn.Module):
             if reads <= given:
                 emitted = self._emitted(reads)
                 sizes = [b.dim for b in emitted]
-                mean, spread = self.encoders[self._key(reads)](observed).chunk(2, 1)
+                encoder = self.encoders[self._key(reads)]
+                weights = {name: p.detach() for name, p in encoder.named_parameters()}
+                outputs = functional_call(encoder, weights, (observed,)) if fixed else encoder(observed)
+                mean, spread = outputs.chunk(2, 1)
                 for block, m, s in zip(emitted, mean.split(sizes, 1), spread.split(sizes, 1)):
                     beliefs[reads, block.name] = self._belief(m, s)
         return beliefs

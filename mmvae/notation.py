@@ -7,7 +7,7 @@ __all__ = ["HUES", "INK", "diagram", "formula"]
 from collections.abc import Iterable, Sequence
 
 from .modalities import Modality
-from .variants import FIRST, PAIR, SECOND, Contrast, Elbo, ImportanceBound, Match, Term, Variant
+from .variants import FIRST, PAIR, SECOND, Contrast, Cycle, Elbo, ImportanceBound, Match, Term, Variant
 
 #: Colours of what is private to the first modality, shared, and private to the second; legible on light and on dark.
 HUES = ("#58a6ff", "#f2b632", "#f4736e")
@@ -120,6 +120,8 @@ class _Notation:
             return _factor(term.weight) + divergence
         if isinstance(term, ImportanceBound):
             return rf"\mathcal{{B}}_{{{term.samples}}}({self.images(PAIR)})"
+        if isinstance(term, Cycle):
+            return rf"{_factor(term.weight)}\tfrac{{1}}{{2}} \sum_m \mathcal{{C}}(\mu_m(\hat x_m), {self.shared})"
         return rf"{_factor(term.weight)}\mathcal{{C}}(\mu_{{{self.marks[0]}}}, \mu_{{{self.marks[1]}}})"
 
     def aside(self, term: Elbo) -> str:
@@ -159,6 +161,9 @@ class _Notation:
             elif isinstance(term, Contrast):
                 lines.append(rf"\mathcal{{C}}(a, b) = -\tfrac{{1}}{{2N}} \sum_i \Big[ \log \frac{{e^{{s_{{ii}}}}}}{{\sum_j e^{{s_{{ij}}}}}} "
                              rf"+ \log \frac{{e^{{s_{{ii}}}}}}{{\sum_j e^{{s_{{ji}}}}}} \Big], \qquad s_{{ij}} = \cos(a_i, b_j) / {term.temperature:g}")
+            elif isinstance(term, Cycle):
+                codes = rf"{self.shared} \sim q({self.shared} | {self.images(PAIR)})" + (r",\; z_m \sim p" if self.private else "")
+                lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \quad {codes} \text{{; the encoders and }} {self.shared} \text{{ held fixed}}")
         return lines
 
     # ---- symbols

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmvae.variants import FIRST, PAIR, SECOND, VARIANTS, Contrast, Elbo, ImportanceBound, Match, variant_from_json, variant_to_json
+from mmvae.variants import FIRST, PAIR, SECOND, VARIANTS, Contrast, Cycle, Elbo, ImportanceBound, Match, variant_from_json, variant_to_json
 
 REQUIRED = ("joint-poe mumo vanilla mmpoe-v1 mmpoe-v2 wg-v1 wg-v2 mvae mmvae mopoe dmvae mmvae-plus mvtcae jmvae").split()
 
@@ -76,7 +76,7 @@ def test_a_malformed_row_is_a_value_error(spoil):
 
 
 def test_the_kinds_of_terms_are_all_in_use():
-    assert {type(term) for row in VARIANTS.values() for term in row.terms} == {Elbo, Match, ImportanceBound, Contrast}
+    assert {type(term) for row in VARIANTS.values() for term in row.terms} == {Elbo, Match, ImportanceBound, Contrast, Cycle}
 
 
 def test_the_table_is_read_without_importing_torch():
