@@ -5,19 +5,23 @@ Nothing is measured here; `mmvae.evaluation` writes cards, and `mmvae.report` sh
 
 from __future__ import annotations
 
-__all__ = ["BOLD", "LEAK", "PUBLISHED", "UNMEASURED", "Cell", "Column", "Entry", "Findings", "Line", "Matrix", "MatrixCell", "Published", "columns", "entry_of",
-           "findings", "lines", "matrix", "sentence"]
+__all__ = ["BOLD", "KEY_GROUP", "LEAK", "RESULTS", "PUBLISHED", "UNMEASURED", "WORST", "Cell", "Column", "Entry", "Findings", "Line", "Matrix", "MatrixCell", "Published", "columns", "entry_of",
+           "findings", "key_lines", "lines", "matrix", "measured_on", "sentence"]
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .checkpoints import CARD, CONFIG, read_json
+from .checkpoints import CARD, CONFIG, CheckpointError, catalogue, home_folder, read_json
 from .data import DATASETS, Factor
 from .latents import SHARED, Block
 from .metrics import METRICS, Metric
+from .presets import modalities_for
+from .variants import VARIANTS, variant_to_json
 
+#: The folder that holds cards of models that were measured and not shipped.
+RESULTS = "results"
 #: From here on a block knows of a factor that is not its own; below, it is within what a probe finds in noise.
 LEAK = 0.1
 #: A block has lost a factor of its own where it reads less than this share of what a perfect code would give.
@@ -94,13 +98,54 @@ class Entry:
         return " + ".join(str(block.dim) for block in self.blocks)
 
 
-def entry_of(folder: Path) -> Entry:
-    """The entry of a checkpoint's or a run's folder; its weights are not read.
+def entry_of(folder: Path, name: str = "") -> Entry:
+    """The entry of a checkpoint's or a run's folder, or of one that holds a card alone; no weights are read.
+
+    Arguments:
+        name: What it is called; its folder's name where nothing is given.
 
     Raises:
         CheckpointError: Where a file is malformed.
     """
-    return Entry(folder.name, read_json(folder / CONFIG), read_json(folder / CARD) if (folder / CARD).is_file() else {})
+    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() or not card else _config_from(card, folder / CARD)
+    return Entry(name or folder.name, config, card)
+
+
+def _config_from(card: dict, where: Path) -> dict:
+    """What a configuration says, as far as a card tells."""
+    try:
+        variant, row = VARIANTS[card["variant"]], DATASETS[card["dataset"]]
+        modalities = modalities_for(variant, row)
+        owners = {f"z_{modality.name}": modality.name for modality in modalities}
+        blocks = [asdict(Block(name, len(values), owners.get(name))) for name, values in card["kl"].items()]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{where}: without a {CONFIG} beside it, it does not say what was measured ({type(error).__name__}: {error})") from None
+    return {"variant": variant_to_json(variant), "dataset": row.name, "modalities": [asdict(modality) for modality in modalities], "blocks": blocks,
+            "training": card.get("training") or {"trained_pairs": card.get("trained_pairs")}}
+
+
+def measured_on(dataset: str, home: Path | None = None) -> list[Entry]:
+    """Every measured model of a data set: those that can be opened, then those of which ``results/`` holds the card alone.
+
+    One that repeats another to its seed, as a run does of which a checkpoint was shipped, is left out; so is a file that
+    cannot be read.
+
+    Arguments:
+        home: As in `mmvae.checkpoints.catalogue`.
+    """
+    folders = catalogue(home) | {f"{RESULTS}/{card.parent.name}": card.parent for card in sorted(((home or home_folder()) / RESULTS).glob(f"*/{CARD}"))}
+    found: dict[object, Entry] = {}
+    for name, folder in folders.items():
+        if (folder / CARD).is_file():
+            try:
+                entry = entry_of(folder, name)
+                if entry.config["dataset"] == dataset and entry.card.get("figures"):
+                    found.setdefault((_alike(entry), _seed(entry)), entry)
+            except (CheckpointError, KeyError, TypeError):
+                continue
+    order = list(VARIANTS)
+    return sorted(found.values(), key=lambda entry: order.index(entry.config["variant"]["name"]) if entry.config["variant"]["name"] in order else len(order))
 
 
 # ---- the leakage matrix
@@ -303,13 +348,27 @@ class Column:
 
 def columns(entries: Sequence[Entry]) -> list[Column]:
     """The columns of a table over these entries, in order; those that differ in the training's seed alone share one."""
-    groups: dict[str, dict[object, Entry]] = {}
+    groups: dict[object, dict[object, Entry]] = {}
     for entry in entries:
-        settings = entry.config.get("training", {})
-        alike = repr((entry.config["variant"], entry.config["blocks"], entry.config["dataset"], sorted((k, v) for k, v in settings.items() if k != "seed")))
-        seeds = groups.setdefault(alike, {})
-        seeds[settings.get("seed") if settings.get("seed") not in seeds else entry.name] = entry
+        alike = _alike(entry)
+        if _seed(entry) in groups.get(alike, {}):
+            alike = (alike, entry.name)  # the same training again is no other seed
+        groups.setdefault(alike, {})[_seed(entry)] = entry
     return [Column(tuple(seeds.values())) for seeds in groups.values()]
+
+
+def _alike(entry: Entry) -> str:
+    """The same for entries that differ in nothing but the seed of their training, and in what does not bear on the weights."""
+    variant, settings = entry.config["variant"], entry.config.get("training") or {}
+    steps = (entry.config.get("trained") or entry.card.get("trained") or {}).get("steps", settings.get("steps"))
+    kept = {k: v for k, v in settings.items() if k not in ("seed", "steps", "device", "precision", "snapshot")}
+    sizes = [(block["name"], block["dim"]) for block in entry.config["blocks"]]
+    return repr((variant["name"], variant.get("terms"), sizes, entry.config["dataset"], steps, sorted(kept.items())))
+
+
+def _seed(entry: Entry) -> object:
+    """Of its training; its name where that is not known, which no other has."""
+    return (entry.config.get("training") or {}).get("seed", entry.name)
 
 
 def lines(over: Sequence[Column]) -> list[Line]:
@@ -320,6 +379,42 @@ def lines(over: Sequence[Column]) -> list[Line]:
     known = [(key, _metric_of(over, key)) for key in keys]
     ordered = sorted(((key, METRICS[name]) for key, name in known if name in METRICS), key=lambda pair: rank.get(pair[1].name, len(rank)))
     return [_line(over, key, metric, home.get(metric.name, "Other")) for key, metric in ordered]
+
+
+#: The figures that a table of many models begins with.
+KEY = ("leakage_r2", "leakage_accuracy", "cross_coherence", "identity_kept", "preserved_error", "joint_coherence", "reconstruction", "log_likelihood")
+KEY_GROUP = "Key figures"
+
+
+def key_lines(over: Sequence[Column]) -> list[Line]:
+    """What tells models apart at first sight: each factor read from the block it belongs into, the most that is read from
+    another, the shared factors that survive from one modality to the other, and how well pairs are rebuilt."""
+    known: dict[str, list[list[dict | None]]] = {}
+    for place, column in enumerate(over):
+        for at, entry in enumerate(column.entries):
+            for key, figure in _of_matrix(entry).items():
+                known.setdefault(key, [[None] * len(each.entries) for each in over])[place][at] = figure
+    first = [Line(key, KEY_GROUP, METRICS["leakage_accuracy" if key in ("in place/identity", "in place/digit") else "leakage_r2"], key.replace("/", ": "), "", "",
+                  _with_best([_pooled(row, True) for row in figures], replace(METRICS["leakage_r2"], better="lower" if key == WORST else "higher")))
+             for key, figures in known.items()]
+    shared = {factor.name for column in over for entry in column.entries for factor in entry.factors if factor.owner is None}
+    rest = [line for line in lines(over) if line.metric.name in KEY
+            and ("→" not in line.key or line.metric.name != "preserved_error" or line.key.split("/")[-1] in shared)
+            and not line.key.startswith(("preserved_error/prior", "preserved_error/fitted", "joint_coherence/fitted"))]
+    return first + sorted(rest, key=lambda line: KEY.index(line.metric.name))
+
+
+WORST = "elsewhere at most"
+
+
+def _of_matrix(entry: Entry) -> dict[str, dict]:
+    """Figures that sum up a leakage matrix, by key."""
+    found = matrix(entry)
+    if found is None:
+        return {}
+    figures = {f"in place/{cell.factor}": {"value": cell.value, "ceiling": cell.ceiling} for cell in found.cells if cell.home}
+    worst = findings(found).worst
+    return figures | {WORST: {"value": worst.value if worst else None, "reason": "one block alone: nothing is elsewhere"}}
 
 
 def _metric_of(over: Sequence[Column], key: str) -> str:

@@ -5,7 +5,7 @@ The page shows the same HTML. Nothing in it is fetched from anywhere; what comes
 
 from __future__ import annotations
 
-__all__ = ["STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "shown", "table_html"]
+__all__ = ["STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "shown", "standings_html", "table_html"]
 
 import base64
 import csv
@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from .comparison import BOLD, LEAK, UNMEASURED, Cell, Entry, Line, Matrix, MatrixCell, columns, lines, matrix, sentence
+from .comparison import BOLD, LEAK, UNMEASURED, Cell, Column, Entry, Line, Matrix, MatrixCell, columns, lines, matrix, sentence
 from .latents import Block
 
 #: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
@@ -78,6 +78,12 @@ STYLE = """
 .figures code {font-size: .76rem; overflow-wrap: anywhere}
 .figures .of {opacity: .62}
 .figures .elsewhere {font-size: .8rem; opacity: .8; font-style: italic; white-space: nowrap}
+.standings th:first-child {min-width: 11.5rem; font-weight: 600}
+.standings th:first-child small {display: block; font-weight: 400; opacity: .65; font-size: .74rem}
+.standings th, .standings td {width: auto; padding: 4px 10px 4px 0; white-space: nowrap}
+.standings thead th {white-space: normal; font-size: .82rem; line-height: 1.25; min-width: 4.6rem}
+.standings tbody tr:not(.ceilings):hover {background: color-mix(in srgb, currentColor 6%, transparent)}
+.standings .ceilings th, .standings .ceilings td {font-weight: 400; opacity: .65; font-size: .82rem; white-space: normal}
 .figures p, .mx-note {font-size: .8rem; opacity: .75; line-height: 1.45; margin: 8px 0 0; max-width: 62rem}
 """
 
@@ -175,21 +181,64 @@ def _row(line: Line, elsewhere: bool) -> str:
             + (f'<td class="elsewhere">{quoted}</td>' if elsewhere else "") + "</tr>")
 
 
-def _cell(cell: Cell, unit: str) -> str:
+def _cell(cell: Cell, unit: str, brief: bool = False) -> str:
     if cell.value is None:
-        said = "" if cell.reason == UNMEASURED else f"<small>{escape(cell.reason)}</small>"  # the whole column is empty: that needs no saying in every row
+        said = "" if brief or cell.reason == UNMEASURED else f"<small>{escape(cell.reason)}</small>"  # the whole column is empty: that needs no saying in every row
         return f'<span class="dash" title="{escape(cell.reason)}" aria-label="missing: {escape(cell.reason)}">—</span>{said}'
     value = shown(cell.value, unit)
     value = f"<b>{value}</b>" if cell.best else value
     error = f" ± {cell.error:.{_decimals(cell.value, unit)}f}" if cell.error else ""
+    if brief:
+        return value + (f"<small>{error}</small>" if error else "")
     return value + error + (f"<small>ceiling {shown(cell.ceiling, unit)}</small>" if cell.ceiling is not None else "")
+
+
+def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
+    """Many models below one another, a column for each of a few figures.
+
+    Arguments:
+        over: The models, those that differ in the seed alone as one.
+        rows: The figures, as `mmvae.comparison.lines` gives them over these models.
+    """
+    heads = "".join(f'<th scope="col" title="{escape(line.metric.explanation)}">{escape(_head(line))}'
+                    f'<small>{escape(line.of if _head(line) != line.of else "")}{f" [{escape(line.unit)}]" if line.unit else ""}</small></th>' for line in rows)
+    body = []
+    for place, column in enumerate(over):
+        first = column.entries[0]
+        several = f" · <b>{len(column.entries)} seeds</b>" if len(column.entries) > 1 else ""
+        names = escape(", ".join(entry.name for entry in column.entries))
+        body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{first.sizes} dim · {escape(_length(first))}{several}</small></th>'
+                    + "".join(f"<td>{_cell(line.cells[place], line.unit, brief=True)}</td>" for line in rows) + "</tr>")
+    ceilings = "".join(f"<td>{_ceiling(line)}</td>" for line in rows)
+    foot = f'<tr class="ceilings"><th scope="row">perfect code, or readers on real pictures</th>{ceilings}</tr>' if any(map(_ceiling, rows)) else ""
+    return (f'<div class="figures standings"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{"".join(body)}{foot}</tbody></table>{_notes(over, rows)}</div>')
+
+
+def _head(line: Line) -> str:
+    arrow = {"higher": " ↑", "lower": " ↓"}.get(line.metric.better, "")
+    return line.of if line.key.startswith(("in place", "elsewhere")) else line.metric.title + arrow
+
+
+def _ceiling(line: Line) -> str:
+    """What the best model's figure is to be read against: the highest that any states."""
+    stated = [cell.ceiling for cell in line.cells if cell.ceiling is not None]
+    return shown(max(stated), line.unit) if stated else ""
+
+
+def _length(entry: Entry) -> str:
+    """How long it was trained: updates, and pairs in each."""
+    training, record = entry.config.get("training") or {}, entry.config.get("trained") or entry.card.get("trained") or {}
+    steps, pairs = record.get("steps", training.get("steps")), training.get("batch_size")
+    if steps and pairs:
+        return f"{steps:,} × {pairs}"
+    return f"{entry.card['trained_pairs']:,} pairs" if entry.card.get("trained_pairs") else ""
 
 
 def _notes(over: Sequence, rows: Sequence[Line]) -> str:
     seeds = any(len(column.entries) > 1 for column in over)
-    texts = [f"Bold: better than every other column by more than {BOLD} standard errors of the difference (±). A row in which a figure states no error has nothing in "
-             "bold. " + ("Where a column holds several seeds, ± is over these." if seeds else
-                         "Each column is one training: ± is of the test pairs, and says nothing of what another seed would have given.")]
+    texts = [f"Bold: better than every other model by more than {BOLD} standard errors of the difference (±). A row in which a figure states no error has nothing in "
+             "bold. " + ("Where several seeds are taken together, the figure is their mean and ± its standard error over these." if seeds else
+                         "Each model is one training: ± is of the test pairs, and says nothing of what another seed would have given.")]
     quoted = {row.source: None for line in rows for row in line.published}
     if quoted:
         texts.append("Measured elsewhere: on 1,682,040 training pairs of all of MNIST and SVHN, judged by other classifiers; "
@@ -216,14 +265,23 @@ def provenance_html(entries: Sequence[Entry]) -> str:
     def row(entry: Entry) -> str:
         card = entry.card
         if not card:
-            return f"<tr><th>{escape(entry.name)}</th><td colspan=6>not measured</td></tr>"
+            return f"<tr><th>{escape(entry.name)}</th><td>{escape(entry.title)}</td><td colspan=5>not measured</td></tr>"
         source = f"{card['dataset']}" + (f" ({card['source']})" if card.get("source") else "")
-        facts = (entry.title, f"{card['parameters']:,}", f"{card['trained_pairs']:,}", f"{card['pairs']:,} of {source}", str(card["seed"]),
+        facts = (entry.title, f"{card['parameters']:,}", _trained(entry), f"{card['pairs']:,} of {source}", str(card["seed"]),
                  f"{card['measured']}, {card['seconds']:.0f} s on {card['machine']['processor']}")
         return f"<tr><th>{escape(entry.name)}</th>{''.join(f'<td>{escape(fact)}</td>' for fact in facts)}</tr>"
 
-    heads = "".join(f"<th>{text}</th>" for text in ("", "variant", "parameters", "pairs seen in training", "test pairs", "seed", "measured"))
+    heads = "".join(f"<th>{text}</th>" for text in ("", "variant", "parameters", "trained: steps × pairs, seed", "test pairs", "seed of the measurement", "measured"))
     return f'<div class="figures"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(map(row, entries))}</tbody></table></div>'
+
+
+def _trained(entry: Entry) -> str:
+    """How long, with which seed, in what time and on what, as far as that is known."""
+    training, record = entry.config.get("training") or {}, entry.config.get("trained") or entry.card.get("trained") or {}
+    seconds = record.get("seconds")
+    parts = [_length(entry), f"seed {training['seed']}" if "seed" in training else "", f"{seconds / 60:.0f} min" if seconds else "",
+             record.get("processor") or record.get("device", "")]
+    return ", ".join(filter(None, parts))
 
 
 def html_report(entries: Sequence[Entry], pictures: Mapping[str, bytes] | None = None) -> str:
@@ -286,7 +344,7 @@ def latex_table(entries: Sequence[Entry]) -> str:
             rows.append([f"\\multicolumn{{{len(over) + 1}}}{{l}}{{\\emph{{{_tex(part)}}}}}"])
         unit = f" [{line.unit}]" if line.unit else ""
         rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit), *(_tex_figure(cell, line.unit) for cell in line.cells)])
-    parts.append(f"% bold: better than every other column by more than {BOLD} standard errors of the difference\n"
+    parts.append(f"% bold: better than every other model by more than {BOLD} standard errors of the difference\n"
                  + _tabular(["", *(_tex(column.title) for column in over)], rows))
     return "\n\n".join(parts) + "\n"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -14,18 +15,21 @@ from torch import Tensor
 
 from mmvae import VARIANTS
 from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
-from mmvae.comparison import Entry, columns, entry_of, findings, lines, matrix, sentence
+from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, findings, key_lines, lines, matrix, measured_on, sentence
 from mmvae.data import DATASETS, PairedDataset
+from mmvae.embedding import params_to_json
 from mmvae.explore import traversal_figure
 from mmvae.matching import Effect, by_factor, by_index, change_both, effects
 from mmvae.model import CannotInfer
 from mmvae.pictures import Pixels, png, traversal_frames
-from mmvae.report import STYLE, csv_table, html_report, latex_table, legend_html, matrix_html, provenance_html, table_html
-from mmvae.runs import events
-from ui import models, navigation, palette
+from mmvae.report import STYLE, csv_table, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
+from mmvae.history import events
+from mmvae.shipped_maps import first_map, maps_in
+from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
 from ui.comparing import MOST, VIEWS, Task, command, dataset_of, measure, measurement
 from ui.figures import data_uri
+from ui.map_panel import about, digest_of, job_for, map_panel, warm
 from ui.pairs import Pairs, pairs_of
 from ui.panel import Beliefs, beliefs_of, draw
 from ui.translating import Given, posterior_of, readers_of
@@ -92,7 +96,7 @@ def choices() -> None:
             st.session_state["compare dataset"] = dataset_of(task().models[0])
             st.selectbox("Data set", sets, key="compare dataset", width=230, on_change=another_set,
                          format_func=lambda name: DATASETS[name].title if name in DATASETS else name)
-        if task().view != "story":  # it brings its own
+        if task().view not in ("story", "results"):  # they bring their own
             st.session_state["compare models"] = list(task().models)
             st.multiselect("Models side by side", alike, key="compare models", format_func=models.variant_label_of, max_selections=MOST, on_change=chosen)
     offered = {name: title for name, title in VIEWS.items() if name != "story" or dataset_of(task().models[0]) in ("faces", "basel-faces")}
@@ -114,7 +118,7 @@ def another_set() -> None:
 
 
 def entries(names: Sequence[str]) -> list[Entry]:
-    return [entry_of(models.path_of(name)) for name in names]
+    return [entry_of(models.path_of(name), name) for name in names]
 
 
 # ---- views of what was measured
@@ -181,6 +185,77 @@ def report(over: Sequence[Entry]) -> str:
         drawn[f"{entry.title} ({entry.name}): every dimension at −3, of one pair"] = png(frames[0])
         drawn[f"{entry.title} ({entry.name}): every dimension at +3"] = png(frames[-1])
     return html_report(over, drawn)
+
+
+# ---- every measured model of the data set
+
+
+def results_view(dataset: str) -> None:
+    """All measured models in one table: a row for each variant, its seeds taken together."""
+    over = columns(measured_on(dataset))
+    if not over:
+        st.info("No model of this data set was measured yet.", icon=":material/straighten:")
+        st.code(command(task().models[0]), language="bash")
+        return
+    offered = {KEY_GROUP: key_lines(over)}
+    for line in lines(over):
+        offered.setdefault(line.group, []).append(line)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="compare-results"):
+        group = st.segmented_control("Figures", list(offered), default=KEY_GROUP, required=True, key="compare group", label_visibility="collapsed", width="stretch")
+        shown = offered.get(group) or offered[KEY_GROUP]
+        titles = {line.key: f"{line.metric.title} {line.of}" for line in shown if line.metric.better != "neither" or group == KEY_GROUP}
+        wanted = st.selectbox("Order", [None, *titles], key=f"compare order {group}", format_func=lambda key: "by variant" if key is None else f"by {titles[key]}",
+                              label_visibility="collapsed", width=270)
+    if wanted is not None:
+        over, shown = ordered(over, shown, wanted)
+    st.html(standings_html(over, shown))
+    with st.expander("Where the figures come from"):
+        st.html(provenance_html([entry for column in over for entry in column.entries]))
+
+
+def ordered(over: Sequence[Column], shown: Sequence[Line], by: str) -> tuple[list[Column], list[Line]]:
+    """The models with the best first by one figure, and the figures in the same order; last what has none."""
+    line = next(line for line in shown if line.key == by)
+    sign = 1 if line.metric.better == "lower" or line.key == WORST else -1
+    places = sorted(range(len(over)), key=lambda i: (line.cells[i].value is None, sign * (line.cells[i].value or 0)))
+    return [over[i] for i in places], [replace(each, cells=tuple(each.cells[i] for i in places)) for each in shown]
+
+
+# ---- two maps
+
+
+def maps_view(names: Sequence[str]) -> None:
+    """The first maps of two models beside one another: one lasso selects the same pairs in both."""
+    if len(names) < 2:
+        st.info("Choose a second model above: a lasso in one map then selects the same pairs in the other.", icon=":material/scatter_plot:")
+        return
+    if len(names) > 2:
+        both = st.pills("Two of them", list(names), selection_mode="multi", default=list(names[:2]), key=f"compare maps {' '.join(names)}", format_func=models.variant_label_of,
+                        label_visibility="collapsed")
+        if len(both) != 2:
+            st.info("Choose two of them.", icon=":material/scatter_plot:")
+            return
+        names = [name for name in names if name in both]
+    warm()
+    shown, wishes = [], []
+    for name in names:
+        opened = models.checkpoint(name)
+        data = models.data_for(opened)
+        found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, digest_of(opened))
+        job = job_for(opened, data, *found[0]) if found else None
+        if job is None:
+            st.info(f"The map of {models.variant_label_of(name)} needs the images of its data set, which are not on this machine.", icon=":material/info:")
+            datasets.offer(dataset_of(name))
+            return
+        choice, params = found[0]
+        shown.append(about(job, opened, f"{models.variant_label_of(name)}: {params.title if params else 'codes'} of {' + '.join(choice.blocks)}"))
+        wishes.append({"model": name, **asdict(choice), "layout": params_to_json(params) if params else ""})
+    with st.container(horizontal=True, vertical_alignment="center", key="compare-maps"):
+        st.markdown(":gray[Select in one map, by lasso, box or legend: the same pairs light up in the other.]", width="stretch")
+        st.page_link(navigation.file_of("map"), label="Other blocks and methods", icon=":material/scatter_plot:", query_params={"map": json.dumps(wishes, separators=(",", ":"))})
+    result = map_panel(shown, key="compare map panel")
+    if result.open:
+        st.switch_page(navigation.file_of("explore"), query_params={"point": result.open})
 
 
 # ---- one pair in all models
@@ -298,10 +373,10 @@ def curves(names: Sequence[str]) -> None:
         kind = "validation" if any(event["event"] == "validation" for event in told) else "step"
         points = [(event["step"], event.get("total")) for event in told if event["event"] == kind]
         if points:
-            title = read_json(models.path_of(name) / CONFIG)["variant"]["title"]
+            title = models.variant_label_of(name)
             figure.add_scatter(x=[step for step, _ in points], y=[total for _, total in points], name=f"{title} · {kind}", mode="lines", line=dict(width=2, color=colour))
     if not figure.data:
-        st.caption("None of these carries the events of its training: shipped checkpoints leave them out, runs of this machine have them.")
+        st.caption("None of these carries the events of its training.")
         return
     figure.update_layout(height=300, margin=dict(l=0, r=0, t=28, b=0), legend=dict(orientation="h", y=-0.15), hovermode="x unified", showlegend=True,
                          title=dict(text="Loss over training, nats per pair: shapes compare, heights only between variants of the same terms", font=dict(size=13), x=0))
@@ -350,7 +425,7 @@ def story_view() -> None:
         st.info(f"No {title_of(step.variant)} of the faces is here. This trains one:")
         st.code(f"python -m mmvae train --variant {step.variant} --dataset faces --out runs/faces-{step.variant}", language="bash")
         return
-    entry = entry_of(models.path_of(name))
+    entry = entry_of(models.path_of(name), name)
     left, right = st.columns([5, 6], gap="large")
     with left:
         st.html(f'<div class="mx-row">{matrix_html(entry, words=False)}</div>')
@@ -412,6 +487,10 @@ def compare() -> None:
             leakage_view(entries(names))
         elif task().view == "figures":
             figures_view(entries(names))
+        elif task().view == "maps":
+            maps_view(names)
+        elif task().view == "results":
+            results_view(dataset_of(names[0]))
         elif task().view == "training":
             training_view(names)
         elif task().view == "story":

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from html.parser import HTMLParser
 
 import pytest
 
-from mmvae.comparison import Entry, columns, findings, lines, matrix, sentence
-from mmvae.report import csv_table, html_report, latex_table, matrix_html, table_html
+from mmvae.comparison import Entry, columns, findings, key_lines, lines, matrix, measured_on, sentence
+from mmvae.report import csv_table, html_report, latex_table, matrix_html, standings_html, table_html
 
 MODALITIES = [{"name": "elevation", "symbol": "x_I"}, {"name": "lighting", "symbol": "x_T"}]
 PARTS = [{"name": "z_elevation", "dim": 2, "owner": "elevation"}, {"name": "z_shared", "dim": 5, "owner": None}, {"name": "z_lighting", "dim": 2, "owner": "lighting"}]
+SMALLER = [{**part, "dim": 1} for part in PARTS]
 FACTORS = ["identity", "azimuth", "elevation", "lighting"]
 MEASURES = ["accuracy above chance", "R²", "R²", "R²"]
 
@@ -119,3 +121,52 @@ def test_latex_escapes_names_and_balances_its_environments():
     text = latex_table([entry(CLEAN, coherence(0.9, 0.01), title="A & B_1"), entry(CLEAN, coherence(0.5, 0.01), name="b", title="C")])
     assert r"A \& B\_1" in text and r"$\mathbf{0.900 \pm 0.010}$" in text
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
+
+
+# ---- every measured model
+
+
+def card_of(folder, entry_, *, config=True):
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps(entry_.card))
+    if config:
+        (folder / "config.json").write_text(json.dumps(entry_.config))
+        (folder / "weights.safetensors").write_bytes(b"")
+
+
+def test_measured_models_are_those_shipped_and_those_of_which_there_is_a_card_alone(tmp_path):
+    alone = entry(LEAKY)
+    alone.card.update(variant="mmvae", kl={"z_elevation": [0.1] * 2, "z_shared": [0.1] * 4, "z_lighting": [0.1] * 3}, figures=coherence(0.5))
+    card_of(tmp_path / "checkpoints" / "a", entry(CLEAN, coherence(0.9)))
+    card_of(tmp_path / "runs" / "a", entry(CLEAN, coherence(0.8)))  # the run that was shipped
+    card_of(tmp_path / "results" / "seed-1", entry(CLEAN, coherence(0.7), seed=1))
+    card_of(tmp_path / "results" / "b", alone, config=False)
+    card_of(tmp_path / "results" / "other", entry(CLEAN, coherence(0.1), dataset="digits"))
+    (tmp_path / "results" / "broken").mkdir()
+    (tmp_path / "results" / "broken" / "card.json").write_text("{")
+    found = measured_on("faces", tmp_path)
+    assert [each.name for each in found] == ["a", "results/seed-1", "results/b"]
+    assert [(block.name, block.dim, block.owner) for block in found[2].blocks] == [("z_elevation", 2, "elevation"), ("z_shared", 4, None), ("z_lighting", 3, "lighting")]
+    seeds, other = columns(found)
+    assert [each.name for each in seeds.entries] == ["a", "results/seed-1"] and other.entries[0].title == "MMVAE"
+
+
+def test_the_same_training_twice_is_not_two_seeds():
+    assert [len(column.entries) for column in columns([entry(CLEAN, name="a"), entry(CLEAN, name="a-run"), entry(CLEAN, name="b", seed=1)])] == [2, 1]
+
+
+def test_key_figures_are_the_factors_in_their_place_and_the_worst_elsewhere():
+    over = columns([entry(CLEAN), entry(CLEAN[:2] + [[0.0, 0.0, 0.0, 0.7]], name="b", seed=1), entry(LEAKY, name="c", title="C", seed=2, blocks=SMALLER)])
+    found = {line.key: line.cells for line in key_lines(over)}
+    assert found["in place/lighting"][0].value == pytest.approx(0.8) and found["in place/lighting"][0].error == pytest.approx(0.1)
+    assert [cell.value for cell in found["elsewhere at most"]] == pytest.approx([0.04, 0.31])
+
+
+def test_forty_two_models_are_a_row_for_each_variant():
+    every = [entry(CLEAN, coherence(0.5 + 0.01 * seed), name=f"{v}-{seed}", title=f"Variant <{v}>", seed=seed) for v in range(14) for seed in range(3)]
+    for each in every:
+        each.config["variant"]["name"] = each.config["variant"]["title"]
+    over = columns(every)
+    text = standings_html(over, key_lines(over))
+    assert len(over) == 14 and text.count("3 seeds") == 14 and text.count('<th scope="row"') == 14 + 1 and "<13>" not in text
+    assert text.count("0.510<small> ± 0.006</small>") == 14

@@ -17,7 +17,8 @@ from . import models
 
 #: Checkpoints side by side: more would be too small to see.
 MOST = 4
-VIEWS = {"leakage": "What each part knows", "live": "Side by side", "figures": "All figures", "training": "Training and traversals", "story": "The faces story"}
+VIEWS = {"leakage": "What each part knows", "live": "Side by side", "maps": "Maps", "figures": "All figures", "training": "Training and traversals",
+         "results": "All models", "story": "The faces story"}
 PROGRAM = Path(__file__).resolve().parents[1]
 NICE = 10
 
