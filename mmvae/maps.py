@@ -113,6 +113,11 @@ class Codes:
         """What is laid out, float32 [P, d]."""
         return np.ascontiguousarray(self.full[:, self.columns])
 
+    def where(self, kept: np.ndarray) -> Codes:
+        """Some of the points: those that a mask [P] keeps."""
+        labels = {name: values[kept] for name, values in self.labels.items()}
+        return Codes(self.ids[kept], self.giver[kept], self.full[kept], self.columns, self.kl[kept], labels)
+
 
 @dataclass(frozen=True)
 class Figures:

@@ -17,7 +17,7 @@ from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, layouts_for, source_bloc
 from mmvae.model import MultimodalVAE
 from mmvae.shipped_maps import FIRST, first_map, maps_in
 from ui import datasets, models, navigation
-from ui.map_panel import about, digest_of, job_for, map_panel, warm
+from ui.map_panel import about, digest_of, job_for, map_panel, own_columns, warm
 
 SHOWN, FOLLOWED, ADDRESS = "map shown", "map followed", "map"
 METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
@@ -93,7 +93,7 @@ def first_wishes(opened: Checkpoint) -> list[Wish]:
     """The map that a model is shown with at first; none without its data set, unless it brings the map along."""
     data = models.data_for(opened)
     found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, digest_of(opened))
-    return [Wish(opened.path.name, choice, params) for choice, params in found[:1]]
+    return [Wish(opened.name, choice, params) for choice, params in found[:1]]
 
 
 def code_choice(which: str, names: Sequence[str]) -> tuple[Checkpoint, str, tuple[str, ...], bool]:
@@ -172,14 +172,14 @@ def choices() -> list[Wish] | None:
         return None
     split, count = items_choice(data)
     params = layout_choice("a", opened.model, blocks)
-    wishes = [Wish(opened.path.name, Choice(blocks, source, sampled, split, count), params)]
+    wishes = [Wish(opened.name, Choice(blocks, source, sampled, split, count), params)]
     if st.toggle("A second map beside it", key="map second", persist_state="session", help="Two blocks, two methods or two models: one lasso selects in both."):
-        here = source_of(opened.path.name)
+        here = source_of(opened.name)
         beside, source, blocks, sampled = code_choice("b", [name for name in names if source_of(name) == here])
         if not blocks:
             st.caption("Choose at least one block.")
             return None
-        wishes.append(Wish(beside.path.name, Choice(blocks, source, sampled, split, count), layout_choice("b", beside.model, blocks)))
+        wishes.append(Wish(beside.name, Choice(blocks, source, sampled, split, count), layout_choice("b", beside.model, blocks)))
     return wishes
 
 
@@ -201,7 +201,7 @@ def uploads(opened: Checkpoint, job: Job) -> list[dict]:
         if not able:
             st.caption("No single image tells of the blocks of this map.")
             return []
-        name = st.segmented_control("As an image of", able, default=able[0], required=True, key=f"map place {opened.path.name} {'+'.join(able)}") if len(able) > 1 else able[0]
+        name = st.segmented_control("As an image of", able, default=able[0], required=True, key=f"map place {opened.name} {'+'.join(able)}") if len(able) > 1 else able[0]
         files = st.file_uploader("Pictures", type=PICTURES, accept_multiple_files=True, key="map files", label_visibility="collapsed")
         if files and job.embedding is None:
             st.caption("They are placed once the map is finished.")
@@ -220,6 +220,28 @@ def uploads(opened: Checkpoint, job: Job) -> list[dict]:
         x, y = job.embedding.place(code[None, job.codes.columns])[0].tolist()
         placed.append({"map": job.key, "x": x, "y": y, "title": file.name[:40]})
     return placed
+
+
+# ---- columns of one's own
+
+def own(job: Job) -> list[dict]:
+    """Columns to colour by, from a CSV."""
+    with st.popover("Colour by your own column", icon=":material/palette:", width="stretch"):
+        st.caption("A CSV with a column **id** and any others, numbers or categories. The map's own *CSV with ids* has the ids.")
+        file = st.file_uploader("CSV", type=["csv", "tsv", "txt"], key="map own", label_visibility="collapsed")
+    if file is None:
+        return []
+    try:
+        found = own_columns(file.getvalue())
+    except ValueError as error:
+        st.error(f"{file.name}: {error}.", icon=":material/error:")
+        return []
+    if not found:
+        st.error(f"{file.name}: no column in it tells items apart.", icon=":material/error:")
+    elif job.codes is not None and not any(column.values.keys() & set(job.codes.ids.tolist()) for _, column in found):
+        st.error(f"{file.name}: none of its ids is on this map; export the map as CSV to see which are.", icon=":material/error:")
+        return []
+    return [row for row, _ in found]
 
 
 # ---- the page
@@ -280,10 +302,10 @@ def draw(wishes: Sequence[Wish], again: bool, below) -> None:
             return
         jobs.append((opened, job))
     with below:
-        placed = uploads(*jobs[0])
+        placed, columns = uploads(*jobs[0]), own(jobs[0][1])
         if jobs[0][1].data is None:
             without_data(jobs[0][0], shown=True)
-    result = map_panel([about(job, opened, title_of(wish)) for wish, (opened, job) in zip(wishes, jobs)], placed=placed, key="map panel")
+    result = map_panel([about(job, opened, title_of(wish)) for wish, (opened, job) in zip(wishes, jobs)], placed=placed, own=columns, key="map panel")
     address = json.dumps([wish.as_json() for wish in wishes], separators=(",", ":"))
     st.query_params.from_dict({ADDRESS: address})
     st.session_state[FOLLOWED] = (address, None)

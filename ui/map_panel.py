@@ -6,9 +6,10 @@ out, pictures of what is hovered, columns that take a while to compute. No scrip
 
 from __future__ import annotations
 
-__all__ = ["about", "digest_of", "job_for", "map_panel", "routes", "warm"]
+__all__ = ["about", "digest_of", "job_for", "map_panel", "own_columns", "routes", "warm"]
 
 import asyncio
+import hashlib
 import io
 import json
 import struct
@@ -30,6 +31,7 @@ from starlette.routing import Route
 
 from mmvae import embedding
 from mmvae.checkpoints import Checkpoint, digest
+from mmvae.columns import FEW, Column, read_columns
 from mmvae.data import Factor, PairedDataset, data_root
 from mmvae.embedding_export import write_csv, write_html, write_projector
 from mmvae.maps import Choice, Codes, Job, figures_of, gap_of
@@ -42,9 +44,9 @@ from .translating import readers_of
 PATH = "/maps/{key}"
 #: Maps that the server remembers; pictures that one request may ask for; how long a request for a frame waits for news.
 MAPS, PICTURES, WAIT_SECONDS, PAUSE_SECONDS = 12, 64, 2.0, 0.05
-#: Values a factor may have for its colours to be a legend; beyond, points are grey and the hovered one's are lit.
-FEW = 10
+OWN = 96  # columns of persons' own that the server remembers
 THUMBNAILS = 4000  # in an exported projector
+VERDICTS = ("shared factor lost", "all kept")
 
 _component = st.components.v2.component(
     "mmvae_map",
@@ -144,7 +146,7 @@ def about(job: Job, checkpoint: Checkpoint, title: str) -> dict:
     model = checkpoint.model
     letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities}
     return {
-        "key": job.key, "url": f"/maps/{job.key}", "title": title, "checkpoint": checkpoint.path.name, "digest": job.weights,
+        "key": job.key, "url": f"/maps/{job.key}", "title": title, "checkpoint": checkpoint.name, "digest": job.weights,
         "modalities": [{"name": m.name, "title": m.title, "shape": list(m.shape)} for m in model.modalities],
         "given": [list(given) for given in job.choice.given(model.names)], "factors": [_factor(f) for f in job.factors],
         "axes": [f"z{letters[b.owner] if b.owner else 'S'}{d + 1}" for b in model.blocks if b.name in job.choice.blocks for d in range(b.dim)]
@@ -162,19 +164,44 @@ def _factor(factor: Factor) -> dict:
             "values": [factor.format(v) for v in values] if not ordered else []}
 
 
-def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), key: str):
+_own: OrderedDict[str, Column] = OrderedDict()
+_own_lock = threading.Lock()
+
+
+def own_columns(content: bytes) -> list[tuple[dict, Column]]:
+    """The columns of a person's CSV, each with what the browser needs to know of it; their values are asked for by ``"id"``.
+
+    Raises:
+        ValueError: Where the file is no use, in one line.
+    """
+    found = []
+    for i, column in enumerate(read_columns(content)):
+        key = f"own {hashlib.sha256(content).hexdigest()[:16]} {i}"
+        with _own_lock:
+            _own[key] = column
+            _own.move_to_end(key)
+            while len(_own) > OWN:
+                _own.popitem(last=False)
+        numbers = column.values.values()
+        kind = ("few" if len(column.categories) <= FEW else "many") if column.categories else "around" if min(numbers) < 0 < max(numbers) else "from"
+        found.append(({"id": key, "title": column.name, "kind": kind, "unit": "", "values": list(column.categories), "source": "later", "clipped": not column.categories}, column))
+    return found
+
+
+def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), own: Sequence[Mapping] = (), key: str):
     """Shows one map, or two beside one another that share their selection.
 
     Arguments:
         maps: See `about`.
-        placed: Further points: ``{"map", "x", "y", "title", "code", "picture"}`` each.
+        placed: Further points: ``{"map", "x", "y", "title"}`` each.
+        own: A person's columns to colour by, see `own_columns`.
 
     Returns:
         The component's result: ``.open`` (the text of a point that was clicked) and ``.done`` (the keys of finished maps).
     """
     # vik and viridis without their darkest ends, which the dark ground of the map would swallow
     scales = {"few": list(palette.DIGITS), "around": list(palette.DIVERGING[2:8]), "from": list(palette.SEQUENTIAL[2:])}
-    data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "colours": scales}
+    data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "own": list(own), "colours": scales}
     return _component(key=key, data=data, default={"done": []}, on_open_change=_nothing, on_done_change=_nothing)
 
 
@@ -230,6 +257,10 @@ def _points(request: Request, job: Job) -> Response:
 def _column(request: Request, job: Job) -> Response:
     """A column that takes a while: 202 with the share that is done until it is there."""
     name, readers = request.query_params.get("name", ""), readers_of(job.model.dataset)
+    if name in _own:
+        return _binary(packed({}, {"values": _own[name].of(_codes(job).ids)}))
+    if name.startswith("own "):
+        raise ValueError("the server does not remember this column any more; give it the file again")
     if name not in ("error", "verdict"):
         raise ValueError("column is neither error nor verdict")
     if job.codes_key not in _judging:
@@ -273,6 +304,10 @@ def _measured(key: tuple, job: Job, codes: Codes, colour: str) -> dict:
     with _figures_lock:  # one at a time: figures may wait, pictures may not
         if key not in _figures_kept:
             figures = figures_of(codes, codes.labels[colour], job.factors) if colour in codes.labels else None
+            if colour in _own and _own[colour].categories:
+                values = _own[colour].of(codes.ids)
+                known = ~np.isnan(values)
+                figures = figures_of(codes.where(known), values[known], job.factors) if known.sum() > 1 else None
             gap = gap_of(codes)
             trust, recall = job.preservation() if job.state == "done" and len(codes.ids) > 8 else (None, None)
             probe = figures.neighbours if figures else None
@@ -312,33 +347,43 @@ def _export(request: Request, job: Job) -> Response:
     return Response(content, media_type=media, headers={"Content-Disposition": disposition})
 
 
-def _labels(job: Job) -> dict[str, Sequence]:
-    """Every column as a person reads it."""
+def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None]:
+    """Every column as a person reads it, with that of this colour among them, and the name of the latter."""
     codes = job.codes
     givens = ["+".join(given) for given in job.choice.given(job.model.names)]
     labels: dict[str, Sequence] = {}
     for factor in job.factors:
         values = codes.labels[factor.name]
         labels[factor.name] = values if factor.kind == "ordered" else [factor.format(v) for v in values]
-    return labels | {"given": [givens[g] for g in codes.giver], "kl": np.round(codes.kl, 4)}
+    labels |= {"given": [givens[g] for g in codes.giver], "kl": np.round(codes.kl, 4)}
+    name = {"modality": "given"}.get(colour, colour)
+    if colour in _own:
+        own = _own[colour]
+        values, name = own.of(codes.ids), own.name if own.name not in labels else f"{own.name} (own)"
+        labels[name] = ["" if np.isnan(v) else own.categories[int(v)] for v in values] if own.categories else values
+    elif colour in ("error", "verdict") and _judging.get(job.codes_key) == 1:
+        found = job.judge(readers_of(job.model.dataset)).get(colour)
+        if found is not None:
+            labels[colour] = np.round(found, 6) if colour == "error" else [VERDICTS[int(v)] for v in found]
+    return labels, name if name in labels else None
 
 
 def _csv(job: Job, folder: Path, colour: str) -> bytes:
-    write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, _labels(job))
+    write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, _labels(job, colour)[0])
     return (folder / "map.csv").read_bytes()
 
 
 def _html(job: Job, folder: Path, colour: str) -> bytes:
-    labels = _labels(job)
+    labels, coloured = _labels(job, colour)
     method = job.params.title if job.params else "codes"
     title = f"{method} of {' + '.join(job.choice.blocks)}, {len(job.codes.ids):,} points"
-    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, colour if colour in labels else None, title)
+    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, title)
     return (folder / "map.html").read_bytes()
 
 
 def _projector(job: Job, folder: Path, colour: str) -> bytes:
     thumbnails = job.data.items(job.codes.ids)[0][job.model.names[0]].numpy() if job.data is not None and len(job.codes.ids) <= THUMBNAILS else None
-    write_projector(folder / "projector", job.codes.ids, job.codes.shown, _labels(job), thumbnails)
+    write_projector(folder / "projector", job.codes.ids, job.codes.shown, _labels(job, colour)[0], thumbnails)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted((folder / "projector").iterdir()):

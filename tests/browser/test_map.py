@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import struct
 import urllib.parse
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from mmvae.checkpoints import load
+from mmvae.cli import main
 from mmvae.data import DATASETS, dataset
 from mmvae.point import Point
+from mmvae.readers import readers_for
 
 ITEMS = 300
 #: The map as the browser has it, through the component's shadow root.
@@ -167,3 +175,178 @@ def test_an_upload_is_placed_where_the_model_puts_its_code(opened, data_root):
         page.wait_for_function(f"() => ({MAP}).panel.placed.length === {uploaded}", timeout=60_000)
         x, y, title = seen(page, "[panel.placed.at(-1).x, panel.placed.at(-1).y, panel.placed.at(-1).title]")
         assert title == f"{at}.png" and (x, y) == pytest.approx((raw[2 * at], raw[2 * at + 1]), abs=1e-3 * (max(raw) - min(raw)))
+
+
+def test_own_columns_colour_the_points_they_know_of_and_a_bad_file_gets_one_line(opened):
+    page = opened(wish("tiny-digits"))
+    ids = seen(page, "panel.panes[0].ids")
+    known, clusters = ids[:200], {item: ("left", "right", "top")[item % 3] for item in ids[:200]}
+    lines = ["id,cluster,score", *(f"{item},{clusters[item]},{i / 7:.3f}" for i, item in enumerate(known))]
+    give(page, "mine.csv", "\n".join(lines))
+    page.wait_for_function(f"() => ({MAP}).panel.panes[0].column.title === 'cluster'")
+    chips = page.locator(".map .chip")
+    assert [chip.strip() for chip in chips.all_inner_texts()] == ["left", "right", "top"]
+    lit = seen(page, "panel.panes[0].ids.filter((_, i) => panel.panes[0].points.colours[4 * i + 3] > 200)")
+    assert sorted(lit) == sorted(known)
+    chips.nth(1).click()
+    hidden = seen(page, "panel.panes[0].ids.filter((_, i) => panel.panes[0].points.colours[4 * i + 3] === 0)")
+    assert sorted(hidden) == sorted(item for item in known if clusters[item] == "right")
+    page.wait_for_function(f"() => ({MAP}).querySelector('.figures').textContent.includes('chance')")
+    page.locator('.map select[aria-label="Colour by"]').select_option(label="score")
+    page.wait_for_function(f"() => ({MAP}).panel.panes[0].column.title === 'score'")
+    low, high = np.percentile(np.arange(200) / 7, [1, 99])
+    ends = [float(text) for text in page.locator(".map .ends span").all_inner_texts()]
+    assert ends == pytest.approx([low, high], abs=0.1)
+
+    with page.expect_download() as saved:
+        page.locator('.map select[aria-label="Export"]').select_option("csv")
+    rows = [row.split(",") for row in saved.value.path().read_text().splitlines()]
+    scores = {int(row[0]): row[-1] for row in rows[1:]}
+    assert rows[0][-1] == "score" and float(scores[known[7]]) == pytest.approx(1.0) and scores[ids[250]] == "nan"
+
+    for name, text, said in (("names.csv", "name,x\na,1", "no column called id"), ("others.csv", "id,x\n999999999,1.5", "none of its ids is on this map")):
+        give(page, name, text)
+        alert = page.locator('[data-testid="stAlert"]')
+        alert.get_by_text(said).wait_for()
+        assert alert.count() == 1 and "\n" not in alert.locator("p").last.inner_text()
+    assert seen(page, "panel.colour") == "digit"
+
+
+def give(page, name: str, text: str) -> None:
+    """Uploads a file of columns."""
+    uploader = page.locator('[data-testid="stFileUploader"] input')
+    if not uploader.count():
+        page.get_by_role("button", name="Colour by your own column").click()
+    uploader.set_input_files({"name": name, "mimeType": "text/csv", "buffer": text.encode()})
+
+
+@torch.inference_mode()
+def test_error_and_verdict_are_those_of_the_decoded_pictures(opened, home, data_root):
+    page = opened(wish("tiny-digits"))
+    model, readers = load(home / "checkpoints" / "tiny-digits"), readers_for("digits")
+    ids = seen(page, "panel.panes[0].ids")
+    images, labels = dataset("digits", data_root).items(ids)
+    pictures = model.decode({name: belief.mean for name, belief in model.posterior(images).items()})
+    errors = sum((pictures[name] - images[name]).square().mean((1, 2, 3)) for name in model.names) / 2
+    kept = torch.stack([readings["digit"].value == labels["digit"] for readings in readers.read(pictures).values()]).all(0)
+    for colour, expected in (("error", errors), ("verdict", kept.float())):
+        page.locator('.map select[aria-label="Colour by"]').select_option(colour)
+        page.wait_for_function(f"() => ({MAP}).panel.panes[0].column.id === '{colour}'", timeout=240_000)
+        found = np.array(seen(page, "[...panel.panes[0].column.data]"))
+        assert np.mean(np.abs(found - expected.numpy()) < 1e-4) > 0.98  # a reader may waver where a code is rounded
+    chips = page.locator(".map .chip")
+    assert [chip.strip() for chip in chips.all_inner_texts()] == ["shared factor lost", "all kept"]
+    colours = seen(page, "[...panel.panes[0].points.colours]")
+    shades = {tuple(colours[4 * i:4 * i + 3]) for i in range(ITEMS) if found[i] == 0}, {tuple(colours[4 * i:4 * i + 3]) for i in range(ITEMS) if found[i] == 1}
+    assert shades[0] and not shades[0] & shades[1]
+
+
+def exported(page, kind: str):
+    """The path of what a choice of the export list downloads."""
+    with page.expect_download() as saved:
+        page.locator('.map select[aria-label="Export"]').select_option(kind)
+    return saved.value.path()
+
+
+def test_the_exported_page_draws_all_points_without_a_network(opened, browser, tmp_path):
+    page = opened(wish("tiny-digits"))
+    file = tmp_path / "map.html"
+    shutil.copyfile(exported(page, "html"), file)
+    context = browser.new_context(offline=True, viewport={"width": 900, "height": 700})
+    alone = context.new_page()
+    asked: list[str] = []
+    alone.on("request", lambda request: asked.append(request.url))
+    alone.goto(file.as_uri())
+    alone.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length === 10")
+    assert alone.evaluate("() => document.querySelector('.js-plotly-plot')._fullData.reduce((sum, trace) => sum + trace.x.length, 0)") == ITEMS
+    alone.locator(".legend .traces").nth(9).wait_for()
+    alone.wait_for_timeout(500)
+    picture = Image.open(io.BytesIO(alone.screenshot())).convert("RGB").crop((60, 120, 700, 600))
+    assert len(picture.getcolors(1 << 24)) > 20
+    assert all(url.startswith(("file:", "blob:", "data:")) for url in asked)
+    context.close()
+
+
+def test_the_exported_projector_has_a_row_and_a_picture_for_every_point(opened):
+    page = opened(wish("tiny-digits"))
+    with zipfile.ZipFile(exported(page, "projector")) as archive:
+        config = archive.read("projector_config.pbtxt").decode()
+        named = {line.split('"')[1] for line in config.splitlines() if "_path" in line}
+        assert named == set(archive.namelist()) - {"projector_config.pbtxt"}
+        vectors = np.loadtxt(io.BytesIO(archive.read("vectors.tsv")), delimiter="\t")
+        header, *rows = archive.read("metadata.tsv").decode().splitlines()
+        sprite = Image.open(io.BytesIO(archive.read("sprite.png")))
+    assert vectors.shape == (ITEMS, DATASETS["digits"].joint)
+    assert header.split("\t")[:2] == ["id", "digit"] and [int(row.split("\t")[0]) for row in rows] == seen(page, "panel.panes[0].ids")
+    codes = np.array(seen(page, "[...panel.panes[0].codes]")).reshape(ITEMS, -1)
+    np.testing.assert_allclose(vectors, codes, atol=1e-3)
+    side = int(np.ceil(np.sqrt(ITEMS)))
+    assert sprite.size == (28 * side, 28 * side)
+
+
+def test_a_shipped_map_opens_without_the_data_set_and_its_points_decode(page, serve, home, data_root, tmp_path_factory, monkeypatch):
+    alone = tmp_path_factory.mktemp("alone")
+    shutil.copytree(home / "checkpoints" / "tiny-digits", alone / "checkpoints" / "tiny-digits")
+    monkeypatch.setenv("MMVAE_HOME", str(alone))
+    assert main(["map", "--data-root", str(data_root), "tiny-digits"]) == 0
+    page.goto(f"{serve(alone, data=tmp_path_factory.mktemp('empty'))}/map", wait_until="commit")
+    page.locator('.map .pane[data-state="done"]').wait_for(timeout=240_000)
+    page.get_by_text("this is the map that came with the model").wait_for()
+    page.wait_for_function(f"() => ({MAP}).panel.panes[0].column?.id === 'digit'")
+    page.mouse.move(*point_at(page, 4))
+    card = page.locator(".map .card[data-decoded]")
+    card.wait_for()
+    pictures = card.locator("canvas:visible").evaluate_all(
+        "nodes => nodes.map((node) => Math.max(...node.getContext('2d').getImageData(0, 0, node.width, node.height).data.filter((_, i) => i % 4 < 3)))")
+    assert len(pictures) == 2 and min(pictures) > 20
+    assert {"error", "verdict"}.isdisjoint(page.locator('.map select[aria-label="Colour by"] option').evaluate_all("nodes => nodes.map((node) => node.value)"))
+
+
+def packed(header: Mapping, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A body as the panel reads it: the header's length, the header, then each array at a multiple of 8 bytes."""
+    text = json.dumps({**header, "arrays": [[name, values.dtype.name, values.size] for name, values in arrays.items()]}).encode()
+    body = struct.pack("<I", len(text)) + text
+    for values in arrays.values():
+        body += b"\0" * (-len(body) % 8) + values.tobytes()
+    return body
+
+
+def put_sixty_thousand(page) -> np.ndarray:
+    """Has the browser told of 60,000 points in ten clusters instead of what the server has; returns their positions."""
+    rng, n = np.random.default_rng(0), 60_000
+    digits = rng.integers(10, size=n)
+    positions = (np.stack([np.cos(digits), np.sin(1.7 * digits)], 1) * 8 + rng.normal(size=(n, 2))).astype(np.float32)
+    dims = DATASETS["digits"].joint
+    points = packed({"dims": dims, "columns": list(range(dims)), "low": [-3] * dims, "step": [6 / 65535] * dims, "labels": ["digit"]}, {
+        "ids": np.arange(n, dtype=np.float64), "giver": np.zeros(n, np.uint8), "kl": rng.random(n).astype(np.float32),
+        "codes": rng.integers(65536, size=n * dims).astype(np.uint16), "label digit": digits.astype(np.float32)})
+    frame = packed({"state": "done", "progress": 1, "version": 1, "complaint": "", "ready": True}, {"positions": positions.reshape(-1)})
+    page.route("**/maps/*/points", lambda route: route.fulfill(body=points, content_type="application/octet-stream"))
+    page.route("**/maps/*/frame*", lambda route: route.fulfill(body=frame, content_type="application/octet-stream"))
+    return positions
+
+
+def test_sixty_thousand_points_are_drawn_hovered_and_selected(page, opened):
+    positions = put_sixty_thousand(page)
+    opened(wish("tiny-digits"))
+    assert int(page.locator(".map .pane").get_attribute("data-points")) == len(positions)
+    surface = page.locator(".map canvas.points")
+    picture = Image.open(io.BytesIO(surface.screenshot())).convert("RGB")
+    assert len(picture.getcolors(1 << 24)) > 200
+    places = np.array(seen(page, "(() => { const p = panel.panes[0].points; return [p.toScreen(0, 0), p.toScreen(1, 1), [panel.panes[0].frame.x, panel.panes[0].frame.y], [panel.panes[0].frame.half, 0]]; })()"))
+    (origin, unit), centre, half = places[:2], places[2], places[3, 0]
+    screen = origin + (unit - origin) * (positions - centre) / half
+    box = page.locator(".map .overlay").bounding_box()
+    pointer = np.round(screen[:50].mean(0))
+    page.mouse.move(box["x"] + pointer[0], box["y"] + pointer[1])
+    nearest = np.argmin(np.square(screen - pointer).sum(1))
+    if np.hypot(*(screen[nearest] - pointer)) < 14:
+        page.wait_for_function(f"() => ({MAP}).panel.panes[0].hovered === {nearest}")
+    page.locator('.map [data-tool="box"]').click()
+    low, high = np.floor(np.median(screen, 0)) - 60, np.floor(np.median(screen, 0)) + 60
+    page.mouse.move(*(box[axis] + at for axis, at in zip("xy", low)))
+    page.mouse.down()
+    page.mouse.move(*(box[axis] + at for axis, at in zip("xy", high)), steps=3)
+    page.mouse.up()
+    inside = ((screen > low) & (screen < high)).all(1).sum()
+    assert inside > 100 and abs(seen(page, "panel.selected.size") - inside) <= 2  # one or two may lie on the edge

@@ -9,32 +9,39 @@ const KEPT = ["#f0883e", "#56d4c4"];
 
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-/** The columns that points of these maps may be coloured by. */
-export function columnsOf(info) {
+/** The columns that points of these maps may be coloured by; own: those of a person's own. */
+export function columnsOf(info, own) {
   const columns = info.factors.map((factor) => ({ ...factor, id: factor.name, title: factor.name, source: "label" }));
   if (info.given.length > 1) columns.push({ id: "modality", title: "modality", kind: "few", values: info.given.map((names) => names.join(" + ")), source: "giver" });
   columns.push({ id: "kl", title: "KL, nats", kind: "from", unit: "", source: "kl", clipped: true });
   if (info.pictured) columns.push({ id: "error", title: "reconstruction error", kind: "from", unit: "", source: "later", clipped: true });
   if (info.pictured && info.readable) columns.push({ id: "verdict", title: "what readers see", kind: "few", values: ["shared factor lost", "all kept"], source: "later" });
-  return columns;
+  const titles = new Set(columns.map(({ title }) => title));
+  return [...columns, ...own.map((column) => (titles.has(column.title) ? { ...column, title: `${column.title} (own)` } : column))];
 }
+
+const known = (value) => !Number.isNaN(value);
 
 /** A column with its values and the range its colours span. */
 export function filled(column, values, colours) {
-  const range = column.clipped ? percentiles(values) : [column.low, column.high];
+  let range = column.clipped ? percentiles(values) : [column.low, column.high];
+  if (column.clipped && column.kind === "around") range = [-1, 1].map((sign) => sign * Math.max(...range.map(Math.abs)));
   const palette = column.id === "modality" ? PAIR : column.id === "verdict" ? KEPT : colours[column.kind] ?? [];
-  const counts = column.kind === "few" ? column.values.map((_, c) => values.reduce((sum, v) => sum + (v === c), 0)) : [];
+  const counts = column.kind === "few" ? column.values.map(() => 0) : [];
+  if (counts.length) for (const value of values) if (known(value)) counts[value]++;
   return { ...column, data: values, low: range[0], high: range[1], palette: palette.map(rgb), hex: palette, counts };
 }
 
 function percentiles(values) {
-  const sorted = Float32Array.from(values).sort();
+  const sorted = Float32Array.from(values).filter(known).sort();
+  if (!sorted.length) return [0, 1];
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
   return [at(0.01), at(0.99)];
 }
 
 /** The colour of one value. */
 export function shade(column, value) {
+  if (!known(value)) return GREY;
   if (column.kind === "few") return column.palette[value % column.palette.length];
   if (column.kind === "many") return GREY;
   const t = Math.min(1, Math.max(0, (value - column.low) / (column.high - column.low || 1))) * (column.palette.length - 1);
@@ -59,13 +66,14 @@ export function paintAll(column, { hidden, lit, picked }) {
     out[4 * i] = colour[0];
     out[4 * i + 1] = colour[1];
     out[4 * i + 2] = colour[2];
-    out[4 * i + 3] = inFocus ? visible : column.kind === "many" && !picked ? 120 : DIM;
+    out[4 * i + 3] = inFocus && known(value) ? visible : column.kind === "many" && !picked ? 120 : DIM;
   }
   return out;
 }
 
 /** A value of a column as a person reads it. */
 export function say(column, value) {
+  if (!known(value)) return "–";
   if (column.values?.length) return String(column.values[value]);
   if (column.unit === "°") return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(0)}°`;
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 2 : 4;

@@ -55,11 +55,25 @@ class Panel {
   }
 
   update({ data, setStateValue, setTriggerValue }) {
-    Object.assign(this, { colours: data.colours, placed: data.placed, socket: data.socket, report: setStateValue, trigger: setTriggerValue });
+    const fresh = this.own ? data.own.find(({ id }) => !this.own.some((each) => each.id === id)) : null;
+    Object.assign(this, { colours: data.colours, own: data.own, placed: data.placed, socket: data.socket, report: setStateValue, trigger: setTriggerValue });
     clearTimeout(this.resting);
     const keys = data.maps.map(({ key }) => key).join();
     if (keys !== this.keys) this.replace(data.maps, keys);
-    else this.panes.forEach(({ points }) => points.draw());
+    else {
+      const colour = this.colour;
+      this.listColumns(data.maps[0]);
+      if (this.colour !== colour || fresh) this.recolour(fresh?.id ?? this.colour);
+      else this.panes.forEach(({ points }) => points.draw());
+    }
+  }
+
+  /** What may be coloured by, in the list; where what colours is not among it any more, something that is. */
+  listColumns(info) {
+    const columns = columnsOf(info, this.own);
+    if (!columns.some(({ id }) => id === this.colour)) this.colour = (columns.find(({ kind }) => kind !== "many") ?? columns[0]).id;
+    this.choice.replaceChildren(...columns.map(({ id, title }) => el("option", { value: id }, title)));
+    this.choice.value = this.colour;
   }
 
   /** Taken off the page, unless it comes back at once as it does when the theme changes. */
@@ -80,10 +94,7 @@ class Panel {
     for (const pane of kept.values()) if (!this.panes.includes(pane)) pane.close();
     this.stage.replaceChildren(...this.panes.map(({ node }) => node));
     this.stage.dataset.panes = maps.length;
-    const columns = columnsOf(maps[0]);
-    if (!columns.some(({ id }) => id === this.colour)) this.colour = (columns.find(({ kind }) => kind !== "many") ?? columns[0]).id;
-    this.choice.replaceChildren(...columns.map(({ id, title }) => el("option", { value: id, selected: id === this.colour }, title)));
-    this.choice.value = this.colour;
+    this.listColumns(maps[0]);
     this.joined.hidden = !maps.some(({ given }) => given.length > 1);
     const [{ modalities }] = maps;
     this.walked0 = modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" }));
@@ -107,6 +118,7 @@ class Panel {
   // ---- what panes tell
 
   loaded(pane) {
+    if (pane === this.panes[0] && !this.host.dataset.walked) this.walked(pane, pane.codeAt(0)); // until something is pointed at
     pane.recolour().then(() => this.showLegend());
     this.measure();
   }
@@ -156,7 +168,7 @@ class Panel {
   // ---- colours
 
   recolour(id) {
-    this.colour = id;
+    this.colour = this.choice.value = id;
     sessionStorage.setItem(REMEMBERED, id);
     this.hidden = new Set();
     this.lit = null;
@@ -170,6 +182,10 @@ class Panel {
 
   pending(column, progress) {
     this.legend.replaceChildren(el("h4", {}, column.title), el("p", {}, `Decoding every point: ${Math.round(100 * progress)} %`));
+  }
+
+  refused(column, complaint) {
+    this.legend.replaceChildren(el("h4", {}, column.title), el("p", {}, complaint));
   }
 
   shadeAll() {
@@ -312,7 +328,8 @@ class Panel {
   /** Counts of each class, or mean and spread, of the column that colours. */
   counts(pane, points) {
     const { column } = pane;
-    const values = points.map((i) => column.data[i]);
+    const values = points.map((i) => column.data[i]).filter((value) => !Number.isNaN(value));
+    if (!values.length) return el("p", {}, `${column.title}: unknown of all of these`);
     if (column.kind === "few" || column.kind === "many") {
       const counts = new Map();
       for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);

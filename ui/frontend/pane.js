@@ -145,7 +145,7 @@ export class Pane {
   // ---- colours
 
   columns() {
-    return columnsOf(this.info);
+    return columnsOf(this.info, this.panel.own);
   }
 
   /** The column of this name with its values; computed by the server where it takes a while. */
@@ -159,7 +159,10 @@ export class Pane {
         this.panel.pending(column, (await reply.json()).progress);
         await wait(AGAIN);
       } else if (reply.ok) values = unpack(await reply.arrayBuffer()).arrays.values;
-      else return null;
+      else {
+        this.panel.refused(column, await reply.text());
+        return null;
+      }
     }
     return values ? (this.known[column.id] = filled(column, values, this.panel.colours)) : null;
   }
@@ -474,7 +477,7 @@ export class Pane {
     const lines = this.info.factors.map((factor) => [factor.name, say(this.columns().find(({ id }) => id === factor.name), this.labels[factor.name][i])]);
     if (this.info.given.length > 1) lines.push(["code of", this.info.given[this.giver[i]].join(" + ")]);
     lines.push(["KL", `${this.kl[i].toFixed(2)} nats`]);
-    for (const id of ["error", "verdict"]) if (this.known[id]) lines.push([id, say(this.known[id], this.known[id].data[i])]);
+    for (const { source, title, id } of this.columns()) if (source === "later" && this.known[id]) lines.push([title, say(this.known[id], this.known[id].data[i])]);
     text.replaceChildren(...[["item", this.ids[i]], ...lines].flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
     node.style.visibility = "hidden";
     node.hidden = false;
