@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
 
     from .checkpoints import Checkpoint
     from .data import PairedDataset
+    from .gaussian import Belief
+    from .model import MultimodalVAE
 
 METHODS = ("pca", "tsne", "umap")
 SPACE = 0.2  # seconds between redraws of a progress bar
@@ -125,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--pairs", type=_positive, default=2000, help="test pairs to measure on (default 2000)")
     evaluate.add_argument("--again", action="store_true", help="measure anew where the card is up to date")
 
+    verb("results", _results, "Print the README's tables of all measured models, with the command that trains each.")
+
     reconstruct = verb("reconstruct", _reconstruct, "Draw pairs above their reconstructions.", model, chosen)
     reconstruct.add_argument("--given", metavar="MODALITY", help="infer from this modality alone (default: from both)")
     written(reconstruct, "a .png file")
@@ -138,6 +142,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     translate.add_argument(
         "--style", type=_whole, nargs="+", metavar="ID", help="pairs whose private codes are taken instead, a column each"
+    )
+    translate.add_argument("--style-input", type=Path, nargs="+", metavar="FILE", help="the same from pictures of your own")
+    translate.add_argument(
+        "--swap", action="store_true", help="every input's shared code with every style's private codes, in both modalities"
     )
     translate.add_argument("--input", type=Path, nargs="+", metavar="FILE", help="pictures of your own")
     translate.add_argument("--draw", metavar="STROKES", help="a drawing, as the page's command line carries it")
@@ -192,6 +200,12 @@ def _positive(text: str) -> int:
 
 
 # ---- what there is
+
+
+def _results(arguments: argparse.Namespace) -> None:
+    from .results import results
+
+    print(results(), end="")
 
 
 def _variants(arguments: argparse.Namespace) -> None:
@@ -449,29 +463,42 @@ def _translate(arguments: argparse.Namespace) -> None:
 
     from .inputs import drawn, prepare, read_input
     from .pictures import sheet
-    from .translation import joined, restyled, rows, translate
+    from .translation import joined, restyled, rows, swap_sheet, swapped, translate
 
     checkpoints = [_open(argparse.Namespace(checkpoint=name)) for name in (arguments.checkpoint, *(arguments.beside or ()))]
     first = checkpoints[0].model
     to = arguments.to or first.names[1]
     first.positions([to])
-    source = next(m for m in first.modalities if m.name != to)
+    source, target = (next(m for m in first.modalities if (m.name == to) is drawn_here) for drawn_here in (False, True))
     own = [read_input(file, source).image for file in arguments.input or ()]
     if arguments.draw:
         own.append(prepare(drawn(arguments.draw), source).image)
     shown = own if own and not arguments.items else [*_pairs(arguments, 6)[1][source.name], *own]
-    styles = list(_data_of(checkpoints[0], arguments).items(arguments.style)[0][to]) if arguments.style else []
+    styles: list[dict[str, Tensor]] = []
+    if arguments.style:
+        images = _data_of(checkpoints[0], arguments).items(arguments.style)[0]
+        styles = [{name: batch[i] for name, batch in images.items()} for i in range(len(arguments.style))]
+    styles += [{to: read_input(file, target).image} for file in arguments.style_input or ()]
+    if arguments.swap and not styles:
+        raise ValueError("--swap needs pairs or pictures to take private codes from: --style ID … or --style-input FILE …")
+
+    def posteriors(model: MultimodalVAE, given: Sequence[dict[str, Tensor]]) -> list[dict[str, Belief]]:
+        return [model.posterior({name: image[None] for name, image in each.items()}) for each in given]
+
     found = []
     with torch.inference_mode():
         for model in (each.model for each in checkpoints):
-            posteriors = [model.posterior({source.name: image[None]}) for image in shown]
-            if styles:
-                found.append(restyled(model, posteriors, [model.posterior({to: image[None]}) for image in styles], to))
+            content = posteriors(model, [{source.name: image} for image in shown])
+            if arguments.swap:
+                found.append(swapped(model, content, posteriors(model, styles), styles))
+            elif styles:
+                found.append(restyled(model, content, posteriors(model, [{to: each[to]} for each in styles]), to))
             else:
                 found.append(
-                    joined([translate(model, posterior, to, arguments.samples, arguments.seed) for posterior in posteriors])
+                    joined([translate(model, posterior, to, arguments.samples, arguments.seed) for posterior in content])
                 )
-    _save(arguments.out, [sheet(rows(shown, found, styles))])
+    picture = swap_sheet(shown, found) if arguments.swap else sheet(rows(shown, found, [each[to] for each in styles]))
+    _save(arguments.out, [picture])
 
 
 def _traverse(arguments: argparse.Namespace) -> None:

@@ -6,8 +6,8 @@ picture shows one private code throughout, and variants compare fairly.
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "VIRIDIS", "Kept", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read", "restyled",
-           "role_of", "rows", "scale_of", "translate"]
+__all__ = ["ROLES", "VIRIDIS", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read",
+           "restyled", "role_of", "rows", "scale_of", "swap_sheet", "swapped", "translate"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data.base import Factor, PairedDataset
+from .explore import swap
 from .gaussian import Belief
 from .metrics.coherence import Preserved, preserved
 from .model import MultimodalVAE
+from .pictures import Pixels, sheet
 from .readers import Readers
 
 #: What becomes of a factor: a shared one is kept, one of the source alone stays neutral, one of the target alone may vary.
@@ -44,6 +46,26 @@ class Translation:
     samples: Tensor
     mean: Tensor
     stddev: Tensor
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """The content of N items in the style of M others, in both modalities.
+
+    Arguments:
+        content, style: The mean codes of either, {block: [N or M, dim]}.
+        heads: What stands above the columns, {modality: M pictures}: the style's own, or decoded where it has none.
+        pictures: {modality: [N, M, C, H, W]}.
+    """
+
+    content: dict[str, Tensor]
+    style: dict[str, Tensor]
+    heads: dict[str, list[Tensor]]
+    pictures: dict[str, Tensor]
+
+    def code(self, model: MultimodalVAE, i: int, k: int) -> dict[str, Tensor]:
+        """The code of content i in style k, {block: [dim]}."""
+        return {b.name: self.style[b.name][k] if b.owner else self.content[b.name][i] for b in model.blocks}
 
 
 @dataclass(frozen=True)
@@ -109,6 +131,32 @@ def restyled(model: MultimodalVAE, content: Sequence[Mapping[str, Belief]], styl
 def means(posteriors: Sequence[Mapping[str, Belief]]) -> dict[str, Tensor]:
     """The mean codes of the posteriors of items, {block: [N, dim]}."""
     return {name: torch.cat([posterior[name].mean for posterior in posteriors]) for name in posteriors[0]}
+
+
+@torch.inference_mode()
+def swapped(model: MultimodalVAE, content: Sequence[Mapping[str, Belief]], style: Sequence[Mapping[str, Belief]],
+            images: Sequence[Mapping[str, Tensor]]) -> Swapped:
+    """Every content's shared code with every style's private codes.
+
+    Arguments:
+        content, style: The posterior of each item.
+        images: Each style's own pictures by modality, as far as there are any.
+
+    Raises:
+        ValueError: Where the variant has no private codes.
+    """
+    kept, taken = means(content), means(style)
+    pictures, decoded = swap(model, kept, taken), model.decode(taken)
+    heads = {name: [each.get(name, decoded[name][k]) for k, each in enumerate(images)] for name in model.names}
+    return Swapped(kept, taken, heads, pictures)
+
+
+def swap_sheet(inputs: Sequence[Tensor], found: Sequence[Swapped]) -> Pixels:
+    """The picture of a swap: for each model and modality a matrix with the styles above and the contents at the left."""
+    parts = [sheet([[None, *each.heads[name]]] + [[picture, *pictures[i]] for i, picture in enumerate(inputs)])
+             for each in found for name, pictures in each.pictures.items()]
+    wide = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 8), (0, wide - part.shape[1]), (0, 0)), constant_values=255) for part in parts])
 
 
 def _drawn(model: MultimodalVAE, codes: Mapping[str, Tensor], mean: Mapping[str, Tensor], to: str) -> Translation:

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, digest, read_json
 from mmvae.data import DATASETS, Factor, PairedDataset
-from mmvae.explore import point_of, swap
+from mmvae.explore import point_of
 from mmvae.inputs import InputError, Prepared, drawn, prepare, read_picture
+from mmvae.modalities import Modality
 from mmvae.model import CannotInfer
 from mmvae.pictures import sheet
 from mmvae.point import Point
 from mmvae.readers import Readers
-from mmvae.translation import Kept, Translation, check, joined, means, read, restyled, rows, translate
+from mmvae.translation import Kept, Translation, check, joined, read, restyled, rows, swap_sheet, swapped, translate
 from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells, image, link
@@ -127,17 +128,7 @@ def inputs(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, source:
                        f"uploads{' and drawings' if sketch else ''} work as ever.")
             datasets.offer(opened.model.dataset)
     with tabs[1]:
-        files = st.file_uploader("Pictures", type=PICTURES, accept_multiple_files=True, key="translate files",
-                                 label_visibility="collapsed")
-        for file in files[:MOST]:
-            try:
-                pixels, notes = read_picture(file)
-                prepared = prepare(pixels, modality)
-            except InputError as error:
-                st.error(f"{file.name}: {error}.", icon=":material/error:")
-                continue
-            preview(torch.from_numpy(pixels).permute(2, 0, 1), Prepared(prepared.image, notes + prepared.notes), file.name)
-            found.append(Given(file.name, {source: prepared.image}))
+        found += uploaded(modality, "translate files")
     if sketch:
         with tabs[2]:
             canvas(task().strokes, key="translate sheet", on_draw=lambda strokes: change(strokes=strokes))
@@ -152,12 +143,32 @@ def inputs(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, source:
     return found
 
 
+def uploaded(modality: Modality, key: str) -> list[Given]:
+    """Pictures that a person gives as images of a modality, each shown beside what the model gets of it."""
+    found = []
+    files = st.file_uploader("Pictures", type=PICTURES, accept_multiple_files=True, key=key, label_visibility="collapsed")
+    for file in files[:MOST]:
+        try:
+            pixels, notes = read_picture(file)
+            prepared = prepare(pixels, modality)
+        except InputError as error:
+            st.error(f"{file.name}: {error}.", icon=":material/error:")
+            continue
+        preview(torch.from_numpy(pixels).permute(2, 0, 1), Prepared(prepared.image, notes + prepared.notes), file.name)
+        found.append(Given(file.name, {modality.name: prepared.image}))
+    return found
+
+
 def styles(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, to: str) -> list[Given]:
     """Below the inputs: the images that private codes are taken from."""
     st.html(f'<div class="muted"><b>Style</b>: private codes of these {html.escape(to)} images</div>')
-    gallery(pairs, to, task().styles or (), lambda ids: thumbnails(opened, data, to, ids),
-            key=f"translate style {opened.model.dataset} {to}", on_pick=lambda ids: change(styles=tuple(ids)), height=150)
-    return given_items(task().styles or (), pairs, data, to)
+    tabs = st.tabs(["Test images", "Upload"], key="translate style tabs")
+    with tabs[0]:
+        gallery(pairs, to, task().styles or (), lambda ids: thumbnails(opened, data, to, ids),
+                key=f"translate style {opened.model.dataset} {to}", on_pick=lambda ids: change(styles=tuple(ids)), height=150)
+    with tabs[1]:
+        own = uploaded(next(m for m in opened.model.modalities if m.name == to), "translate style files")
+    return given_items(task().styles or (), pairs, data, to) + own
 
 
 def preview(picture: Tensor, prepared: Prepared, name: str) -> None:
@@ -212,7 +223,7 @@ def translate_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: 
         st.info("Pick, upload or draw at least one image at the left.", icon=":material/arrow_back:")
         return
     if task().styled and not style:
-        st.info("Pick at least one image at the left whose private code is taken.", icon=":material/arrow_back:")
+        st.info("Pick or upload at least one image at the left whose private code is taken.", icon=":material/arrow_back:")
         return
     given = [each.labelled_by(readers, source) for each in given]
     done, refusals = [], []
@@ -240,7 +251,7 @@ def translate_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: 
 def point_at(one: Checkpoint, z: Mapping[str, Tensor], given: Given, source: str) -> Point:
     """The point of one code drawn for an input."""
     weights = _digests((one.path, models.version_of(one.path)))
-    return point_of(one.path.name, weights, one.model, z, item=given.item, observed=(source,))
+    return point_of(one.name, weights, one.model, z, item=given.item, observed=(source,))
 
 
 _digests: models.Recent = models.Recent(32, lambda key: digest(key[0]))
@@ -256,8 +267,9 @@ def export(given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Give
            to: str) -> None:
     """The picture, its motion, its figures, and the ways back to it."""
     above = [each.images[to] for each in style if to in each.images]
-    files = [each.title for each in given if each.item is None and each.title != "drawing"]
-    command, address = task().command(files), address_of(task())
+    files = files_of(given)
+    command = task().command([each.by.name for each in done], files, files_of(style))
+    address = address_of(task())
 
     def picture() -> bytes:
         return figures.png(sheet(rows(shown, [each.found for each in done], above)), {"mmvae:link": address, "mmvae:command": command})
@@ -267,10 +279,20 @@ def export(given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Give
             st.download_button("PNG", picture, "translation.png", "image/png", on_click="ignore")
             st.download_button("GIF", lambda: gif_of(shown, done), "translation.gif", "image/gif", on_click="ignore")
             st.download_button("CSV", lambda: csv_of(given, done, factors, to), "translation.csv", "text/csv", on_click="ignore")
-        st.caption("Link to this page" + ("; uploaded pictures do not travel with it" if files else ""))
-        st.code(address, language=None, wrap_lines=True)
-        st.caption("The same picture from the command line")
-        st.code(command, language="bash", wrap_lines=True)
+        ways_back(address, command, bool(files or files_of(style)))
+
+
+def files_of(given: Sequence[Given]) -> list[str]:
+    """The names of those that were uploaded."""
+    return [each.title for each in given if each.item is None and each.title != "drawing"]
+
+
+def ways_back(address: str, command: str, uploads: bool) -> None:
+    """The link and the command that bring a picture back."""
+    st.caption("Link to this page" + ("; uploaded pictures do not travel with it" if uploads else ""))
+    st.code(address, language=None, wrap_lines=True)
+    st.caption("The same picture from the command line")
+    st.code(command, language="bash", wrap_lines=True)
 
 
 def address_of(asked: Task) -> str:
@@ -284,37 +306,35 @@ def address_of(asked: Task) -> str:
 def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given], source: str) -> None:
     """Shared code of each row with private codes of each column, in both modalities."""
     if not given or not style:
-        st.info("Pick content (rows) and style (columns) at the left.", icon=":material/arrow_back:")
+        st.info("Pick or upload content (rows) and style (columns) at the left.", icon=":material/arrow_back:")
         return
-    content, sheets = "", []
+    content, names, done = "", [], []
     for one in opened:
         try:
-            kept = means([posterior_of(one, each, [source]) for each in given])
-            taken = means([posterior_of(one, each, one.model.names) for each in style])
-            pictures = swap(one.model, kept, taken)
+            found = swapped(one.model, [posterior_of(one, each, [source]) for each in given],
+                            [posterior_of(one, each, one.model.names) for each in style], [each.images for each in style])
         except ValueError as error:
             st.info(f"{error}.", icon=":material/block:")
             continue
-        points = [[point_at(one, {b.name: taken[b.name][k] if b.owner else kept[b.name][i] for b in one.model.blocks}, each, source)
-                   for k in range(len(style))] for i, each in enumerate(given)]
+        points = [[point_at(one, found.code(one.model, i, k), each, source) for k in range(len(style))] for i, each in enumerate(given)]
         matrices = ""
         for modality in one.model.modalities:
-            heads = [style_picture(one, each, modality.name) for each in style]
-            table = matrix(given, shown, style, heads, pictures[modality.name], points)
+            table = matrix(given, shown, style, found.heads[modality.name], found.pictures[modality.name], points)
             matrices += f"<div><h4>{html.escape(modality.title)}</h4>{table}</div>"
-            sheets.append([[None, *heads]] + [[picture, *pictures[modality.name][i]] for i, picture in enumerate(shown)])
-        title = f"<h4>{html.escape(models.variant_label_of(one.path.name))}</h4>" if len(opened) > 1 else ""
+        names.append(one.name)
+        done.append(found)
+        title = f"<h4>{html.escape(models.variant_label_of(one.name))}</h4>" if len(opened) > 1 else ""
         content += f'{title}<div class="matrices">{matrices}</div>'
     if not content:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
         st.caption("Rows give the shared code, columns the private codes. A cell opens in Explore.", width="stretch")
         with st.popover("Export", icon=":material/download:"):
-            address = address_of(task())
-            st.download_button("PNG", lambda: figures.png(stacked([sheet(each) for each in sheets]), {"mmvae:link": address}), "swap.png",
-                               "image/png", on_click="ignore")
-            st.caption("Link to this page")
-            st.code(address, language=None, wrap_lines=True)
+            files = files_of(given), files_of(style)
+            address, command = address_of(task()), task().command(names, *files)
+            st.download_button("PNG", lambda: figures.png(swap_sheet(shown, done), {"mmvae:link": address, "mmvae:command": command}),
+                               "swap.png", "image/png", on_click="ignore")
+            ways_back(address, command, any(files))
     open_point(cells(content, key="translate swap cells", scheme=palette.theme()))
 
 
@@ -338,12 +358,6 @@ def style_picture(one: Checkpoint, given: Given, modality: str) -> Tensor:
     return rebuilt(one.model, [posterior_of(one, given, one.model.names)], modality)[0]
 
 
-def stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures one below the other, on white."""
-    wide = max(part.shape[1] for part in parts)
-    return np.concatenate([np.pad(part, ((0, 8), (0, wide - part.shape[1]), (0, 0)), constant_values=255) for part in parts])
-
-
 # ---- check
 
 def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers: Readers | None, source: str, to: str) -> None:
@@ -361,12 +375,12 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
     content = ""
     for one in opened:
         try:
-            with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {models.variant_label_of(one.path.name)} …"):
-                found = _checks((one.path.name, models.version_of(one.path), to))
+            with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {models.variant_label_of(one.name)} …"):
+                found = _checks((one.name, models.version_of(one.path), to))
         except CannotInfer as error:
             st.info(f"{error}.", icon=":material/block:")
             continue
-        content += f"<h4>{html.escape(models.variant_label_of(one.path.name))}</h4>{check_table(found)}"
+        content += f"<h4>{html.escape(models.variant_label_of(one.name))}</h4>{check_table(found)}"
     if content:
         cells(content, key="translate check cells", scheme=palette.theme())
 
@@ -403,7 +417,7 @@ def page() -> None:
     pairs = pairs_of(first, data)
     to = task().to if task().to in first.model.names else first.model.names[1]
     source = next(name for name in first.model.names if name != to)
-    change(models=tuple(one.path.name for one in opened), to=to, styled=task().styled and has_style(opened, to),
+    change(models=tuple(one.name for one in opened), to=to, styled=task().styled and has_style(opened, to),
            items=tuple(first_items(pairs, source, 4)) if task().items is None else task().items,
            styles=tuple(first_items(pairs, to, 5)) if task().styles is None else task().styles)
     controls(first)

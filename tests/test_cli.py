@@ -221,6 +221,7 @@ def test_a_signal_stops_a_training_after_a_snapshot(own, tmp_path, number, statu
         ("translate", ["--items", "0", "1", "--samples", "3", "--to", "left"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
         ("translate", ["--items", "0", "1", "--style", "2", "3", "4", "5"], "a.png", (2 + 7 * 66, 2 + 3 * 66)),
         ("translate", ["--draw", "20408080", "--beside", "{run}"], "a.png", (2 + 11 * 66, 2 + 2 * 66)),
+        ("translate", ["--items", "0", "1", "--swap", "--style", "2", "3", "4"], "a.png", (2 + 4 * 66, 2 + 3 * 58 + 8 + 2 + 3 * 66 + 8)),
         ("interpolate", ["--steps", "4", "--items", "0", "1", "--blocks", "z_shared"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
     ],
 )
@@ -336,6 +337,7 @@ def test_resuming_a_run_damaged_by_hand_fails_with_one_line(run, tmp_path, capsy
         (["generate", "{run}", "--out", "{tmp}/a.txt"], "ends in .png"),
         (["traverse", "{run}", "--item", "99", "--out", "{tmp}/a.gif"], "item 99"),
         (["translate", "{run}", "--to", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'; this model has left and right"),
+        (["translate", "{run}", "--swap", "--out", "{tmp}/a.png"], "--swap needs pairs or pictures"),
         (["reconstruct", "{run}", "--given", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'"),
         (["interpolate", "{run}", "--blocks", "z_middle", "--out", "{tmp}/a.png"], "no block 'z_middle'"),
         (["embed", "{run}", "--block", "z_middle", "--out", "{tmp}/a.csv"], "no block 'z_middle'"),

@@ -9,7 +9,7 @@ import torch
 from mmvae.data.base import Factor, PairedDataset
 from mmvae.explore import encode, swap
 from mmvae.readers import Reading, Readers
-from mmvae.translation import check, expected, heat, hits, joined, restyled, rows, translate
+from mmvae.translation import check, expected, heat, hits, joined, restyled, rows, swap_sheet, swapped, translate
 from tests.tiny import A, B, tiny_images, tiny_model
 
 VARIANTS = ["dmvae", "joint-poe", "mmvae", "mopoe", "mumo"]
@@ -81,6 +81,25 @@ def test_a_style_from_another_image_is_its_private_code():
     torch.testing.assert_close(found.mean[1:], model.decode({name: q.mean for name, q in content[1].items()})["b"])
     with pytest.raises(ValueError, match="no private code of b"):
         restyled(tiny_model("wg-v2"), content, style, "b")
+
+
+@torch.inference_mode()
+def test_a_swap_joins_the_shared_code_of_each_row_with_the_private_codes_of_each_column():
+    model, images = tiny_model("dmvae"), tiny_images(5)
+    content = [model.posterior({"a": x[None]}) for x in images["a"][:2]]
+    given = [{"a": images["a"][2], "b": images["b"][2]}, {"b": images["b"][3]}]
+    style = [model.posterior({name: x[None] for name, x in each.items()}) for each in given]
+    found = swapped(model, content, style, given)
+    code = found.code(model, 1, 0)
+    torch.testing.assert_close(code["z_shared"], content[1]["z_shared"].mean[0])
+    torch.testing.assert_close(code["z_a"], style[0]["z_a"].mean[0])
+    for name, picture in model.decode({block: part[None] for block, part in code.items()}).items():
+        torch.testing.assert_close(found.pictures[name][1, 0], picture[0])
+    assert torch.equal(found.heads["a"][0], images["a"][2])
+    torch.testing.assert_close(found.heads["a"][1], model.decode({name: belief.mean for name, belief in style[1].items()})["a"][0])
+    assert swap_sheet(list(images["a"][:2]), [found, found]).shape == (2 * (2 + 3 * 58 + 8 + 2 + 3 * 66 + 8), 2 + 3 * 66, 3)
+    with pytest.raises(ValueError, match="no private blocks"):
+        swapped(tiny_model("joint-poe"), content, style, given)
 
 
 def test_heat_goes_from_dark_to_bright_and_no_further():

@@ -171,3 +171,51 @@ def test_the_command_draws_the_picture_that_the_page_saves(opened, models_home, 
     monkeypatch.chdir(tmp_path)
     assert main(command[3:]) == 0
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "translation.png")), np.asarray(picture))
+
+
+def test_the_command_draws_the_swap_that_the_page_saves_with_a_style_of_ones_own(opened, models_home, data_root, tmp_path, monkeypatch):
+    from playwright.sync_api import expect
+
+    colours = np.random.default_rng(0).integers(0, 255, (40, 52, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / "it's mine.png")
+    page = opened("translate?models=digits-vanilla,digits-dmvae&view=swap")
+    expect(page.locator(".matrices a[data-point]")).to_have_count(2 * 4 * 5)
+    page.get_by_role("tab", name="Upload").last.click()
+    page.locator('.st-key-translate-style-files input[type="file"]').set_input_files(tmp_path / "it's mine.png")
+    expect(page.locator(".matrices a[data-point]")).to_have_count(2 * 4 * 6)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    picture = Image.open(io.BytesIO(saved.value.path().read_bytes()))
+    command = shlex.split(picture.info["mmvae:command"])
+    assert "digits-vanilla" not in command and command[command.index("--style-input") + 1] == "it's mine.png" and "--swap" in command
+    monkeypatch.setenv("MMVAE_HOME", str(models_home))
+    monkeypatch.setenv("MMVAE_DATA", str(data_root))
+    monkeypatch.chdir(tmp_path)
+    assert main(command[3:]) == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "swap.png")), np.asarray(picture))
+
+
+def test_the_private_code_of_an_uploaded_picture_is_a_style(opened, models_home, data_root, tmp_path, monkeypatch):
+    from playwright.sync_api import expect
+
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "own.png")
+    page = opened("translate?models=digits-dmvae&styled=1&styles=none")
+    expect(page.get_by_text("Pick or upload at least one image at the left whose private code is taken")).to_be_visible()
+    page.get_by_role("tab", name="Upload").last.click()
+    page.locator('.st-key-translate-style-files input[type="file"]').set_input_files(tmp_path / "own.png")
+    expect(page.locator(".cells a[data-point]")).to_have_count(4)
+    command = shlex.split(exported_command(page))
+    monkeypatch.setenv("MMVAE_HOME", str(models_home))
+    monkeypatch.setenv("MMVAE_DATA", str(data_root))
+    monkeypatch.chdir(tmp_path)
+    assert "--style" not in command and main(command[3:]) == 0
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "translation.png")), np.asarray(Image.open(saved.value.path())))
+
+
+def exported_command(page) -> str:
+    """The command that the open export shows."""
+    page.get_by_role("button", name="Export").click()
+    return page.locator('[data-testid="stCode"]').last.inner_text()
