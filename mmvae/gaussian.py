@@ -179,6 +179,16 @@ class Mixture:
         """The same belief with `change` applied to each tensor of each component."""
         return Mixture(tuple(component.map(change) for component in self.components), self.logits)
 
+    def detach(self) -> Mixture:
+        """The same belief held fixed: no gradient reaches its components or weights."""
+        fixed = self.map(Tensor.detach)
+        return Mixture(fixed.components, None if self.logits is None else self.logits.detach())
+
+    def responsibilities(self, belief: DiagonalGaussian) -> Tensor:
+        r"""The logarithm of each Gaussian component's share in a belief, :math:`w_k \int q(z) p_k(z) dz` normalised: shape :math:`(*, K)`."""
+        overlap = [DiagonalGaussian(c.mean, torch.logaddexp(c.logvar, belief.logvar)).log_prob(belief.mean) for c in self.components]
+        return torch.log_softmax(torch.stack(overlap, -1) + self.log_weights, -1)
+
     def _average(self, values: Sequence[Tensor]) -> Tensor:
         return torch.stack(values, -1) @ self.log_weights.exp()
 

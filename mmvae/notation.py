@@ -121,7 +121,7 @@ class _Notation:
         if isinstance(term, ImportanceBound):
             return rf"\mathcal{{B}}_{{{term.samples}}}({self.images(PAIR)})"
         if isinstance(term, Cycle):
-            return rf"{_factor(term.weight)}\tfrac{{1}}{{2}} \sum_m \mathcal{{C}}(\mu_m(\hat x_m), {self.shared})"
+            return rf"{_factor(term.weight)}\mathcal{{S}}"
         return rf"{_factor(term.weight)}\mathcal{{C}}(\mu_{{{self.marks[0]}}}, \mu_{{{self.marks[1]}}})"
 
     def aside(self, term: Elbo) -> str:
@@ -162,8 +162,10 @@ class _Notation:
                 lines.append(rf"\mathcal{{C}}(a, b) = -\tfrac{{1}}{{2N}} \sum_i \Big[ \log \frac{{e^{{s_{{ii}}}}}}{{\sum_j e^{{s_{{ij}}}}}} "
                              rf"+ \log \frac{{e^{{s_{{ii}}}}}}{{\sum_j e^{{s_{{ji}}}}}} \Big], \qquad s_{{ij}} = \cos(a_i, b_j) / {term.temperature:g}")
             elif isinstance(term, Cycle):
-                codes = rf"{self.shared} \sim q({self.shared} | {self.images(PAIR)})" + (r",\; z_m \sim p" if self.private else "")
-                lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \quad {codes} \text{{; the encoders and }} {self.shared} \text{{ held fixed}}")
+                lines.append(rf"\mathcal{{S}} = -\tfrac{{1}}{{2}} \sum_m \sum_k \phi_k\big(q({self.shared} | {self.images(PAIR)})\big) \log \phi_k\big(q_m({self.shared} | \hat x_m)\big), "
+                             rf"\qquad \phi_k(q) \propto w_k \!\int\! q\, p_k")
+                lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \quad {self.shared} \sim q({self.shared} | {self.images(PAIR)}),\; z_m \text{{ of another pair; "
+                             rf"the readers }} q_m, p_k \text{{ held fixed}}")
         return lines
 
     # ---- symbols

@@ -136,24 +136,22 @@ def _importance_bound(model: MultimodalVAE, term: ImportanceBound, experts: Expe
 
 
 def _contrast(model: MultimodalVAE, term: Contrast, experts: Experts, images, n: int, beta: float, generator):
-    value = _info_nce(*(experts[frozenset({m}), SHARED].mean for m in (0, 1)), term.temperature)
+    first, second = (F.normalize(experts[frozenset({m}), SHARED].mean, dim=1) for m in (0, 1))
+    similarity = first @ second.T / term.temperature
+    own = torch.arange(n, device=similarity.device)
+    value = 0.5 * (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own))
     return "contrast", term.weight * value, {"": value}
 
 
 def _cycle(model: MultimodalVAE, term: Cycle, experts: Experts, images, n: int, beta: float, generator):
-    code = model.fuse_block(experts, PAIR, model.block(SHARED), n).map(Tensor.detach).sample(generator)
-    prior = model.prior(n)
-    z = {b.name: code if b.owner is None else prior[b.name].sample(generator) for b in model.blocks}
+    beliefs = model.fuse(experts, PAIR, n)
+    clusters = model.prior(n)[SHARED].detach()
+    code = beliefs[SHARED].map(Tensor.detach)
+    z = {name: code.sample(generator) if name == SHARED else belief.sample(generator).roll(1, 0) for name, belief in beliefs.items()}
     read = model.experts({name: torch.sigmoid(logits) for name, logits in model.logits(z).items()}, fixed=True)
-    values = [_info_nce(read[frozenset({m}), SHARED].mean, code, term.temperature) for m in (0, 1)]
+    meant = clusters.responsibilities(code)
+    values = [-(meant.exp() * clusters.responsibilities(read[frozenset({m}), SHARED])).sum(-1).mean() for m in (0, 1)]
     return "cycle", term.weight * sum(values) / 2, dict(zip(model.names, values, strict=True))
-
-
-def _info_nce(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """How far each row of one [N, D] is from being told, by its cosine, from the other's rows: in nats, both directions."""
-    similarity = F.normalize(first, dim=1) @ F.normalize(second, dim=1).T / temperature
-    own = torch.arange(len(first), device=similarity.device)
-    return 0.5 * (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own))
 
 
 def _letter(term: Elbo) -> str:

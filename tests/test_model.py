@@ -37,7 +37,7 @@ FUSED = {  # {convention: (mean and variance of the pair, mean and variance of t
     "always": ((2 - 8) / 7, 1 / 7, 2 / 3, 1 / 3), "several": ((2 - 8) / 7, 1 / 7, 1.0, 1 / 2), "full": ((2 - 8) / 7, 1 / 7, 1.0, 1 / 2), "never": (-1.0, 1 / 6, 1.0, 1 / 2),
 }
 CONVENTION = {"joint-poe": "always", "wg-v1": "always", "wg-v2": "always", "mvae": "always", "mmpoe-v1": "several", "mmpoe-v2": "several",
-              "dmvae": "several", "dmvae-contrast": "several", "dmvae-cycle": "several", "dmvae-clusters": "never", "mvtcae": "never"}
+              "dmvae": "several", "dmvae-contrast": "several", "dmvae-clusters": "never", "mvtcae": "never"}
 
 
 def hand_made(dim: int = 4):
