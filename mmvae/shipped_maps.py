@@ -1,7 +1,7 @@
 """The map that a model is shown with at first, kept beside its weights: it opens at once, and without the data set.
 
-One small .npz file: positions in 16 bits and codes in 8 bits over each dimension's range, ids and labels, and what they
-were made from. Codes move by at most 1/510 of their dimension's range, far less than the posterior's own width. A map of
+One small .npz file: positions in 16 bits, codes and KL in 8 bits over each dimension's range, ids and labels, and what
+they were made from. Codes move by at most 1/510 of their dimension's range, far less than the posterior's own width. A map of
 other weights, or of other images under the same ids, is never read.
 """
 
@@ -50,7 +50,7 @@ def write_map(folder: Path, job: Job) -> Path:
     found, codes = job.embedding, job.codes
     arrays = {"about": np.array(json.dumps(about, sort_keys=True)), **_packed("positions", found.positions, np.uint16),
               **_packed("codes", codes.full, np.uint8), "mean": found.mean, "axes": found.axes, "ids": codes.ids, "giver": codes.giver,
-              "columns": codes.columns, "kl": codes.kl.astype(np.float16), **{LABEL + name: values for name, values in codes.labels.items()}}
+              "columns": codes.columns, **_packed("kl", codes.kl[:, None], np.uint8), **{LABEL + name: values for name, values in codes.labels.items()}}
     file = folder / FOLDER / _name(job.choice, job.params)
     file.parent.mkdir(exist_ok=True)
 
@@ -77,7 +77,7 @@ def read_map(folder: Path, weights: str, choice: Choice, params: Params | None, 
         about = json.loads(str(arrays["about"]))
         if data is not None and (data.name != about["data"] or _images(data, ids) != about["images"]):
             return None
-        codes = Codes(ids, arrays["giver"], _unpacked("codes", arrays), arrays["columns"], arrays["kl"].astype(np.float32),
+        codes = Codes(ids, arrays["giver"], _unpacked("codes", arrays), arrays["columns"], _unpacked("kl", arrays)[:, 0],
                       {name.removeprefix(LABEL): values for name, values in arrays.items() if name.startswith(LABEL)})
         positions = _unpacked("positions", arrays)
         lengths = {len(each) for each in (ids, codes.giver, codes.full, codes.kl, positions, *codes.labels.values())}

@@ -34,7 +34,7 @@ def test_a_kept_map_comes_back_up_to_the_rounding_of_its_codes(tmp_path, data, m
     assert np.abs(embedding.positions - made.embedding.positions).max() <= 1e-4 * span.max()
     moved = np.abs(codes.full - made.codes.full) / np.ptp(made.codes.full, axis=0)
     assert 0 < moved.max() <= 0.5 / 255 + 1e-6
-    assert np.allclose(codes.kl, made.codes.kl, rtol=1e-3)
+    assert np.abs(codes.kl - made.codes.kl).max() <= 0.5 / 255 * np.ptp(made.codes.kl) + 1e-5
     assert np.allclose(embedding.place(made.codes.shown[:3]), made.embedding.positions[:3], atol=0.02 * span.max())
 
 

@@ -253,6 +253,7 @@ def test_the_exported_page_draws_all_points_without_a_network(opened, browser, t
     file = tmp_path / "map.html"
     shutil.copyfile(exported(page, "html"), file)
     context = browser.new_context(offline=True, viewport={"width": 900, "height": 700})
+    context.set_default_timeout(240_000)
     alone = context.new_page()
     asked: list[str] = []
     alone.on("request", lambda request: asked.append(request.url))
