@@ -84,7 +84,7 @@ def settings_for(variant: Variant, row: DatasetRow) -> Settings:
 
     Batches are small because what counts on a CPU is updates per pair seen.
     """
-    settings = Settings() if row.modalities[0].shape == (1, 64, 64) else Settings(batch_size=32)
+    settings = Settings(steps=24000) if row.modalities[0].shape == (1, 64, 64) else Settings(steps=6000, batch_size=64, learning_rate=1e-3)
     if any(isinstance(term, ImportanceBound) for term in variant.terms):
         settings = replace(settings, batch_size=settings.batch_size // 2)
     return settings

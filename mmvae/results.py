@@ -1,0 +1,131 @@
+"""The results tables of the README: one row a measured model, from its card and configuration, with the command that trains it."""
+
+from __future__ import annotations
+
+__all__ = ["command_of", "measured", "results"]
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .checkpoints import home_folder
+from .comparison import Entry, entry_of
+from .data import DATASETS
+from .latents import SHARED
+from .presets import latents_for, modalities_for, settings_for
+from .variants import VARIANTS
+
+MISSING = "–"
+
+
+def measured(home: Path | None = None) -> list[Entry]:
+    """The entries with a card: shipped checkpoints, and models that were measured and not shipped, in ``results/``.
+
+    Arguments:
+        home: The folder that holds ``checkpoints/`` and ``results/``; default: `mmvae.checkpoints.home_folder`.
+    """
+    home = home or home_folder()
+    cards = sorted(card for part in ("checkpoints", "results") for card in (home / part).glob("*/card.json"))
+    return [entry for entry in (entry_of(card.parent) for card in cards) if entry.card.get("figures")]
+
+
+def results(home: Path | None = None) -> str:
+    """Markdown tables of all measured models, a table for each data set.
+
+    Arguments:
+        home: As for `measured`.
+    """
+    parts = []
+    for dataset, row in DATASETS.items():
+        here = [entry for entry in measured(home) if entry.config["dataset"] == dataset]
+        if here:
+            columns = FACES if row.factors[0].name == "identity" else DIGITS
+            parts.append(f"**{row.title}**\n\n{_table(columns, sorted(here, key=_order))}")
+    return "\n\n".join(parts) + "\n"
+
+
+def command_of(entry: Entry) -> str:
+    """The command that trains an entry's model: what differs from the presets is spelled out."""
+    config, variant = entry.config, VARIANTS[entry.config["variant"]["name"]]
+    row, training = DATASETS[config["dataset"]], config["training"]
+    words = [f"--variant {variant.name}", f"--dataset {config['dataset']}"]
+    usual = settings_for(variant, row)
+    words += [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed")
+              if training[key] != getattr(usual, key)]
+    sizes = {block["owner"] or SHARED: block["dim"] for block in config["blocks"]}
+    default = latents_for(variant, row)
+    private = [sizes[m.name] for m in modalities_for(variant, row) if m.name in sizes]
+    if private and private != list(default.get("private", row.private)):
+        words.append("--private " + " ".join(map(str, private)))
+    if sizes[SHARED] != default.get("shared", row.shared if private else row.joint):
+        words.append(f"--shared {sizes[SHARED]}")
+    return " ".join(words)
+
+
+def _order(entry: Entry) -> tuple[int, str]:
+    names = list(VARIANTS)
+    name = entry.config["variant"]["name"]
+    return names.index(name) if name in names else len(names), entry.name
+
+
+def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry]) -> str:
+    head = ["", *columns, "`python -m mmvae train` …"]
+    lines = [[entry.title, *(column(entry) for column in columns.values()), f"`{command_of(entry)}`"] for entry in entries]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
+
+
+# ---- columns
+
+def _figure(*keys: str, show: str = "{:.2f}", factor: float = 1.0) -> Callable[[Entry], str]:
+    """A column of one figure, or of several side by side."""
+    def column(entry: Entry) -> str:
+        found = [entry.card["figures"].get(key, {}).get("value") for key in keys]
+        return MISSING if all(v is None for v in found) else ", ".join(MISSING if v is None else show.format(factor * v) for v in found)
+    return column
+
+
+def _knows(block: str, *factors: str) -> Callable[[Entry], str]:
+    """A column of what a block knows of factors, from the leakage matrix; a guess, or worse, is 0."""
+    def column(entry: Entry) -> str:
+        matrix = entry.card.get("leakage") or {"blocks": []}
+        if block not in matrix["blocks"]:
+            return MISSING
+        row = matrix["values"][matrix["blocks"].index(block)]
+        return ", ".join(f"{max(0.0, row[matrix['factors'].index(factor)]):.2f}" for factor in factors)
+    return column
+
+
+def _beside(block: str, own: str) -> Callable[[Entry], str]:
+    """A column of what a private block knows of its own factor, and the most that it knows of any other."""
+    def column(entry: Entry) -> str:
+        matrix = entry.card.get("leakage") or {"blocks": []}
+        if block not in matrix["blocks"]:
+            return MISSING
+        row = dict(zip(matrix["factors"], matrix["values"][matrix["blocks"].index(block)], strict=True))
+        return f"{max(0.0, row.pop(own)):.2f}, ≤ {max(0.0, *row.values()):.2f}"
+    return column
+
+
+def _length(entry: Entry) -> str:
+    training = entry.config["training"]
+    return f"{training['steps']:,} × {training['batch_size']}"
+
+
+FACES = {
+    "z_I: el., any other": _beside("z_elevation", "elevation"),
+    "z_T: li., any other": _beside("z_lighting", "lighting"),
+    "z_S: az., id.": _knows(SHARED, "azimuth", "identity"),
+    "z_S: el., li.": _knows(SHARED, "elevation", "lighting"),
+    "azimuth off I→T, T→I": _figure("preserved_error/elevation→lighting/azimuth", "preserved_error/lighting→elevation/azimuth", show="{:.1f}°"),
+    "identity kept": _figure("identity_kept/elevation→lighting/identity", "identity_kept/lighting→elevation/identity", show="{:.0f}%", factor=100),
+    "own factor off neutral": _figure("preserved_error/elevation→lighting/elevation", "preserved_error/lighting→elevation/lighting", show="{:.1f}°"),
+    "mse I, T": _figure("reconstruction/elevation", "reconstruction/lighting", show="{:.4f}"),
+    "steps × batch": _length,
+}
+DIGITS = {
+    "M→S": _figure("cross_coherence/mnist→svhn/digit", show="{:.0f}%", factor=100),
+    "S→M": _figure("cross_coherence/svhn→mnist/digit", show="{:.0f}%", factor=100),
+    "joint, prior": _figure("joint_coherence/prior/digit", show="{:.0f}%", factor=100),
+    "joint, fitted": _figure("joint_coherence/fitted/digit", show="{:.0f}%", factor=100),
+    "mse M, S": _figure("reconstruction/mnist", "reconstruction/svhn", show="{:.4f}"),
+    "steps × batch": _length,
+}

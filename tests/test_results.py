@@ -1,0 +1,35 @@
+"""The README's tables are what the cards say, and the command in each row trains the model of that row."""
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from mmvae import cli
+from mmvae.checkpoints import read_json
+from mmvae.results import command_of, measured, results
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_readme_shows_the_tables_that_the_command_prints():
+    assert results(ROOT) in (ROOT / "README.md").read_text()
+
+
+def test_every_shipped_model_is_measured_on_the_weights_that_are_shipped():
+    shipped = {folder.name for folder in (ROOT / "checkpoints").iterdir() if (folder / "config.json").is_file() and folder.name != "readers"}
+    assert shipped <= {entry.name for entry in measured(ROOT)}
+
+
+@pytest.mark.parametrize("entry", measured(ROOT), ids=lambda entry: entry.name)
+def test_the_command_of_a_row_begins_the_run_that_the_row_tells_of(entry, tmp_path, monkeypatch):
+    begun = {}
+    monkeypatch.setattr("mmvae.training.start", lambda run, model, settings, source: begun.update(model=model, settings=asdict(settings)))
+    arguments = cli._parser().parse_args(["train", *shlex.split(command_of(entry)), "--out", str(tmp_path)])
+    cli._started(arguments)
+    assert [{"name": b.name, "owner": b.owner, "dim": b.dim} for b in begun["model"].blocks] == entry.config["blocks"]
+    told = entry.config["training"]
+    assert {key: value for key, value in begun["settings"].items() if key != "snapshot"} == {key: value for key, value in told.items() if key != "snapshot"}
+    assert [(m.name, m.likelihood, m.weight, m.network) for m in begun["model"].modalities] == [
+        (m["name"], m["likelihood"], m["weight"], m["network"]) for m in entry.config["modalities"]]
