@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from ui import exports, live, map_panel, pictures
+from ui import exports, live, map_panel, pictures, runs
 
-app = st.App("ui/frame.py", routes=[*exports.routes, *live.routes, *map_panel.routes, *pictures.routes])
+app = st.App("ui/frame.py", routes=[*exports.routes, *live.routes, *map_panel.routes, *pictures.routes, *runs.routes])

@@ -329,7 +329,7 @@ def side_by_side(names: Sequence[str]) -> None:
 
 def in_panel(opened: Checkpoint, images: dict[str, Tensor], item: int | None, observed: Sequence[str]) -> Shown:
     """A model with what it believes of the pair, or why it refuses."""
-    title = opened.config["variant"]["title"]
+    title = models.variant_label_of(opened.name)
     if item is None:
         return Shown(opened, title, beliefs_of(opened.model, {}))
     try:
@@ -359,7 +359,7 @@ def training_view(names: Sequence[str]) -> None:
     for name in names:
         opened = models.checkpoint(name)
         pixels = traversal(opened, task().item)[frame]
-        title, width = html.escape(opened.config["variant"]["title"]), 92 * (1 + sum(block.dim for block in opened.model.blocks))
+        title, width = html.escape(models.variant_label_of(name)), 92 * (1 + sum(block.dim for block in opened.model.blocks))
         rows.append(f'<div class="stack" style="max-width:{width}px"><b>{title}</b><img alt="Traversal of {title}" src="{data_uri(png(pixels))}"></div>')
     st.html("".join(rows))
     st.caption("First column: the pair. Every other column: one dimension set to the value above, all others as the model encodes the pair.")

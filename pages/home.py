@@ -56,7 +56,7 @@ def card(name: str) -> None:
         figures_line = measured(name, config)
         with st.container(key=f"model-{name}", border=True):
             st.html(film(name))
-            st.page_link(navigation.file_of("explore"), label=f"**{config['variant']['title']}**", query_params={"model": name})
+            st.page_link(navigation.file_of("explore"), label=f"**{models.variant_label_of(name)}**", query_params={"model": name})
             st.html(f'<div class="card-figures">{figures_line}</div>')
     except (CheckpointError, KeyError) as error:
         st.warning(f"{name}: {error}")
@@ -66,7 +66,9 @@ def measured(name: str, config: dict) -> str:
     """What was measured of a model, in a line of HTML: from its card where it has one, else from its statistics."""
     folder = models.path_of(name)
     sizes = " + ".join(str(block["dim"]) for block in config["blocks"])
-    parts = [html.escape(models.title_of(config).split(" · ")[0]), f"<b>{sizes}</b> dimensions"]
+    parts = [f"<b>{sizes}</b> dimensions"]
+    if folder.parent.name != SHIPPED:  # those stand under their data set's title
+        parts.insert(0, html.escape(models.title_of(config).split(" · ")[0]))
     if (folder / CARD).is_file():
         parts += kept_across(read_json(folder / CARD), config["dataset"])
     elif (folder / STATISTICS).is_file():
@@ -193,6 +195,18 @@ shipped = [name for name in names if models.path_of(name).parent.name == SHIPPED
 running = [name for name in names if models.path_of(name).parent.name == RUNS]
 others = [name for name in names if name not in shipped and name not in running]
 
+def rank(name: str) -> tuple[int, bool, int]:
+    """Where a model stands: by data set, those with private codes first, then in the order of the variants."""
+    try:
+        config = read_json(models.path_of(name) / CONFIG)
+        sets, rows = list(DATASETS), list(VARIANTS)
+        place, variant = config["dataset"], config["variant"]["name"]
+        return (sets.index(place) if place in sets else len(sets), len(config["blocks"]) == 1, rows.index(variant) if variant in rows else len(rows))
+    except (CheckpointError, KeyError, TypeError):
+        return (len(DATASETS), True, len(VARIANTS))
+
+
+shipped.sort(key=rank)
 hero(next(iter(shipped or names), None))
 if not names:
     nothing_here()

@@ -5,22 +5,26 @@ from __future__ import annotations
 import html
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import streamlit as st
 import torch
 
 from mmvae import DATASETS, VARIANTS, runs
-from mmvae.checkpoints import WEIGHTS, CheckpointError, catalogue
+from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
 from mmvae.data import DataError, DatasetRow
+from mmvae.history import EVENTS
 from mmvae.notation import diagram, formula
 from mmvae.presets import Settings, first_look_for, latents_for, modalities_for, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
 from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
-from ui.runs import clock, curves, kl_strip, moment
+from ui.runs import clock, curves, kl_strip, moment, scrub
 
+#: What a preset sets.
+PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot")
 PRESETS = {"look": "A first look in two minutes", "good": "Good", "published": "As published"}
-RUNS, NEW, IMPORT = "Runs", "New run", "Import"
+RUNS, NEW, HISTORY, IMPORT = "Runs", "New run", "Shipped models", "Import"
 VIEW, FILTER = "train-view", "train-filter"
 ROW, ROWS = 29, 6  # pixels of a row of the table, and how many are shown before it scrolls
 CHIPS = {
@@ -47,7 +51,7 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="train-head"):
         st.title("Train", anchor=False, width="content")
         view = st.segmented_control(
-            "View", [RUNS, NEW, IMPORT], key=VIEW, required=True, label_visibility="collapsed", persist_state="session"
+            "View", [RUNS, NEW, HISTORY, IMPORT], key=VIEW, required=True, label_visibility="collapsed", persist_state="session"
         )
         if view == RUNS and listed:
             st.text_input(
@@ -61,6 +65,8 @@ def main() -> None:
             )
     if view == NEW:
         new_run()
+    elif view == HISTORY:
+        history()
     elif view == IMPORT:
         import_run()
     elif listed:
@@ -159,25 +165,33 @@ def watch(name: str, state_before: str) -> None:
     if not run.config:
         st.code(runs.log_tail(run.path) or "Waiting for the process to begin …", language=None, height=160)
         return
-    scheme, told = palette.theme(), runs.events(run.path)
+    told = runs.events(run.path)
     if told:
-        draw(run, told, scheme)
-    st.html('<div class="label">Its command, from the program\'s folder</div>')
-    st.code(runs.command_line(runs.launched(run.path) or run.plan.arguments(run.path)), language="bash", wrap_lines=True)
+        draw(run, told)
+    try:
+        command = runs.command_line(runs.launched(run.path) or run.plan.arguments(run.path))
+    except RunError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.html('<div class="label">Its command, from the program\'s folder</div>')
+        st.code(command, language="bash", wrap_lines=True)
     if tail := runs.log_tail(run.path, 40):
         with st.expander("Log", expanded=not told):
             st.code(tail, language=None, height=240)
 
 
-def draw(run: Run, told: list[dict], scheme: str) -> None:
+def draw(run: Run, told: list[dict]) -> None:
     """The curves in a row, and the pictures below."""
-    drawn = {
-        "kl": kl_strip(told, run.config, scheme),
-        **dict(zip(("total", "rebuilt", "rest"), curves(told, run.config, scheme))),
-    }
-    for column, (key, figure) in zip(st.columns([4, 3, 3, 3]), drawn.items()):
-        column.plotly_chart(figure, key=f"{key} {run.name}", config={"displayModeBar": False})
+    charts(run.name, told, run.config)
     pictures(run, told)
+
+
+def charts(name: str, told: list[dict], config: dict) -> None:
+    """What was told, in a row: the KL of each dimension, the loss and its terms."""
+    scheme = palette.theme()
+    drawn = {"kl": kl_strip(told, config, scheme), **dict(zip(("total", "rebuilt", "rest"), curves(told, config, scheme)))}
+    for column, (key, chart) in zip(st.columns([4, 3, 3, 3]), drawn.items()):
+        column.plotly_chart(chart, key=f"{key} {name}", config={"displayModeBar": False})
 
 
 def heading(run: Run) -> None:
@@ -200,9 +214,13 @@ def heading(run: Run) -> None:
         f'<div class="run-head"><div><span class="run-name">{run.name}</span> '
         f'<span class="chip {CHIPS.get(run.state, "gray")}">{told_state(run)}</span>'
         f'<div class="muted">{about}</div></div>'
-        + "".join(f"<div class=fact><b>{value}</b><span>{name}</span></div>" for value, name in facts)
+        + facts_of(facts)
         + f'</div><div class="bar"><i style="width:{100 * run.step / max(run.steps, 1):.2f}%"></i></div>'
     )
+
+
+def facts_of(facts: list[tuple[str, str]]) -> str:
+    return "".join(f"<div class=fact><b>{value}</b><span>{name}</span></div>" for value, name in facts)
 
 
 def name_in_lists(run: Run) -> str | None:
@@ -303,23 +321,44 @@ def pictures(run: Run, told: list[dict]) -> None:
         st.html('<div class="muted">Pictures come with the first snapshot.</div>')
         return
     steps = list(kept)
-    if run.live or len(steps) == 1:
-        step = steps[-1]
-        st.html(
-            f'<div class="label">At step {step:,}, the newest snapshot{"; the next replaces it here" if run.live else ""}</div>'
-        )
-    else:
-        step = st.select_slider(
-            "Step: look back at how it learned",
-            steps,
-            steps[-1],
-            format_func=lambda s: f"{s:,}",
-            key=f"scrub {run.name} {len(steps)}",
-        )
+    if not run.live and len(steps) > 1:
+        scrub(run, steps)
+        return
+    st.html(f'<div class="label">At step {steps[-1]:,}, the newest snapshot{"; the next replaces it here" if run.live else ""}</div>')
+    newest(run.path, kept[steps[-1]])
+
+
+def newest(folder: Path, weights: str) -> None:
+    """The pictures of one file of weights, or why there are none."""
     try:
-        st.html(moment(run.path, kept[step], (run.path / kept[step]).stat().st_mtime_ns))
+        st.html(moment(folder, weights, (folder / weights).stat().st_mtime_ns))
     except (CheckpointError, OSError) as error:
-        st.html(f'<div class="muted">The snapshot of step {step:,} cannot be drawn: {error}</div>')
+        st.html(f'<div class="muted">These weights cannot be drawn: {html.escape(str(error))}</div>')
+
+
+# ---- the trainings of shipped checkpoints
+
+
+def history() -> None:
+    """How a shipped checkpoint was trained: its curves, as far as it carries them, and what it draws."""
+    shipped = {name: folder for name, folder in catalogue().items() if folder.parent.name == SHIPPED and (folder / EVENTS).is_file()}
+    if not shipped:
+        st.info("No shipped checkpoint carries the events of its training. `python -m mmvae ship` puts them in.", icon=":material/timeline:")
+        return
+    name = st.selectbox("Checkpoint", list(shipped), format_func=models.label_of, key="history", persist_state="session", width=420)
+    folder = shipped[name]
+    config, told = read_json(folder / CONFIG), runs.events(folder)
+    record, settings = config.get("trained") or {}, config.get("training") or {}
+    facts = [
+        (f"{record['steps']:,} × {settings.get('batch_size', '?')}" if "steps" in record else "–", "steps × pairs"),
+        (str(settings.get("seed", "–")), "seed"),
+        (figure(record.get("validation")), "validation"),
+        (clock(record["seconds"]) if "seconds" in record else "–", "trained"),
+        (html.escape(str(record.get("processor") or record.get("device") or "–")), "on"),
+    ]
+    st.html(f'<div class="run-head">{facts_of(facts)}</div>')
+    charts(name, told, config)
+    newest(folder, WEIGHTS)
 
 
 # ---- a new run
@@ -397,17 +436,10 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     if "set-steps" not in st.session_state:
         sizes = {"private": row.private, "shared": row.shared if variant.private else row.joint} | latents_for(variant, row)
         fill(offered["look"], sizes["private"] if variant.private else None, sizes["shared"])
-    kept = Settings(
-        *(st.session_state[f"set-{key}"] for key in ("steps", "batch_size", "learning_rate", "warmup")),
-        clip=offered["good"].clip,
-        seed=st.session_state["set-seed"],
-        augment=True,
-        device=st.session_state["set-device"],
-        snapshot=st.session_state["set-snapshot"],
-    )
-    same = ("steps", "batch_size", "learning_rate", "warmup", "snapshot")
+    base = Settings(clip=offered["good"].clip)
+    kept = stated(base)
     st.session_state["new-preset"] = next(
-        (key for key, value in offered.items() if all(getattr(value, f) == getattr(kept, f) for f in same)), None
+        (key for key, value in offered.items() if all(getattr(value, f) == getattr(kept, f) for f in PRESET)), None
     )
     st.segmented_control("Settings", list(offered), format_func=PRESETS.get, key="new-preset", on_change=apply, args=(offered,))
     if "published" not in offered:
@@ -449,16 +481,24 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         help="Each is validated, drawn, and can be resumed from",
     )
     b.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
-    values = st.session_state
-    chosen = replace(kept, **{f: values[f"set-{f}"] for f in (*same, "seed", "device")})
-    private = (values["set-private-0"], values["set-private-1"]) if variant.private else None
-    return Plan(variant.name, dataset, chosen, private, values["set-shared"])
+    private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None
+    return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"])
+
+
+def stated(base: Settings) -> Settings:
+    """The settings of the form; what it does not ask for as in `base`."""
+    return replace(base, **{field: st.session_state[f"set-{field}"] for field in (*PRESET, "seed", "device")})
+
+
+def put(values: Settings, fields: tuple[str, ...] = PRESET) -> None:
+    """Puts settings into the form."""
+    for field in fields:
+        st.session_state[f"set-{field}"] = getattr(values, field)
 
 
 def fill(values: Settings, private: tuple[int, int] | None, shared: int) -> None:
     """Puts settings and sizes into the form."""
-    for field in ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "seed"):
-        st.session_state[f"set-{field}"] = getattr(values, field)
+    put(values, (*PRESET, "seed"))
     st.session_state["set-device"] = "cuda" if values.device != "cpu" and torch.cuda.is_available() else "cpu"
     for index, dim in enumerate(private or ()):
         st.session_state[f"set-private-{index}"] = dim
@@ -466,9 +506,9 @@ def fill(values: Settings, private: tuple[int, int] | None, shared: int) -> None
 
 
 def apply(offered: dict[str, Settings]) -> None:
-    chosen = offered.get(st.session_state["new-preset"])
-    for field in ("steps", "batch_size", "learning_rate", "warmup", "snapshot") if chosen else ():
-        st.session_state[f"set-{field}"] = getattr(chosen, field)
+    """Takes the settings of a preset, where one is chosen."""
+    if chosen := offered.get(st.session_state["new-preset"]):
+        put(chosen)
 
 
 def start(plan: Plan, name: str, dataset: str) -> None:
@@ -536,7 +576,11 @@ def expected(plan: Plan, here: bool) -> None:
 
 
 def duplicate(run: Run) -> None:
-    plan = run.plan
+    try:
+        plan = run.plan
+    except RunError as error:
+        st.session_state["train-complaint"] = str(error)
+        return
     forget_sizes()
     st.session_state["new-dataset"], st.session_state["new-variant"] = plan.dataset, plan.variant
     fill(plan.settings, plan.private, plan.shared)
@@ -569,6 +613,10 @@ STYLE = """
 .run-head {display: flex; flex-wrap: wrap; gap: 6px 26px; align-items: flex-end; font-variant-numeric: tabular-nums}
 .run-head > div:first-child {min-width: 260px}
 .run-name {font-weight: 650; font-size: 1.15rem}
+.scrub-row {display: flex; justify-content: space-between; align-items: baseline; font-variant-numeric: tabular-nums}
+.scrub-at {font-weight: 600}
+.scrub input {width: 100%; margin: 6px 0 12px; accent-color: var(--block-first); cursor: pointer}
+.scrub-pictures {min-height: 22rem}
 .fact {display: flex; flex-direction: column; line-height: 1.25; min-width: 64px}
 .fact b {font-weight: 600; font-size: 1rem}
 .fact span, .label, .muted {font-size: 0.78rem; opacity: 0.7}

@@ -130,6 +130,8 @@ def measure(name: str) -> None:
 def _follow(one: Measurement) -> None:
     for line in one.process.stderr:
         one.doing = line.strip() or one.doing
-    if one.process.wait():
-        one.error = one.doing.removeprefix("mmvae: ")
+    status = one.process.wait()
+    if status:
+        said = one.doing.startswith("mmvae: ")
+        one.error = one.doing.removeprefix("mmvae: ") if said else f"the process ended with status {status} while {one.doing}"
     one.running = False

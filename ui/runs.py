@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-__all__ = ["clock", "curves", "kl_strip", "moment"]
+__all__ = ["clock", "curves", "kl_strip", "moment", "routes", "scrub"]
 
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import plotly.graph_objects as go
+import streamlit as st
 import torch
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from torch import Tensor
 
-from mmvae.checkpoints import Checkpoint, open_checkpoint, reference_ids
+from mmvae import runs
+from mmvae.checkpoints import Checkpoint, CheckpointError, open_checkpoint, reference_ids
 from mmvae.data import PairedDataset
 from mmvae.explore import encode, sample_codes, traversal_figure
 from mmvae.latents import Block
 from mmvae.pictures import png, sheet
 
-from . import figures, models, palette
+from . import figures, live, models, palette
 
 POINTS = 300  # of a curve: more than there are pixels for
 DEAD = 0.05  # nats, below which a dimension carries nothing
@@ -81,7 +87,7 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
         )
     for figure, title in ((total, "Loss, nats per pair"), (rebuilt, "Reconstruction, nats"), (rest, "KL and other terms, nats")):
         _dress(figure, title)
-        figure.update_yaxes(type="log", dtick=1 if figure is rest else "D2", tickformat="~g" if figure is rest else "~s")
+        figure.update_yaxes(type="log", dtick=1 if figure is rest else None, tickformat="~g" if figure is rest else "~s")
     return total, rebuilt, rest
 
 
@@ -164,6 +170,36 @@ def _draw(key: tuple[Path, str, int]) -> str:
 _moments: models.Recent[tuple[Path, str, int], str] = models.Recent(160, _draw)
 
 
+_component = st.components.v2.component(
+    "mmvae_scrub",
+    js="""export default async function (component) {
+        const { render } = await import(location.origin + component.data.files + "/scrub.js");
+        return render(component);
+    }""",
+    isolate_styles=False,
+)
+
+
+def scrub(run: runs.Run, steps: Sequence[int]) -> None:
+    """A slider through the snapshots of a run, redrawn while it is moved."""
+    _component(key=f"scrub {run.name}", data={"files": live.FILES_PATH, "run": run.name, "steps": list(steps), "address": f"/moments/{quote(run.name)}"})
+
+
+def _moment(request: Request) -> HTMLResponse:
+    try:
+        run, step = runs.run_named(request.path_params["run"]), request.path_params["step"]
+        weights = runs.snapshots(run.path)[step]
+        return HTMLResponse(moment(run.path, weights, (run.path / weights).stat().st_mtime_ns))
+    except KeyError:
+        said, status = f"There is no snapshot of step {request.path_params['step']:,} any more.", 404
+    except (runs.RunError, CheckpointError, OSError) as error:
+        said, status = f"This snapshot cannot be drawn: {error}", 404
+    return HTMLResponse(f'<div class="muted">{html.escape(said)}</div>', status)
+
+
+routes = [Route("/moments/{run}/{step:int}", _moment)]
+
+
 def _rebuilt(opened: Checkpoint, data: PairedDataset | None) -> list[tuple[str, Tensor]]:
     if data is None:
         return []
@@ -238,7 +274,7 @@ def _dress(figure: go.Figure, title: str) -> None:
         height=HEIGHT,
         margin=dict(l=0, r=0, t=26, b=0),
         hovermode="x",
-        legend=dict(orientation="h", font=dict(size=10), y=-0.16, x=0, itemwidth=30, tracegroupgap=0),
+        legend=dict(orientation="h", font=dict(size=10), yref="container", y=0, yanchor="bottom", x=0, itemwidth=30, tracegroupgap=0),
         uirevision="run",
         font=dict(size=11),
         transition=None,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from .conftest import train_tiny
 
 BIG = ".compare .big"
 PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
+MAP = "[...document.querySelectorAll('*')].map((node) => node.shadowRoot?.querySelector('.map')).find(Boolean)"
 PANEL = "[...document.querySelectorAll('*')].map((node) => node.shadowRoot?.querySelector('.compare')).find(Boolean)"
 
 
@@ -103,3 +107,68 @@ def test_a_model_without_a_card_says_so_and_with_one_shows_its_matrix(compare, h
         assert leak.count() == 1 and "0.37" in leak.inner_text() and "leaks" in leak.inner_text()
     finally:
         file.unlink()
+
+
+def test_by_factor_every_dimension_has_one_slider_and_a_slider_moves_each_model_it_carries(compare):
+    page = compare(view="live", match="factor")
+    assert "match=factor" in page.url
+    chips = page.locator(".compare .slot.row").evaluate_all("rows => rows.map((row) => [...row.querySelectorAll('.chip')].map((chip) => !chip.classList.contains('none')))")
+    assert [sum(row[m] for row in chips) for m in (0, 1)] == [20, 15]
+    names = page.locator(".compare .slot.row .name").all_inner_texts()
+    assert len(names) == len(set(names)) == len(chips) and all(name.startswith(("digit", "other ")) for name in names)
+    both = next(at for at, row in enumerate(chips) if all(row))
+    before = pictures(page)
+    page.locator(".compare .slot.row").nth(both).locator(".track").press("End")
+    rest(page)
+    changed = [a != b for a, b in zip(pictures(page), before)]
+    assert any(changed[:2]) and any(changed[2:])
+
+
+def test_a_lasso_in_one_models_map_selects_the_same_pairs_in_the_others(compare):
+    page = compare(view="maps")
+    for at in (0, 1):
+        page.locator('.map .pane[data-state="done"]').nth(at).wait_for(timeout=240_000)
+    page.wait_for_function(f"() => ({MAP}).panel.panes.every((pane) => pane.column && pane.points.moving === 1)")
+    page.get_by_role("button", name="Lasso", exact=True).click()
+    box = page.locator(".map .overlay").first.bounding_box()
+    left, top, right, bottom = (box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"], box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"])
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"() => ({MAP}).panel.selected.size > 0")
+    lit = [set(page.evaluate(f"() => {{ const pane = ({MAP}).panel.panes[{at}]; return [...pane.ids].filter((_, i) => pane.points.colours[4 * i + 3] > 200); }}")) for at in (0, 1)]
+    maps = page.evaluate(f"() => ({MAP}).panel.panes.map((pane) => [pane.info.checkpoint, pane.ids.length])")
+    assert [name for name, _ in maps] == ["tiny-digits", "tiny-digits-dmvae"]
+    assert lit[0] == lit[1] == set(page.evaluate(f"() => [...({MAP}).panel.selected]")) and 0 < len(lit[0]) < maps[0][1]
+
+
+def test_measuring_is_begun_from_the_page_and_says_what_it_does_and_how_it_ended(compare, home):
+    page = compare()
+    page.get_by_role("button", name="Measure tiny-digits-dmvae").click()
+    page.get_by_text("tiny-digits-dmvae: measuring").wait_for()
+    folder = str((home / "checkpoints" / "tiny-digits-dmvae").resolve())
+    (process,) = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if arguments(entry)[-2:] == ["evaluate", folder] and "nice" not in arguments(entry)[0]]
+    os.kill(process, signal.SIGKILL)
+    page.get_by_text("could not be measured: the process ended with status -9 while measuring").wait_for()
+    page.get_by_role("button", name="Measure tiny-digits-dmvae").wait_for()
+
+
+def arguments(process: Path) -> list[str]:
+    """Of a process; empty where it ended meanwhile."""
+    try:
+        return (process / "cmdline").read_text().split("\0")[:-1] or [""]
+    except OSError:
+        return [""]
+
+
+def test_all_measured_models_stand_in_one_table(compare, home):
+    measured = sorted(card.parent.name for card in (home / "checkpoints").glob("digits-*/card.json"))
+    page = compare(view="results")
+    page.locator(".standings").wait_for()
+    names = ", ".join(filter(None, (page.locator(".standings tbody tr:not(.ceilings) th").nth(i).get_attribute("title")
+                                    for i in range(page.locator(".standings tbody tr:not(.ceilings)").count()))))
+    assert measured and sorted(names.split(", ")) == measured
+    page.get_by_text("Classes and modalities in the code").click()
+    page.locator(".standings thead th", has_text="Silhouette").first.wait_for()

@@ -11,7 +11,7 @@ import pytest
 
 from mmvae import runs, turns
 
-from .conftest import Serve
+from .conftest import Serve, train_tiny
 
 
 @pytest.fixture
@@ -103,3 +103,58 @@ def test_a_run_is_started_watched_stopped_killed_resumed_explored_and_deleted(pa
     page.get_by_role("button", name="Delete it").click()
     page.get_by_text("No run yet").wait_for()
     assert not (empty_home / "runs" / "digits-joint-poe").exists()
+
+
+def test_a_run_is_scrubbed_exported_imported_renamed_and_duplicated(page, serve: Serve, empty_home, data_root):
+    from playwright.sync_api import expect
+
+    train_tiny(empty_home / "runs" / "tiny", "joint-poe", "digits", data_root)
+    url = serve(empty_home)
+    page.goto(f"{url}/train?run=tiny")
+    picture = page.locator(".scrub-pictures img").nth(1)  # the first strip of what is rebuilt
+    trained = picture.get_attribute("src")
+    slider = page.get_by_role("slider", name=re.compile("look back"))
+    assert slider.get_attribute("aria-valuetext") == "20"
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 4, box["y"] + box["height"] / 2, steps=5)
+    expect(picture).not_to_have_attribute("src", trained)  # while the button is still held down
+    page.mouse.up()
+    assert slider.get_attribute("aria-valuetext") == "0"
+    slider.press("End")
+    expect(picture).to_have_attribute("src", trained)
+
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("New name").fill("renamed")
+    page.get_by_label("New name").press("Enter")
+    page.get_by_role("button", name="Rename", exact=True).last.click()
+    page.locator(".run-name", has_text=re.compile("^renamed$")).wait_for()
+    assert not (empty_home / "runs" / "tiny").exists()
+
+    page.get_by_role("radio", name="Import").or_(page.get_by_role("button", name="Import", exact=True)).first.click()
+    page.locator('input[type="file"]').set_input_files({"name": "tiny.zip", "mimeType": "application/zip", "buffer": download.value.path().read_bytes()})
+    page.get_by_test_id("stBaseButton-primary").click()
+    page.locator(".run-name", has_text=re.compile("^tiny$")).wait_for()
+    weights = [(empty_home / "runs" / name / "weights.safetensors").read_bytes() for name in ("tiny", "renamed")]
+    assert weights[0] == weights[1]
+
+    page.get_by_role("button", name="Duplicate with changes").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("tiny-2")
+    expect(page.get_by_label("Steps", exact=True)).to_have_value("20")
+    expect(page.get_by_test_id("stCode")).to_contain_text("--variant joint-poe --dataset digits --out")
+    page.get_by_role("button", name="Measure").click()
+    page.get_by_text(re.compile(r"5 steps took [\d.]+ s, [\d,]+ pairs/s on cpu")).wait_for()
+
+
+def test_a_shipped_model_shows_how_it_was_trained(page, serve: Serve, empty_home, data_root):
+    train_tiny(empty_home / "checkpoints" / "small", "joint-poe", "digits", data_root)
+    page.goto(f"{serve(empty_home)}/train")
+    page.get_by_text("Shipped models").click()
+    page.locator(".js-plotly-plot").nth(3).wait_for()
+    page.locator(".moment img").first.wait_for()
+    assert page.get_by_text("small").count() >= 1
