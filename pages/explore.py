@@ -16,10 +16,12 @@ from mmvae.model import CannotInfer
 from mmvae.notation import diagram, formula
 from mmvae.point import Point, PointError
 from ui import models
+from ui.gallery import gallery
 from ui.pairs import Pairs, pairs_of, stored_posterior
 from ui.panel import Beliefs, beliefs_of, draw, panel
+from ui.translating import thumbnails
 
-PANEL = "explore panel"
+PANEL, BROWSE = "explore panel", "explore browse"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def model_choice(checkpoint: Checkpoint) -> None:
     st.selectbox("Model", names, key="explore model", format_func=models.label_of,
                  on_change=lambda: choose(model=st.session_state["explore model"], item=None, observed=()))
     variant, model = checkpoint.model.variant, checkpoint.model
-    with st.popover(f"{variant.title}: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help="What this variant is"):
+    with st.popover(f"About: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help=f"What {variant.title} is"):
         st.markdown(f"{variant.summary}")
         st.caption(variant.source)
         for line in formula(variant, model.modalities):
@@ -132,11 +134,12 @@ def model_choice(checkpoint: Checkpoint) -> None:
         st.graphviz_chart(diagram(variant, model.modalities), width="stretch")
 
 
-def pair_choice(pairs: Pairs, labels: dict[str, float]) -> None:
+def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs, labels: dict[str, float]) -> None:
     """Factors to find a pair by, and steps through the list; `labels` are those of the pair shown."""
     if not len(pairs.ids):
         st.caption("This model's data set is not on this machine, and it carries no reference pairs: the prior is shown.")
         return
+    browse(checkpoint, data, pairs)
     at = pairs.position(view().item)
 
     def find(factor: str) -> None:
@@ -158,17 +161,34 @@ def pair_choice(pairs: Pairs, labels: dict[str, float]) -> None:
         st.button("next ›", on_click=lambda: go((-1 if at is None else at) + 1), key="explore next", width="stretch")
 
 
+def browse(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs) -> None:
+    """All pairs as pictures of one modality, over the page; made only when they are asked for."""
+    def pick(ids: list[int]) -> None:
+        st.session_state[BROWSE] = False
+        choose(item=ids[0], observed=view().observed)
+
+    with st.popover("Browse pictures", icon=":material/grid_view:", width="stretch", key=BROWSE, on_change="rerun") as opened:
+        if not opened.open:
+            return
+        names = checkpoint.model.names
+        dataset = f"explore {checkpoint.model.dataset}"
+        modality = st.segmented_control("Modality", names, default=names[0], required=True, key=f"{dataset} modality", label_visibility="collapsed")
+        here = () if pairs.position(view().item) is None else (view().item,)
+        gallery(pairs, modality, here, lambda ids: thumbnails(checkpoint, data, modality, ids),
+                key=f"{dataset} {modality}", on_pick=pick, height=330, single=True)
+
+
 def subset_choice(checkpoint: Checkpoint) -> None:
     """Which modalities the posterior is given; what the variant cannot do is shown as such."""
     model = checkpoint.model
     first, second = model.modalities
     options = [("both", model.names), (f"only {first.name}", (first.name,)), (f"only {second.name}", (second.name,)), ("none", ())]
     st.caption("Observed")
-    with st.container(horizontal=True, gap="small"):
+    with st.container(key="explore-observed"):
         for title, names in options:
             refused = refusal(checkpoint, names)
             st.button(title, key=f"explore observe {title}", type="primary" if view().observed == names else "secondary", disabled=bool(refused),
-                      help=refused or None, on_click=choose, kwargs={"observed": names, "item": view().item})
+                      width="stretch", help=refused or None, on_click=choose, kwargs={"observed": names, "item": view().item})
 
 
 def refusal(checkpoint: Checkpoint, names: tuple[str, ...]) -> str:
@@ -250,7 +270,7 @@ def explore() -> None:
         left, right = st.columns([1, 4.4], gap="medium")
     with left, st.container(key="explore-left"):
         model_choice(checkpoint)
-        pair_choice(pairs, labels)
+        pair_choice(checkpoint, data, pairs, labels)
         subset_choice(checkpoint)
         if data is None and len(pairs.ids):
             st.caption(f"The images of this data set are not on this machine: {len(pairs.ids)} reference pairs with their stored codes stand in, "
@@ -267,6 +287,10 @@ STYLE = """<style>
 .st-key-explore-left button {min-height: 1.95rem; padding: 0 .55rem}
 .st-key-explore-left [data-testid="stSlider"] {padding: 0 .4rem}
 .st-key-explore-left [data-testid="stHorizontalBlock"], .st-key-explore-left .stHorizontalBlock {gap: .4rem}
+[data-testid="stPopoverBody"]:has([class*="st-key-gallery"]) {width: min(34rem, 94vw); max-width: 94vw}
+[class*="st-key-gallery"] [data-testid="stButtonGroup"] button {min-width: 0; padding: 0 .5rem; min-height: 1.6rem; height: 1.6rem}
+.st-key-explore-observed {display: grid; grid-template-columns: 1fr 1fr; gap: .4rem}
+.st-key-explore-observed button p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis}
 @media (min-width: 641px) {
   .st-key-explore-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child {flex: 0 0 236px; width: 236px; min-width: 0}
   .st-key-explore-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:last-child {flex: 1 1 0; min-width: 0}

@@ -2,9 +2,9 @@
 
 const REST = 350; // milliseconds
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".gallery") ?? parentElement.appendChild(Object.assign(document.createElement("div"), { className: "gallery" }));
-  host.report = (picked) => setStateValue("picked", picked);
+  host.report = (picked) => setTriggerValue("picked", picked); // a state would not tell of the same pick again
   if (host.revision !== data.revision) {
     host.revision = data.revision;
     host.replaceChildren(...thumbnails(data, host));
@@ -34,7 +34,8 @@ function thumbnails(data, host) {
 }
 
 function toggle(host, id, most) {
-  if (host.picked.includes(id)) host.picked = host.picked.filter((other) => other !== id);
+  if (most === 1) host.picked = [id];
+  else if (host.picked.includes(id)) host.picked = host.picked.filter((other) => other !== id);
   else if (host.picked.length < most) host.picked.push(id);
   else return;
   mark(host, most);
@@ -42,14 +43,14 @@ function toggle(host, id, most) {
   host.timer = setTimeout(() => {
     host.timer = 0;
     host.report(host.picked);
-  }, REST);
+  }, most === 1 ? 0 : REST);
 }
 
 function mark(host, most) {
   for (const button of host.children) {
     const at = host.picked.indexOf(Number(button.dataset.id));
     button.setAttribute("aria-pressed", at >= 0);
-    button.dataset.order = at >= 0 ? at + 1 : "";
-    button.disabled = at < 0 && host.picked.length >= most;
+    button.dataset.order = at >= 0 && most > 1 ? at + 1 : "";
+    button.disabled = most > 1 && at < 0 && host.picked.length >= most;
   }
 }

@@ -31,7 +31,7 @@ _component = st.components.v2.component(
 
 
 def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Callable[[Sequence[int]], Tensor], *, key: str,
-            on_pick: Callable[[list[int]], None], height: int = 270) -> None:
+            on_pick: Callable[[list[int]], None], height: int = 270, single: bool = False) -> None:
     """Shows filters, buttons and thumbnails of one modality's images.
 
     Arguments:
@@ -40,6 +40,8 @@ def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Call
         thumbnails: The images [N, C, H, W] of these ids.
         on_pick: Called with all picked ids when they change.
         height: Of the scrolling thumbnails, in screen pixels.
+        single: Whether one image is picked, another click picking another one; the filters then lie open beside each other,
+            so that the gallery fits into a popover, which cannot hold another.
     """
     if not len(pairs.ids):
         st.caption("There is no test image on this machine, and this model carries no reference codes.")
@@ -48,17 +50,10 @@ def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Call
     shown = _matching(pairs, modality, visible, key)
     few = [f for f in visible if f.kind == "categorical" and len(f.values) <= FEW]
     with st.container(gap="xsmall", key=f"gallery {key}"):
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            if len(few) < len(visible):
-                with st.popover(_summary(visible, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
-                    for factor in visible:
-                        if factor not in few:
-                            st.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format,
-                                           key=f"{key} {factor.name}", persist_state="session")
-            st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not shown,
-                      on_click=lambda: on_pick(random.sample(shown, min(6, len(shown)))))
-            st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked,
-                      on_click=lambda: on_pick([]))
+        if single:
+            _filters(pairs, [f for f in visible if f not in few], key)
+        else:
+            _bar(pairs, [f for f in visible if f not in few], key, shown, bool(picked), on_pick)
         for factor in few:
             st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format,
                      key=f"{key} {factor.name}", label_visibility="collapsed", persist_state="session")
@@ -67,11 +62,30 @@ def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Call
             st.caption("No test image matches this filter.")
             return
         titles = [_title(pairs, item, visible) for item in ids]
-        _component(key=f"{key} thumbnails", default={"picked": list(picked)},
-                   data={"ids": ids, "titles": titles, "picked": list(picked), "most": MOST, "columns": min(COLUMNS, len(ids)),
+        _component(key=f"{key} thumbnails",
+                   data={"ids": ids, "titles": titles, "picked": list(picked), "most": 1 if single else MOST, "columns": min(COLUMNS, len(ids)),
                          "height": height, "label": f"{modality} images", "sprite": _sprite(thumbnails, ids),
                          "revision": _revision(key, ids, modality)},
                    on_picked_change=lambda: on_pick([int(i) for i in st.session_state[f"{key} thumbnails"].picked][:MOST]))
+
+
+def _bar(pairs: Pairs, factors: Sequence[Factor], key: str, shown: Sequence[int], picked: bool, on_pick: Callable[[list[int]], None]) -> None:
+    """Filters behind a button, and buttons to pick some and none."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if factors:
+            with st.popover(_summary(factors, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
+                _filters(pairs, factors, key, side_by_side=False)
+        st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not shown,
+                  on_click=lambda: on_pick(random.sample(shown, min(6, len(shown)))))
+        st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked,
+                  on_click=lambda: on_pick([]))
+
+
+def _filters(pairs: Pairs, factors: Sequence[Factor], key: str, side_by_side: bool = True) -> None:
+    places = st.columns(len(factors)) if side_by_side and factors else [st.container() for _ in factors]
+    for place, factor in zip(places, factors, strict=True):
+        place.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format, placeholder="any",
+                          key=f"{key} {factor.name}", persist_state="session")
 
 
 def first_items(pairs: Pairs, modality: str, n: int) -> list[int]:
