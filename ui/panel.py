@@ -82,7 +82,7 @@ def panel(checkpoint: Checkpoint, beliefs: Beliefs, *, code: Sequence[float], re
         The component's result: ``.point`` (text, where it rests) and ``.open`` (the text of a point to open).
     """
     data = describe(checkpoint, beliefs, images or {}) | {
-        "files": live.FILES_PATH, "socket": live.PATH, "export": live.EXPORT_PATH, "code": [round(float(v), 6) for v in code], "revision": revision,
+        "files": live.FILES_PATH, "socket": live.PATH, "export": live.EXPORT_PATH, "code": [float(v) for v in code], "revision": revision,
         "item": item, "labels": {name: float(v) for name, v in (labels or {}).items()}, "drawn": drawn}
     return _component(key=key, data=data, default={"point": None}, on_point_change=_nothing, on_draw_change=on_draw, on_open_change=_nothing)
 
