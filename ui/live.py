@@ -48,8 +48,10 @@ from mmvae.readers import Readers, readers_for
 
 FRONTEND = Path(__file__).parent / "frontend"
 PATH, EXPORT_PATH = "/live/socket", "/live/export"
-#: Where the browser finds the panel's modules: a change of any of them is another address, so that none is stale.
-FILES_PATH = "/live/" + hashlib.sha256(b"".join(file.read_bytes() for file in sorted(FRONTEND.glob("*.*")))).hexdigest()[:12]
+#: Where the browser finds the panel's modules: a change of any of them is another address, so that none is stale. Any
+#: version is answered, since a page may ask by one that was current before the files changed.
+FILES = "/live/files"
+FILES_PATH = f"{FILES}/" + hashlib.sha256(b"".join(file.read_bytes() for file in sorted(FRONTEND.glob("*.*")))).hexdigest()[:12]
 HEADER = struct.Struct("<IBBH")
 DRAG, STRIP = 0, 1
 READINGS = 1
@@ -294,7 +296,7 @@ def live_routes(open_model: Callable[[str], Served], workers: Workers | None = N
         finally:
             open_sockets.discard(socket)
 
-    return [WebSocketRoute(PATH, live), Mount(FILES_PATH, StaticFiles(directory=FRONTEND))]
+    return [WebSocketRoute(PATH, live), Mount(FILES + "/{version}", StaticFiles(directory=FRONTEND))]
 
 
 async def _hello(socket: WebSocket, open_model: Callable[[str], Served]) -> Served:

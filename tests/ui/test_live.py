@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,7 +20,7 @@ from websockets.sync.client import connect
 from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import CheckpointError
 from mmvae.model import MultimodalVAE
-from ui.live import BOUND, BURST, DRAG, HEADER, MAX_CODES, PATH, STRIP, Bucket, Served, Workers, live_routes
+from ui.live import BOUND, BURST, DRAG, FILES_PATH, FRONTEND, HEADER, MAX_CODES, PATH, STRIP, Bucket, Served, Workers, live_routes
 
 DIMS = 9
 
@@ -91,6 +93,16 @@ def test_hello_tells_what_is_served(server):
         assert hello["digest"] == "0123abcd" and hello["dims"] == DIMS
         assert [p["modality"] for p in hello["pictures"]] == ["elevation", "lighting"]
         assert hello["pictures"][0]["shape"] == [1, 64, 64]
+
+
+def test_a_page_that_asks_for_the_modules_of_an_older_version_gets_those_there_are_and_nothing_else(server):
+    address = f"http://127.0.0.1:{server}"
+    for path in (FILES_PATH, FILES_PATH[:-12] + "0123456789ab"):
+        with urllib.request.urlopen(f"{address}{path}/panel.js") as answer:
+            assert answer.headers.get_content_type() in ("text/javascript", "application/javascript")
+            assert answer.read() == (FRONTEND / "panel.js").read_bytes()
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{address}{FILES_PATH}/..%2flive.py")
 
 
 def test_a_reply_holds_both_pictures_of_the_code(server, model):
