@@ -32,6 +32,7 @@ export class Experts {
     this.plot.replaceChildren(
       path(prior, { class: "prior" }),
       ...experts.map(({ ys, hue, used }) => path(ys, { class: `expert hue${hue}${used ? "" : " unused"}` })),
+      svg("path", { d: `${outline(fused, top)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`, class: "area" }),
       path(fused, { class: "fused" }),
     );
     const together = `${signed(mean(beliefs.fused, d))} ± ${deviation(beliefs.fused, d).toFixed(2)}`;

@@ -18,6 +18,7 @@ const REST = 250; // ms without a change after which the address bar and the ser
 const HISTORY = 200;
 const SWEEP = 4000; // ms in which playing takes a dimension there and back
 const STORED = "mmvae explore";
+const STEPS = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }; // among saved points while presenting; a clicker sends the pages
 const RANGES = { // of the sliders: what it is called, and its ends for a dimension, where they were measured
   percentile: ["1–99 %", ({ low, high }) => [low, Math.max(high, low + 0.2)]],
   "min-max": ["min–max", ({ min, max }) => (min === undefined ? null : [min, Math.max(max, min + 0.2)])],
@@ -49,7 +50,9 @@ class Panel {
     };
     this.root = el("div", { class: "panel" });
     host.append(this.root);
+    this.place = el("span", { role: "status" }); // which of the saved points is shown
     this.listeners = new AbortController();
+    document.addEventListener("fullscreenchange", () => document.fullscreenElement ?? (this.presenting && this.present(false)), { signal: this.listeners.signal });
     document.addEventListener("keydown", (event) => this.key(event), { signal: this.listeners.signal });
     window.addEventListener("dragover", (event) => event.preventDefault(), { signal: this.listeners.signal });
     window.addEventListener("drop", (event) => this.drop(event), { signal: this.listeners.signal });
@@ -58,6 +61,7 @@ class Panel {
 
   destroy() {
     this.stop();
+    if (this.presenting) this.present(false);
     this.listeners.abort();
     this.live?.close();
     clearInterval(this.meter);
@@ -111,6 +115,7 @@ class Panel {
     this.root.replaceChildren(
       el("main", {}, el("div", { class: "views" }, this.views.map(({ root }) => root)), this.buildTabs()),
       el("aside", {}, this.buildBar(), this.buildGroups(), this.experts.root),
+      el("div", { class: "presenting" }, this.place, button("×", "back to the page (P)", () => this.present(false), { "aria-label": "stop presenting" })),
     );
     this.root.classList.toggle("crowded", this.rows.length > 16);
     this.connect();
@@ -506,6 +511,7 @@ class Panel {
         code[row.index] = this.mean[row.index];
         this.glide(code, 120);
       },
+      taken: (key) => this.steps(key),
       focus: (row) => this.state.held || this.state.active === row.index || this.state.playing || row.root.matches(":active") || this.activate(row.index),
     };
   }
@@ -613,11 +619,21 @@ class Panel {
 
   // ---- presenting and keys
 
-  present() {
-    const on = this.root.classList.toggle("present");
+  get presenting() {
+    return this.root.classList.contains("present");
+  }
+
+  present(on = !this.presenting) {
+    this.root.classList.toggle("present", on);
+    this.place.textContent = "";
     document.documentElement.style.overflow = on ? "hidden" : "";
     if (on) this.root.requestFullscreen?.().catch(() => {}); // a window will do where full screen is refused
     else if (document.fullscreenElement) document.exitFullscreen();
+  }
+
+  /** Whether a key steps through saved points now: while presenting, where there are any. */
+  steps(key) {
+    return this.presenting && this.state.saved.length > 0 && key in STEPS;
   }
 
   key(event) {
@@ -625,14 +641,13 @@ class Panel {
     if (typing || !this.state.code) return;
     const control = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
-    const presenting = this.root.classList.contains("present");
     if (control && key === "z") event.shiftKey ? this.redo() : this.undo();
     else if (control && key === "y") this.redo();
     else if (control || event.altKey) return;
-    else if (key === "p" || (presenting && key === "escape")) this.present();
+    else if (key === "p" || (this.presenting && key === "escape")) this.present();
     else if (key === " " && this.root.contains(event.composedPath()[0]) && !event.composedPath()[0].matches("button")) this.play([this.state.active]);
     else if (key === "s") this.tabs.saved.add();
-    else if (presenting && (key === "arrowright" || key === "arrowleft")) this.tabs.saved.stepBy(key === "arrowright" ? 1 : -1);
+    else if (this.steps(event.key)) this.tabs.saved.stepBy(STEPS[event.key]);
     else return;
     event.preventDefault();
   }

@@ -9,7 +9,8 @@ export class Plane {
   constructor(panel) {
     this.panel = panel;
     const { dimensions, data: { modalities } } = panel;
-    const alive = dimensions.filter(({ dead }) => !dead);
+    // shared ones first: they move both pictures
+    const alive = dimensions.filter(({ dead }) => !dead).sort((a, b) => (a.block.owner !== null) - (b.block.owner !== null));
     this.axes = [alive[0] ?? dimensions[0], alive[1] ?? dimensions[Math.min(1, dimensions.length - 1)]].map(({ at }) => at);
     this.modality = 0;
     const options = () => dimensions.map((d) => el("option", { value: d.at }, `z${d.symbol} ${d.index + 1}${d.dead ? " (dead)" : ""}`));

@@ -9,7 +9,7 @@ export class Saved {
     this.panel = panel;
     this.current = -1;
     this.list = el("ol");
-    this.hint = el("p", { class: "hint" }, "S saves the point as it is now. Presenting (P), the arrow keys step through these.");
+    this.hint = el("p", { class: "hint" }, "S saves the point as it is now. Presenting (P), arrow keys left and right step through these.");
     this.root = el("div", { class: "saved" },
       el("div", { class: "buttons" }, button("save this point", "keep the point as it is now (S)", () => this.add()),
         button("‹", "the point before", () => this.stepBy(-1), { "aria-label": "previous saved point" }),
@@ -32,18 +32,20 @@ export class Saved {
 
   remove(i) {
     this.points().splice(i, 1);
+    if (i <= this.current) this.current -= 1;
     this.panel.store();
     this.refresh();
   }
 
   stepBy(step) {
     const count = this.points().length;
-    if (count) this.go((this.current + step + count) % count);
+    if (count) this.go(this.current < 0 ? (step > 0 ? 0 : count - 1) : (this.current + step + count) % count);
   }
 
   go(i) {
     this.current = i;
     this.panel.open(this.points()[i]);
+    this.panel.place.textContent = `${i + 1} / ${this.points().length}`;
     this.refresh();
   }
 

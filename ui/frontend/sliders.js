@@ -8,7 +8,8 @@ const TOP = 18; // of the 24 units that a histogram is high
 /**
  * One dimension's row.
  *
- * act: {begin(row), move(row, value), end(row), reset(row), focus(row)}, called as the person handles it.
+ * act: {begin(row), move(row, value), end(row), reset(row), focus(row)}, called as the person handles it; taken(key) says
+ * which keys are not for sliders now.
  */
 export class Row {
   constructor(dimension, act) {
@@ -117,7 +118,7 @@ export class Row {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || this.act.taken(event.key)) return;
     const span = this.high - this.low;
     const step = span * (event.shiftKey ? 0.001 : 0.02);
     const value = {
