@@ -317,7 +317,8 @@ def draw(wishes: Sequence[Wish], again: bool, below) -> None:
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 4.2rem 1.6rem 1.5rem}
 .st-key-map-left {font-size: .86rem; gap: .6rem}
-.st-key-map-left label p, .st-key-map-left button p {font-size: .82rem}
+.st-key-map-left label p, .st-key-map-left button p, .st-key-map-left [data-testid="stAlert"] p {font-size: .82rem; line-height: 1.35}
+.st-key-map-left [data-testid="stVerticalBlock"] {gap: .6rem}
 .st-key-map-left button {min-height: 1.95rem}
 .st-key-map-left [data-testid="stButtonGroup"] button {padding: 0 .5rem}
 .st-key-map-left [data-testid="stSlider"] {padding: 0 .4rem}
