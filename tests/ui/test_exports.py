@@ -1,0 +1,36 @@
+"""What the page saves is what the command line draws, and both are what the live path shows."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mmvae import DATASETS, VARIANTS, cli
+from mmvae.checkpoints import config_of, digest, save
+from mmvae.model import MultimodalVAE
+from mmvae.point import Point
+from ui.exports import make
+from ui.live import Served, decode
+
+
+def test_a_point_is_the_same_picture_byte_for_byte_on_the_page_the_command_line_and_the_live_path(tmp_path, monkeypatch):
+    torch.manual_seed(5)
+    model = MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).eval()
+    folder = tmp_path / "checkpoints" / "some"
+    save(folder, model, config_of(model, {}))
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    z = torch.randn(1, 9, generator=torch.Generator().manual_seed(2))
+    point = str(Point("some", digest(folder), tuple(z[0].tolist())))
+
+    assert cli.main(["render", point, "--out", str(tmp_path / "pair.png")]) == 0
+    drawn = (tmp_path / "pair.png").read_bytes()
+    assert make({"kind": "pair-png", "point": point}).body == drawn
+
+    sent = np.frombuffer(decode(Served(model, ""), z.numpy())[4:], np.uint8).reshape(2, 64, 64)  # after the milliseconds
+    picture = np.asarray(Image.open(io.BytesIO(drawn)))
+    for i, pixels in enumerate(sent):  # 8 pixels between the pictures and around them, each of the model's 5 × 5
+        left = 8 + i * (320 + 8)
+        assert (picture[8:328, left:left + 320] == pixels.repeat(5, 0).repeat(5, 1)[..., None]).all()
