@@ -146,8 +146,8 @@ def test_a_lasso_in_one_models_map_selects_the_same_pairs_in_the_others(compare)
 
 def test_measuring_is_begun_from_the_page_and_says_what_it_does_and_how_it_ended(compare, home):
     page = compare()
-    page.get_by_role("button", name="Measure tiny-digits-dmvae").click()
-    page.get_by_text("tiny-digits-dmvae: measuring").wait_for()
+    page.get_by_role("button", name="Measure tiny-digits-dmvae").click(timeout=300_000)
+    page.get_by_text("tiny-digits-dmvae: measuring").wait_for(timeout=300_000)
     folder = str((home / "checkpoints" / "tiny-digits-dmvae").resolve())
     (process,) = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if arguments(entry)[-2:] == ["evaluate", folder] and "nice" not in arguments(entry)[0]]
     os.kill(process, signal.SIGKILL)

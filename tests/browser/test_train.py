@@ -112,6 +112,7 @@ def test_a_run_is_scrubbed_exported_imported_renamed_and_duplicated(page, serve:
     url = serve(empty_home)
     page.goto(f"{url}/train?run=tiny")
     picture = page.locator(".scrub-pictures img").nth(1)  # the first strip of what is rebuilt
+    picture.wait_for(timeout=300_000)
     trained = picture.get_attribute("src")
     slider = page.get_by_role("slider", name=re.compile("look back"))
     assert slider.get_attribute("aria-valuetext") == "20"
@@ -156,5 +157,5 @@ def test_a_shipped_model_shows_how_it_was_trained(page, serve: Serve, empty_home
     page.goto(f"{serve(empty_home)}/train")
     page.get_by_text("Shipped models").click()
     page.locator(".js-plotly-plot").nth(3).wait_for()
-    page.locator(".moment img").first.wait_for()
+    page.locator(".moment img").first.wait_for(timeout=300_000)
     assert page.get_by_text("small").count() >= 1

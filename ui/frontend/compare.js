@@ -250,6 +250,7 @@ class Compare {
         this.settle();
       },
       focus: (row) => this.highlight(row.index),
+      taken: () => false, // every key is the slider's
     };
   }
 
