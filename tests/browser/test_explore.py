@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -13,11 +15,14 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from mmvae import cli
 from mmvae.pictures import read_point
 from mmvae.point import Point
+from ui.live import FILES_PATH
 
 from .conftest import ROOT, free_port
 
@@ -182,6 +187,217 @@ def test_a_link_opens_the_same_picture_in_another_browser(explore, browser):
     assert pictures(other) == shown
     assert point_of(other) == point_of(page)
     context.close()
+
+
+@pytest.mark.parametrize("kind", ["sample", "prior sample"])
+def test_a_sample_is_in_its_link(explore, browser, kind):
+    page = explore
+    mean = point_of(page).z
+    page.get_by_role("button", name=kind, exact=True).click()
+    rest(page)
+    shown, address = pictures(page), page.url
+    assert all(a != b for a, b in zip(point_of(page).z, mean))
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    other = context.new_page()
+    other.set_default_timeout(120_000)
+    other.goto(address)
+    rest(other)
+    assert point_of(other) == point_of(page) and pictures(other) == shown
+    context.close()
+
+
+def test_a_component_is_drawn_by_its_weight_and_its_density_counts_by_it(explore, app_url):
+    shares, densities = explore.evaluate("""async (address) => {
+      const { component, density } = await import(address);
+      const parts = [0.7, 0, 0.3].map((weight, i) => ({ weight, mean: [i], stddev: [0.5 + i] }));
+      const counts = [0, 0, 0];
+      for (let i = 0; i < 20000; i++) counts[parts.indexOf(component(parts))] += 1;
+      return [counts.map((count) => count / 20000), [-1, 0.25, 3].map((z) => density(parts, 0, "gaussian", z))];
+    }""", app_url + FILES_PATH + "/beliefs.js")
+    assert shares[1] == 0 and shares[0] == pytest.approx(0.7, abs=0.02)
+    expected = [sum(w * np.exp(-((z - m) ** 2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi)) for w, m, s in ((0.7, 0, 0.5), (0.3, 2, 2.5))) for z in (-1, 0.25, 3)]
+    assert densities == pytest.approx(expected)
+
+
+def ends(page, row: int) -> tuple[float, float]:
+    return tuple(float(track(page, row).get_attribute(name)) for name in ("aria-valuemin", "aria-valuemax"))
+
+
+def test_the_range_of_the_sliders_is_the_one_chosen(explore, home):
+    page = explore
+    blocks = json.loads((home / "checkpoints" / "tiny-faces" / "statistics.json").read_text())["blocks"]
+    choose = page.get_by_label("range of the sliders")
+    for name, low, high in (("min-max", "min", "max"), ("percentile", "low", "high")):
+        choose.select_option(name)
+        assert ends(page, 3) == pytest.approx((blocks["z_shared"][low][1], blocks["z_shared"][high][1]), abs=0.006)
+    choose.select_option("fixed")
+    assert ends(page, 3) == (-3, 3)
+    choose.select_option("percentile")
+
+
+PAINTED = """(cells) => cells.filter((canvas) => {
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return data.some((value, i) => i % 4 < 3 && value);
+}).length"""
+
+
+def wait_painted(page, selector: str, count: int) -> None:
+    for _ in range(300):
+        if page.locator(selector).evaluate_all(PAINTED) == count:
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"{page.locator(selector).evaluate_all(PAINTED)} of {count} pictures of {selector} were drawn")
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def test_dragging_in_the_plane_moves_its_two_dimensions_and_both_pictures(explore):
+    page = explore
+    open_tab(page, "Plane")
+    page.get_by_label("dimension across").select_option("3")
+    page.get_by_label("dimension upwards").select_option("4")
+    rest(page)
+    wait_painted(page, ".panel .field canvas", 81)
+    before, start = pictures(page), point_of(page).z
+    box = page.locator(".panel .field").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.2 * box["height"], steps=5)
+    page.mouse.up()
+    rest(page)
+    after, z = pictures(page), point_of(page).z
+    assert after[0] != before[0] and after[1] != before[1]
+    for row, place in ((3, 0.9), (4, 0.8)):
+        low, high = ends(page, row)
+        assert z[row] == pytest.approx(low + place * (high - low), abs=0.02 * (high - low))
+    assert [a == b for a, b in zip(z, start)] == [True] * 3 + [False] * 2 + [True] * 4
+    page.locator(".panel .field").press("ArrowLeft")
+    rest(page)
+    assert point_of(page).z[3] < z[3] and point_of(page).z[4] == pytest.approx(z[4])
+
+
+def test_the_way_between_two_pairs_moves_the_blocks_that_are_chosen(explore):
+    page = explore
+    open_tab(page, "Interpolation")
+    page.get_by_role("button", name="set A").click()
+    first = point_of(page)
+    page.get_by_role("button", name="next ›").click()
+    page.wait_for_function("(item) => location.search && decodeURIComponent(location.search).split('~')[3] !== item", arg=str(first.item))
+    rest(page)
+    second = point_of(page)
+    page.get_by_role("button", name="set B").click()
+    strips = {}
+    for scope, moves in (("all", [True] * 9), ("shared", [False] * 2 + [True] * 5 + [False] * 2), ("private", [True] * 2 + [False] * 5 + [True] * 2)):
+        page.get_by_label("blocks that move").select_option(scope)
+        wait_painted(page, ".panel .way canvas", 18)
+        for i, t in ((4, 0.5), (8, 1.0)):
+            page.locator(".panel .way").first.locator("canvas").nth(i).click()
+            rest(page)
+            expected = [a + t * (b - a) if moving else a for a, b, moving in zip(first.z, second.z, moves)]
+            assert point_of(page).z == pytest.approx(expected, abs=1e-5), (scope, i)
+        strips[scope] = pictures(page)
+        assert page.locator(".panel .way canvas").evaluate_all(f"cells => cells.map({PIXELS})")[8::9] == strips[scope]
+    assert len({tuple(pair) for pair in strips.values()}) == 3
+
+
+def test_playing_sweeps_one_dimension_until_it_is_stopped(explore):
+    page = explore
+    track(page, 5).click()
+    rest(page)
+    start = point_of(page).z
+    play = page.get_by_title("play the active dimension")  # a figure below may have a play button of its own
+    play.click()
+    seen = set()
+    for _ in range(60):
+        seen.add(track(page, 5).get_attribute("aria-valuenow"))
+        page.wait_for_timeout(50)
+    assert play.inner_text() == "■ stop"
+    play.click()
+    rest(page)
+    low, high = ends(page, 5)
+    assert len(seen) >= 5 and max(map(float, seen)) - min(map(float, seen)) > 0.3 * (high - low)
+    assert [a == b for a, b in zip(point_of(page).z, start)] == [row != 5 for row in range(9)]
+    page.keyboard.press("Control+z")
+    rest(page)
+    assert point_of(page).z == pytest.approx(start, abs=1e-6)
+
+
+def test_saved_points_are_kept_and_stepped_through_while_presenting(explore):
+    page = explore
+    open_tab(page, "Saved points")
+    for key in ("Home", "End"):
+        track(page, 3).focus()
+        track(page, 3).press(key)
+        rest(page)
+        page.keyboard.press("s")
+    page.reload()
+    rest(page)
+    wait_painted(page, ".panel .saved canvas", 4)
+    low, high = ends(page, 3)
+    page.keyboard.press("p")
+    page.wait_for_selector(".panel.present")
+    for selector, visible in ((".big", True), (".track", True), (".gauges", True), (".workbench", False), (".experts", False), (".toolbar", False)):
+        assert page.locator(f".panel {selector}").first.is_visible() == visible, selector
+    track(page, 3).focus()  # the keys of a slider too are for the points now
+    page.keyboard.press("ArrowRight")
+    rest(page)
+    assert point_of(page).z[3] == pytest.approx(low, abs=0.006)
+    moving = page.evaluate("""() => new Promise((resolve) => {
+      const panel = [...document.querySelectorAll("*")].map((node) => node.shadowRoot?.querySelector(".panel")).find(Boolean);
+      const values = [];
+      const look = () => {
+        values.push(Number(panel.querySelectorAll(".track")[3].getAttribute("aria-valuenow")));
+        if (panel.dataset.rest === "yes" && values.length > 5) resolve(values);
+        else requestAnimationFrame(look);
+      };
+      document.dispatchEvent(new KeyboardEvent("keydown", { key: "PageDown" }));
+      look();
+    })""")
+    assert moving[-1] == pytest.approx(high, abs=0.006) and moving == sorted(moving)
+    assert any(low + 0.01 < value < high - 0.01 for value in moving)
+    assert page.locator(".panel .presenting [role=status]").inner_text() == "2 / 2"
+    page.keyboard.press("p")
+    assert page.locator(".panel .workbench").is_visible()
+    for _ in range(2):
+        page.locator(".panel .saved .remove").first.click(force=True)
+    assert page.locator(".panel .saved li").count() == 0
+
+
+def test_a_pair_is_picked_by_its_picture_and_nothing_is_pushed_down(explore):
+    page = explore
+    layout, before = boxes(page), point_of(page)
+    page.get_by_role("button", name="Browse pictures").click()
+    fresh = page.locator('.gallery button[aria-pressed="false"]').nth(3)
+    fresh.wait_for()
+    assert boxes(page) == layout
+    item = fresh.get_attribute("data-id")
+    fresh.click()
+    page.wait_for_function("(item) => decodeURIComponent(location.search).split('~')[3] === item", arg=item)
+    rest(page)
+    assert point_of(page).z != before.z
+    page.wait_for_selector(".gallery", state="hidden")
+
+
+def test_the_command_draws_the_picture_of_the_page_byte_for_byte(explore, app_url, home, tmp_path, monkeypatch):
+    page = explore
+    drag(page, 4, 0.7)
+    page.mouse.up()
+    rest(page)
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.get_by_role("button", name="copy command").click()
+    program, *arguments = shlex.split(page.evaluate("window.copied"))
+    monkeypatch.setenv("MMVAE_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    assert program == "python" and arguments[:2] == ["-m", "mmvae"] and cli.main(arguments[2:]) == 0
+    drawn = Path(arguments[-1]).read_bytes()
+    assert download(app_url, kind="pair-png", point=str(point_of(page)))[0] == drawn
+    picture = np.asarray(Image.open(io.BytesIO(drawn)))
+    shown = [np.array(text.split(","), np.uint8).reshape(64, 64, 4)[..., :3] for text in pictures(page)]
+    for i, pixels in enumerate(shown):  # 8 pixels between, each of the model's 5 × 5
+        left = 8 + i * (320 + 8)
+        assert (picture[8:328, left:left + 320] == pixels.repeat(5, 0).repeat(5, 1)).all()
 
 
 def test_leaving_the_page_and_coming_back_keeps_the_code(explore):
