@@ -21,9 +21,10 @@ def write(folder: Path, variant: str) -> MultimodalVAE:
     blocks = {b.name: {"mean": [0.0] * b.dim, "stddev": [1.0] * b.dim, "low": [-2.0] * b.dim, "high": [2.0] * b.dim, "sigma": [0.5] * b.dim,
                        "kl": [1.0] * b.dim, "histogram": [[1] * 40] * b.dim} for b in model.blocks}
     codes = {b.name: {"mean": [[0.1 * i] * b.dim for i in range(3)], "stddev": [[0.2] * b.dim] * 3} for b in model.blocks}
+    subsets = ["elevation+lighting", *(m for i, m in enumerate(model.names) if model.variant.infers_from(frozenset({i})))]
     labels = {"identity": [4, 5, 6], "azimuth": [-90.0, 0.0, 90.0], "elevation": [0.0, 0.0, 30.0], "lighting": [0.0, 90.0, 0.0]}
     save(folder, model, config_of(model, {}), {
-        "items": 3, "blocks": blocks, "reference": {"ids": [70, 80, 90], "labels": labels, "codes": {"elevation+lighting": codes}}})
+        "items": 3, "blocks": blocks, "reference": {"ids": [70, 80, 90], "labels": labels, "codes": {given: codes for given in subsets}}})
     return model
 
 
