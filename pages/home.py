@@ -195,18 +195,6 @@ shipped = [name for name in names if models.path_of(name).parent.name == SHIPPED
 running = [name for name in names if models.path_of(name).parent.name == RUNS]
 others = [name for name in names if name not in shipped and name not in running]
 
-def rank(name: str) -> tuple[int, bool, int]:
-    """Where a model stands: by data set, those with private codes first, then in the order of the variants."""
-    try:
-        config = read_json(models.path_of(name) / CONFIG)
-        sets, rows = list(DATASETS), list(VARIANTS)
-        place, variant = config["dataset"], config["variant"]["name"]
-        return (sets.index(place) if place in sets else len(sets), len(config["blocks"]) == 1, rows.index(variant) if variant in rows else len(rows))
-    except (CheckpointError, KeyError, TypeError):
-        return (len(DATASETS), True, len(VARIANTS))
-
-
-shipped.sort(key=rank)
 hero(next(iter(shipped or names), None))
 if not names:
     nothing_here()

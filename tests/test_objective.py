@@ -16,7 +16,7 @@ from torch.distributions import Laplace, Normal, kl_divergence
 from mmvae.gaussian import Mixture
 from mmvae.modalities import Modality
 from mmvae.objective import log_likelihood, loss
-from mmvae.variants import PAIR, VARIANTS, Cycle, Elbo, ImportanceBound
+from mmvae.variants import VARIANTS, Cycle, Elbo, ImportanceBound
 
 SPLITS = {"a": {"z_a": 2, "z_shared": 4}, "b": {"z_shared": 4, "z_b": 3}, "a+b": {"z_a": 2, "z_shared": 4, "z_b": 3}}
 

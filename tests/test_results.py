@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from mmvae import cli
-from mmvae.checkpoints import read_json
 from mmvae.results import command_of, measured, results
 
 ROOT = Path(__file__).parents[1]

@@ -11,14 +11,15 @@ import gc
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
 import torch
 
-from mmvae import DATASETS
-from mmvae.checkpoints import CARD, CONFIG, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, open_checkpoint, read_json, statistics_of
+from mmvae import DATASETS, VARIANTS
+from mmvae.checkpoints import CARD, CONFIG, SHIPPED, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, open_checkpoint, read_json, statistics_of
 from mmvae.data import DataError, PairedDataset, data_root, dataset, digits
 from mmvae.data.faces import Faces
 
@@ -66,8 +67,29 @@ class Recent(Generic[Key, Value]):
 
 
 def names() -> list[str]:
-    """Every model that can be opened: shipped ones, runs that have saved a snapshot, uploads."""
-    return list(catalogue())
+    """Every model that can be opened, by data set and by variant in the order of their tables; shipped ones before runs and uploads.
+
+    Private codes beside a shared one are what there is to see first: variants that have them come before those that have not.
+    """
+    found = catalogue()
+    return sorted(found, key=lambda name: (found[name].parent.name != SHIPPED, *_place(found[name] / CONFIG)))
+
+
+def _place(config: Path) -> tuple[int, bool, int]:
+    """Where a model stands in a list: at the end where its data set or variant is in no table."""
+    try:
+        dataset, variant = _kind(config, config.stat().st_mtime_ns)
+    except (CheckpointError, OSError):  # it was deleted a moment ago
+        dataset = variant = ""
+    tables = list(DATASETS), list(VARIANTS)
+    datasets, variants = ({name: i for i, name in enumerate(table)} for table in tables)
+    return datasets.get(dataset, len(datasets)), not (variant in VARIANTS and VARIANTS[variant].private), variants.get(variant, len(variants))
+
+
+@lru_cache(maxsize=1024)
+def _kind(config: Path, _version: int) -> tuple[str, str]:
+    content = read_json(config)
+    return content["dataset"], content["variant"]["name"]
 
 
 def path_of(name: str) -> Path:
