@@ -10,7 +10,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
-from itertools import count
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
@@ -70,7 +70,7 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name.removesuffix(".zip")).strip("-")[:60] or "upload"
         final = next(
             candidate
-            for candidate in (stem, *(f"{stem}-{i}" for i in count(2)))
+            for candidate in chain([stem], (f"{stem}-{i}" for i in count(2)))
             if candidate not in taken and not (home / into / candidate).exists()
         )
         incoming.rename(home / into / final)
