@@ -43,17 +43,24 @@ def results(home: Path | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def command_of(entry: Entry) -> str:
-    """The command that trains an entry's model: what differs from the presets is spelled out."""
+def command_of(entry: Entry) -> str | None:
+    """The command that trains an entry's model: what differs from the presets is spelled out.
+
+    Returns:
+        The arguments of ``python -m mmvae train``; None where the model has networks that its data set is no longer given.
+    """
     config, variant = entry.config, VARIANTS[entry.config["variant"]["name"]]
     row, training = DATASETS[config["dataset"]], config["training"]
+    modalities = modalities_for(variant, row)
+    if [m["network"] for m in config["modalities"]] != [m.network for m in modalities]:
+        return None
     words = [f"--variant {variant.name}", f"--dataset {config['dataset']}"]
     usual = settings_for(variant, row)
     words += [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed")
               if training[key] != getattr(usual, key)]
     sizes = {block["owner"] or SHARED: block["dim"] for block in config["blocks"]}
     default = latents_for(variant, row)
-    private = [sizes[m.name] for m in modalities_for(variant, row) if m.name in sizes]
+    private = [sizes[m.name] for m in modalities if m.name in sizes]
     if private and private != list(default.get("private", row.private)):
         words.append("--private " + " ".join(map(str, private)))
     if sizes[SHARED] != default.get("shared", row.shared if private else row.joint):
@@ -69,8 +76,13 @@ def _order(entry: Entry) -> tuple[int, str]:
 
 def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry]) -> str:
     head = ["", *columns, "`python -m mmvae train` …"]
-    lines = [[entry.title, *(column(entry) for column in columns.values()), f"`{command_of(entry)}`"] for entry in entries]
+    lines = [[entry.title, *(column(entry) for column in columns.values()), _trained(entry)] for entry in entries]
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
+
+
+def _trained(entry: Entry) -> str:
+    command = command_of(entry)
+    return "with networks that have changed since" if command is None else f"`{command}`"
 
 
 # ---- columns
