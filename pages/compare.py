@@ -141,7 +141,10 @@ def unmeasured(over: Sequence[Entry]) -> None:
 
 def offer_measuring(missing: Sequence[str], was_running: bool) -> None:
     under_way = {name: measurement(name) for name in missing}
+    running = any(one is not None and one.running for one in under_way.values())
     if was_running and not all(one is not None and one.running for one in under_way.values() if one is not None):
+        st.rerun()
+    if running and not was_running:  # a fragment that was made while nothing ran is not drawn again by itself
         st.rerun()
     st.markdown(f"**Not measured yet:** {', '.join(missing)}. A full measurement takes a few minutes.")
     for name, one in under_way.items():
