@@ -148,6 +148,8 @@ def told_state(run: Run) -> str:
 
 def watch(name: str, state_before: str) -> None:
     """The chosen run: what it does, its curves and its pictures; told anew while it is live."""
+    if st.session_state[VIEW] != RUNS:
+        st.rerun()  # a button here, drawn apart from the rest of the page, has chosen another view
     try:
         run = runs.run_named(name)
     except RunError:
