@@ -154,7 +154,7 @@ def test_the_command_draws_the_picture_that_the_page_saves(opened, models_home, 
     page = opened("translate?models=digits-dmvae,digits-mmpoe-v2&samples=3&seed=7&strokes=4040c040.c04060f0")
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="PNG").click()
+        page.get_by_role("button", name="PNG", exact=True).click()
     picture = Image.open(io.BytesIO(saved.value.path().read_bytes()))
     with page.expect_download() as saved:
         page.get_by_role("button", name="GIF").click()
@@ -185,7 +185,7 @@ def test_the_command_draws_the_swap_that_the_page_saves_with_a_style_of_ones_own
     expect(page.locator(".matrices a[data-point]")).to_have_count(2 * 4 * 6)
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="PNG").click()
+        page.get_by_role("button", name="PNG", exact=True).click()
     picture = Image.open(io.BytesIO(saved.value.path().read_bytes()))
     command = shlex.split(picture.info["mmvae:command"])
     assert "digits-vanilla" not in command and command[command.index("--style-input") + 1] == "it's mine.png" and "--swap" in command
@@ -196,22 +196,24 @@ def test_the_command_draws_the_swap_that_the_page_saves_with_a_style_of_ones_own
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "swap.png")), np.asarray(picture))
 
 
-def test_the_private_code_of_an_uploaded_picture_is_a_style(opened, models_home, data_root, tmp_path, monkeypatch):
+def test_the_private_code_of_an_uploaded_picture_is_a_style(page, url, models_home, data_root, tmp_path, monkeypatch):
     from playwright.sync_api import expect
 
     Image.fromarray(np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "own.png")
-    page = opened("translate?models=digits-dmvae&styled=1&styles=none")
+    expect.set_options(timeout=PATIENCE)
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{url}/translate?models=digits-dmvae&styled=1&styles=none")  # there is no table yet to wait for
     expect(page.get_by_text("Pick or upload at least one image at the left whose private code is taken")).to_be_visible()
     page.get_by_role("tab", name="Upload").last.click()
     page.locator('.st-key-translate-style-files input[type="file"]').set_input_files(tmp_path / "own.png")
     expect(page.locator(".cells a[data-point]")).to_have_count(4)
     command = shlex.split(exported_command(page))
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG", exact=True).click()
     monkeypatch.setenv("MMVAE_HOME", str(models_home))
     monkeypatch.setenv("MMVAE_DATA", str(data_root))
     monkeypatch.chdir(tmp_path)
     assert "--style" not in command and main(command[3:]) == 0
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="PNG").click()
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "translation.png")), np.asarray(Image.open(saved.value.path())))
 
 
