@@ -162,10 +162,11 @@ class _Notation:
                 lines.append(rf"\mathcal{{C}}(a, b) = -\tfrac{{1}}{{2N}} \sum_i \Big[ \log \frac{{e^{{s_{{ii}}}}}}{{\sum_j e^{{s_{{ij}}}}}} "
                              rf"+ \log \frac{{e^{{s_{{ii}}}}}}{{\sum_j e^{{s_{{ji}}}}}} \Big], \qquad s_{{ij}} = \cos(a_i, b_j) / {term.temperature:g}")
             elif isinstance(term, Cycle):
-                lines.append(rf"\mathcal{{S}} = -\tfrac{{1}}{{2}} \sum_m \sum_k \phi_k\big(q({self.shared} | {self.images(PAIR)})\big) \log \phi_k\big(q_m({self.shared} | \hat x_m)\big), "
+                lines.append(rf"\mathcal{{S}} = -\tfrac{{1}}{{2}} \sum_m \sum_k \phi_k({self.shared}) \log \phi_k\big(q_m({self.shared} | \hat x_m)\big), "
                              rf"\qquad \phi_k(q) \propto w_k \!\int\! q\, p_k")
-                lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \quad {self.shared} \sim q({self.shared} | {self.images(PAIR)}),\; z_m \text{{ of another pair; "
-                             rf"the readers }} q_m, p_k \text{{ held fixed}}")
+                given = ", ".join(rf"q({self.shared} | {self.images(g)})" for g in (PAIR, FIRST, SECOND))
+                lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \quad {self.shared} \text{{ in turn of }} {given}, p({self.shared});\; "
+                             rf"z_m \text{{ in turn of another pair and of }} p(z_m)\text{{; }} q_m, p_k \text{{ held fixed}}")
         return lines
 
     # ---- symbols

@@ -144,13 +144,19 @@ def _contrast(model: MultimodalVAE, term: Contrast, experts: Experts, images, n:
 
 
 def _cycle(model: MultimodalVAE, term: Cycle, experts: Experts, images, n: int, beta: float, generator):
-    beliefs = model.fuse(experts, PAIR, n)
-    clusters = model.prior(n)[SHARED].detach()
-    code = beliefs[SHARED].map(Tensor.detach)
-    z = {name: code.sample(generator) if name == SHARED else belief.sample(generator).roll(1, 0) for name, belief in beliefs.items()}
+    prior, pair = model.prior(n), model.fuse(experts, PAIR, n)
+    block = next(block for block in model.blocks if block.owner is None)
+    sources = [pair[SHARED], *(model.fuse_block(experts, frozenset({m}), block, n) for m in (0, 1)), prior[SHARED]]
+    rows = torch.arange(n, device=model.device)
+    code = torch.stack([belief.sample(generator) for belief in sources])[rows % len(sources), rows].detach()
+    z = {SHARED: code}
+    for name in (b.name for b in model.blocks if b.owner is not None):
+        alien, fresh = pair[name].sample(generator).roll(1, 0), prior[name].sample(generator)
+        z[name] = torch.where((rows // len(sources) % 2 == 0).unsqueeze(1), alien, fresh)
     read = model.experts({name: torch.sigmoid(logits) for name, logits in model.logits(z).items()}, fixed=True)
-    meant = clusters.responsibilities(code)
-    values = [-(meant.exp() * clusters.responsibilities(read[frozenset({m}), SHARED])).sum(-1).mean() for m in (0, 1)]
+    clusters = prior[SHARED].detach()
+    meant = clusters.responsibilities(DiagonalGaussian(code, torch.full_like(code, -torch.inf))).exp()
+    values = [-(meant * clusters.responsibilities(read[frozenset({m}), SHARED])).sum(-1).mean() for m in (0, 1)]
     return "cycle", term.weight * sum(values) / 2, dict(zip(model.names, values, strict=True))
 
 

@@ -96,11 +96,12 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Cycle:
-    r"""Pictures of swapped codes, one pair's shared with another's private ones, are read back to the shared code's cluster.
+    r"""Pictures drawn with private codes that are not the shared code's own are read back to its cluster.
 
-    The cross-entropy, over the clusters of the prior, of what each modality's encoder believes of the picture drawn relative to
-    the shared code it was drawn from. The readers, encoders and clusters, are held fixed: it is the decoders that learn to
-    take from the shared code what tells the clusters apart, and private codes that learn to leave it out.
+    Shared codes take turns over the batch: of the pair, of either modality alone, of the prior. Private codes are another
+    pair's or the prior's, also in turn. The loss is the cross-entropy, over the clusters of the prior, of what each modality's
+    encoder believes of the picture relative to the code. The readers, encoders and clusters, are held fixed: it is the decoders that
+    learn to take from the shared code what tells the clusters apart, and private codes that learn to leave it out.
 
     Arguments:
         weight: Factor, in nats.
@@ -237,7 +238,7 @@ VARIANTS: dict[str, Variant] = {
                 "drawn with another pair's private codes, a picture must still show the shared code's cluster.",
                 "Ours: dmvae-contrast with the mixture prior of Jiang et al. (2017), arXiv 1611.05148, without labels, and a cycle after IDMVAE (2025), arXiv 2509.23548",
                 True, EACH, "product", "never",
-                (JOINT, Elbo(FIRST, PAIR, private=PAIR), Elbo(SECOND, PAIR, private=PAIR), Contrast(300.0), Cycle(100.0)), prior_clusters=20, own=True),
+                (JOINT, Elbo(FIRST, PAIR, private=PAIR), Elbo(SECOND, PAIR, private=PAIR), Contrast(300.0), Cycle(300.0)), prior_clusters=20, own=True),
     )
 }
 
