@@ -74,9 +74,12 @@ class Subject:
         )
         return self._chunks(ids, n)
 
+    def some(self, ids: Tensor, n: int) -> Tensor:
+        """At most n of some ids, at random, in their order; the same ones every time."""
+        return ids[np.sort(np.random.default_rng(self.seed).permutation(len(ids))[:n])]
+
     def _chunks(self, ids: Tensor, n: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        chosen = ids[np.sort(np.random.default_rng(self.seed).permutation(len(ids))[:n])]
-        return (self.data.items(chunk) for chunk in chosen.split(CHUNK))
+        return (self.data.items(chunk) for chunk in self.some(ids, n).split(CHUNK))
 
     def generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)
@@ -300,6 +303,32 @@ def _translation(subject: Subject, figures: Figures, details: dict) -> None:
                 )
 
 
+def _swapping(subject: Subject, figures: Figures, details: dict) -> None:
+    """Pairs drawn with the private codes of other pairs, against what they should then look like."""
+    model, data = subject.model, subject.data
+    ids = subject.some(data.split("test"), subject.n)
+    donors = ids[np.random.default_rng(subject.seed).permutation(len(ids))]
+    wanted = data.with_private_of(ids, donors)
+    if wanted is None or not model.variant.private:
+        return
+    swapped, own = ({name: 0.0 for name in model.names} for _ in range(2))
+    for chunk in torch.stack([ids, donors, wanted]).split(CHUNK, 1):
+        (_, z), (_, alien), (images, fitting) = (_seen_and_read(subject, part) for part in chunk)
+        for total, codes in ((swapped, {**alien, SHARED: z[SHARED]}), (own, fitting)):
+            for name, drawn in model.decode(codes).items():
+                total[name] += (drawn - images[name]).square().flatten(1).mean(1).sum().item()
+    for name in model.names:
+        figures[f"swap_error/{name}"] = _figure(
+            "swap_error", swapped[name] / len(ids), ceiling=own[name] / len(ids), count=len(ids), note="ceiling: from its own codes"
+        )
+
+
+def _seen_and_read(subject: Subject, ids: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The pictures of some pairs and the means of their posteriors, by block."""
+    images, _ = subject.data.items(ids)
+    return images, {name: belief.mean for name, belief in subject.model.posterior(images).items()}
+
+
 def _generation(subject: Subject, figures: Figures, details: dict) -> None:
     """Pairs from the prior, and from a mixture fitted to the aggregate shared posterior: do they agree and look real?"""
     model, readers = subject.model, subject.readers
@@ -487,6 +516,7 @@ def _meeting(subject: Subject, figures: Figures, details: dict) -> None:
 _PARTS = {
     "the bound": _bound,
     "translation": _translation,
+    "swapping": _swapping,
     "generation": _generation,
     "structure": _structure,
     "meeting": _meeting,

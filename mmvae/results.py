@@ -131,6 +131,7 @@ FACES = {
     "identity kept": _figure("identity_kept/elevation→lighting/identity", "identity_kept/lighting→elevation/identity", show="{:.0f}%", factor=100),
     "own factor off neutral": _figure("preserved_error/elevation→lighting/elevation", "preserved_error/lighting→elevation/lighting", show="{:.1f}°"),
     "mse I, T": _figure("reconstruction/elevation", "reconstruction/lighting", show="{:.4f}"),
+    "mse swapped I, T": _figure("swap_error/elevation", "swap_error/lighting", show="{:.4f}"),
     "steps × batch": _length,
 }
 DIGITS = {

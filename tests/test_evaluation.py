@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -123,6 +124,34 @@ def test_coherence_counts_what_readers_see_and_stands_beside_their_own_accuracy(
     assert card["figures"]["joint_coherence/prior/kind"]["ceiling"] == pytest.approx(0.81)
     assert "mixture" in card["figures"]["joint_coherence/fitted/kind"]["note"]
     assert "1.0 of 2 classes drawn" in card["figures"]["joint_coherence/prior/kind"]["note"]
+
+
+class Combined(Labelled):
+    """The tiny pairs with a rule that says which pair has what two others share and have for themselves."""
+
+    def with_private_of(self, ids, donors):
+        return 96 + (3 * ids + donors) % 32
+
+
+def test_the_swap_error_is_that_of_pictures_with_alien_private_codes_against_the_true_ones(tmp_path, measured):
+    checkpoint, data = checkpoint_of(tmp_path, "dmvae"), Combined()
+    card = evaluate(checkpoint, data, READERS, n=96)
+    ids = torch.arange(96, 128)
+    donors = ids[torch.from_numpy(np.random.default_rng(0).permutation(32))]
+    wanted, _ = data.items(data.with_private_of(ids, donors))
+    z, alien, own = (
+        {name: belief.mean for name, belief in checkpoint.model.posterior(images).items()}
+        for images in (data.items(ids)[0], data.items(donors)[0], wanted)
+    )
+    for name, private in (("a", "z_a"), ("b", "z_b")):
+        for key, codes in (("value", {**z, private: alien[private]}), ("ceiling", own)):
+            expected = (checkpoint.model.decode(codes)[name] - wanted[name]).square().mean().item()
+            assert card["figures"][f"swap_error/{name}"][key] == pytest.approx(expected, rel=1e-4)
+    assert "swap_error/a" not in measured[1]["figures"]  # nothing says what the plain tiny pairs should look like
+
+
+def test_a_code_without_private_blocks_has_nothing_to_swap(tmp_path):
+    assert "swap_error/a" not in evaluate(checkpoint_of(tmp_path, "mvae"), Combined(), READERS, n=96)["figures"]
 
 
 def test_a_shared_ordered_factor_should_be_kept_and_one_private_to_the_source_should_be_neutral(measured):

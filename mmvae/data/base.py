@@ -97,6 +97,14 @@ class PairedDataset(ABC):
         """Label-preserving variations of training images; a set without any returns them unchanged."""
         return images
 
+    def with_private_of(self, ids: Tensor, donors: Tensor) -> Tensor | None:
+        """Ids of the pairs that show what both pictures share of `ids` and what either has for itself of `donors`.
+
+        Returns:
+            int64 [N] for int64 [N] and [N]; None where the set does not hold every such combination.
+        """
+        return None
+
     def factor(self, name: str) -> Factor:
         """The factor of this name; a KeyError names those there are."""
         for factor in self.factors:

@@ -84,6 +84,10 @@ class FaceGrid(PairedDataset):
             labels[factor.name] = values[torch.from_numpy(steps)]
         return images, labels
 
+    def with_private_of(self, ids: Tensor, donors: Tensor) -> Tensor:
+        per_cell = self.shape[2] * self.shape[3]
+        return ids - ids % per_cell + donors % per_cell
+
 
 def _split_cells(identities: int, azimuths: int, seed: int = 2009) -> NDArray[np.int64]:
     """The split (index into `SPLITS`) of every (identity, azimuth) cell, flat.

@@ -148,6 +148,18 @@ METRICS: dict[str, Metric] = {
             "the reader's share on real images",
         ),
         Metric(
+            "swap_error",
+            "Swap error",
+            "Mean squared error, on [0, 1], of a pair drawn with another pair's private codes, against the true pictures of that combination. It "
+            "sees what leakage does not: a private code that says something shared only together with the shared code.",
+            r"\frac{1}{ND} \sum_i \big\| \hat x_m(z_S^{(i)}, z_m^{(j)}) - x_m(s_i, p_j) \big\|^2, \quad j = \pi(i)",
+            "this project",
+            "lower",
+            "",
+            (0.0, None),
+            "the error of the same pictures drawn from their own codes",
+        ),
+        Metric(
             "identity_kept",
             "Identity kept",
             "Share of translated images in which a reader sees the identity of the image they came from.",

@@ -52,6 +52,13 @@ def test_labels_of_an_id_are_the_grid_values_its_digits_name(grid):
     assert len(grid) == 127_050
 
 
+def test_a_pair_with_the_private_factors_of_another_keeps_who_is_seen_and_how_the_head_is_turned(grid):
+    ids, donors = (torch.from_numpy(np.random.default_rng(seed).choice(len(grid), 300)) for seed in (0, 1))
+    (_, kept), (_, given), (_, made) = (grid.items(part) for part in (ids, donors, grid.with_private_of(ids, donors)))
+    assert all(torch.equal(made[name], kept[name]) for name in ("identity", "azimuth"))
+    assert all(torch.equal(made[name], given[name]) for name in ("elevation", "lighting"))
+
+
 def test_an_id_outside_the_grid_is_named(grid):
     with pytest.raises(DataError, match="no item 127050: ids run from 0 to 127049"):
         grid.items([0, 127_050])
