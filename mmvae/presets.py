@@ -74,9 +74,16 @@ def latents_for(variant: Variant, row: DatasetRow) -> dict:
     """Dimensions of the private blocks and of the shared one, as `MultimodalVAE.for_dataset` takes them: {} for the row's own.
 
     Our variants on digits have room in their private codes for all that handwriting and photographs do not share; with
-    the one and four dimensions that DMVAE is published with, the shared code must carry style as well.
+    the one and four dimensions that DMVAE is published with, the shared code must carry style as well. Where private
+    factors are known their number is that of the private dimensions, and the shared code has the rest: in a second dimension
+    for the one private factor of a face the variants were seen to keep part of who is shown.
     """
-    return {"private": (4, 12), "shared": 10} if variant.own and row.factors == (DIGIT,) else {}
+    if not variant.own:
+        return {}
+    if row.factors == (DIGIT,):
+        return {"private": (4, 12), "shared": 10}
+    owned = tuple(sum(factor.owner == modality.name for factor in row.factors) for modality in row.modalities)
+    return {"private": owned, "shared": row.shared + sum(row.private) - sum(owned)} if all(owned) else {}
 
 
 def settings_for(variant: Variant, row: DatasetRow) -> Settings:

@@ -35,6 +35,13 @@ def test_dmvae_has_the_sizes_and_weights_of_its_paper():
     assert [m.weight for m in model.modalities] == [50.0, 1.0]
 
 
+def test_our_variants_have_a_private_dimension_for_each_private_factor_and_the_same_number_in_all():
+    faces = DATASETS["faces"]
+    sizes = latents_for(VARIANTS["dmvae-contrast"], faces)
+    assert sizes["private"] == (1, 1) and sum(sizes["private"]) + sizes["shared"] == sum(faces.private) + faces.shared
+    assert latents_for(VARIANTS["mumo"], faces) == {}
+
+
 @pytest.mark.parametrize("name", ["mmvae", "dmvae-contrast", "dmvae-clusters"])
 def test_where_pixels_balance_the_modalities_each_weighs_as_much_as_the_other(name):
     mnist, svhn = modalities_for(VARIANTS[name], DIGITS)
