@@ -7,7 +7,6 @@ __all__ = ["Shown", "compare_panel"]
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import streamlit as st
 from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint
@@ -15,16 +14,10 @@ from mmvae.matching import Place, Slot
 from mmvae.model import MultimodalVAE
 
 from . import live
+from .component import served
 from .panel import Beliefs, beliefs_of, describe
 
-_component = st.components.v2.component(
-    "mmvae_compare",
-    css="\n".join((live.FRONTEND / name).read_text(encoding="utf-8") for name in ("panel.css", "compare.css")),
-    js="""export default async function (component) {
-        const { render } = await import(location.origin + component.data.files + "/compare.js");
-        return render(component);
-    }""",
-)
+_component = served("mmvae_compare", "compare.js", "panel.css", "compare.css")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import streamlit as st
 import torch
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -39,6 +38,7 @@ from mmvae.readers import Readers
 from mmvae.shipped_maps import read_map
 
 from . import live, models, palette
+from .component import nothing, served
 from .translating import readers_of
 
 PATH = "/maps/{key}"
@@ -48,14 +48,7 @@ OWN = 96  # columns of persons' own that the server remembers
 THUMBNAILS = 4000  # in an exported projector
 VERDICTS = ("shared factor lost", "all kept")
 
-_component = st.components.v2.component(
-    "mmvae_map",
-    css=(live.FRONTEND / "map.css").read_text(encoding="utf-8"),
-    js="""export default async function (component) {
-        const { render } = await import(location.origin + component.data.files + "/map.js");
-        return render(component);
-    }""",
-)
+_component = served("mmvae_map", "map.js", "map.css")
 
 
 class Jobs:
@@ -202,11 +195,8 @@ def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), own: S
     # vik and viridis without their darkest ends, which the dark ground of the map would swallow
     scales = {"few": list(palette.DIGITS), "around": list(palette.DIVERGING[2:8]), "from": list(palette.SEQUENTIAL[2:])}
     data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "own": list(own), "colours": scales}
-    return _component(key=key, data=data, default={"done": []}, on_open_change=_nothing, on_done_change=_nothing)
+    return _component(key=key, data=data, default={"done": []}, on_open_change=nothing, on_done_change=nothing)
 
-
-def _nothing() -> None:
-    """Streamlit reports a component's values only where a callback is named."""
 
 
 # ---- routes

@@ -12,7 +12,6 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import streamlit as st
 import torch
 from torch import Tensor
 
@@ -23,20 +22,14 @@ from mmvae.model import Experts, MultimodalVAE
 from mmvae.variants import PAIR, Variant
 
 from . import live
+from .component import nothing, served
 
 #: Nats below which a dimension tells nothing of the pair.
 DEAD = 0.05
 #: Variance of a dimension's posterior means over pairs below which these do not tell pairs apart.
 STILL = 0.02
 
-_component = st.components.v2.component(
-    "mmvae_panel",
-    css=(live.FRONTEND / "panel.css").read_text(encoding="utf-8"),
-    js="""export default async function (component) {
-        const { render } = await import(location.origin + component.data.files + "/panel.js");
-        return render(component);
-    }""",
-)
+_component = served("mmvae_panel", "panel.js", "panel.css")
 
 
 @dataclass(frozen=True)
@@ -84,11 +77,8 @@ def panel(checkpoint: Checkpoint, beliefs: Beliefs, *, code: Sequence[float], re
     data = describe(checkpoint, beliefs, images or {}) | {
         "files": live.FILES_PATH, "socket": live.PATH, "export": live.EXPORT_PATH, "code": [float(v) for v in code], "revision": revision,
         "item": item, "labels": {name: float(v) for name, v in (labels or {}).items()}, "drawn": drawn}
-    return _component(key=key, data=data, default={"point": None}, on_point_change=_nothing, on_draw_change=on_draw, on_open_change=_nothing)
+    return _component(key=key, data=data, default={"point": None}, on_point_change=nothing, on_draw_change=on_draw, on_open_change=nothing)
 
-
-def _nothing() -> None:
-    """Streamlit reports a component's values only where a callback is named."""
 
 
 def draw(model: MultimodalVAE, code: Sequence[float], ident: int) -> dict:

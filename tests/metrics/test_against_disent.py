@@ -1,9 +1,8 @@
-"""Where the package `disent` has the same metric, both give the same score. Skipped where it is not installed."""
+"""Where the package `disent` has the same metric, both give the same score."""
 
 import numpy as np
 import pytest
 
-pytest.importorskip("disent")
 
 from disent.dataset import DisentDataset
 from disent.dataset.data import GroundTruthData

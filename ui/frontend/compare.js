@@ -3,7 +3,7 @@
 // A slider says how far a dimension is from where the pair lies: 0 is the pair as each model encodes it, −1 and +1 are the
 // 1st and 99th percentile of each model's own codes. So every picture starts as a reconstruction, and no model jumps.
 
-import { button, clamp, el, mix, signed, symbol } from "./dom.js";
+import { button, clamp, el, mix, mount, signed, symbol, wearTheme } from "./dom.js";
 import { Gauges } from "./gauges.js";
 import { canvas, paint, pixelsOf } from "./pictures.js";
 import { pointText } from "./point.js";
@@ -14,17 +14,10 @@ const REST = 250; // ms without a change after which links are those of the code
 const SWEEP = 4000; // ms in which playing takes a slider there and back
 const REACH = 0.1; // the least way to either side, where a pair lies at the edge of the codes
 
-/** Called by Streamlit with every new data and theme; what is on the element stays. */
-export function render(component) {
-  const host = component.parentElement;
-  host.mmvaeCompare ??= new Compare(host);
-  host.mmvaeCompare.receive(component);
-  return () => setTimeout(() => host.isConnected || host.mmvaeCompare?.destroy(), 0);
-}
+export const render = (component) => mount(component, Compare);
 
 class Compare {
   constructor(host) {
-    this.host = host;
     this.root = el("div", { class: "panel compare" });
     host.append(this.root);
     new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 900)).observe(this.root);
@@ -34,13 +27,12 @@ class Compare {
     this.stop();
     this.models?.forEach((model) => model.live?.close());
     clearInterval(this.meter);
-    this.host.mmvaeCompare = null;
     this.root.remove();
   }
 
   receive({ data, setTriggerValue }) {
     this.setTriggerValue = setTriggerValue;
-    this.theme();
+    wearTheme(this.root);
     if (data.drawn) this.drawn(data.drawn);
     const { drawn, ...told } = data;
     const text = JSON.stringify(told);
@@ -48,15 +40,6 @@ class Compare {
     this.told = text;
     this.data = data;
     this.build();
-  }
-
-  /** Streamlit's colours are custom properties; whether they are dark, the style sheet cannot tell. */
-  theme() {
-    const probe = el("i", { style: "color: var(--st-background-color)" });
-    this.root.append(probe);
-    const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
-    probe.remove();
-    this.root.dataset.theme = red + green + blue < 382 ? "dark" : "light";
   }
 
   build() {

@@ -1,4 +1,4 @@
-// Elements and numbers: what every part of the panel needs.
+// Elements, numbers, and how a panel gets onto the page: what every part of the panels needs.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -31,6 +31,31 @@ export function button(label, title, onclick, properties = {}) {
 /** "z" with its block's letter below it: z_I 1. */
 export function symbol(letter, index) {
   return el("span", { class: "symbol" }, "z", el("sub", {}, letter), index === undefined ? "" : String(index + 1));
+}
+
+/**
+ * Hands Streamlit's newest data and theme to the widget on its element, made at the first call; what the person did there stays.
+ * Streamlit also cleans up after a call that a newer one overtook: only an element that left the page is the end.
+ */
+export function mount(component, Widget) {
+  const host = component.parentElement;
+  host.widget ??= new Widget(host);
+  host.widget.receive(component);
+  return () =>
+    setTimeout(() => {
+      if (host.isConnected || !host.widget) return;
+      host.widget.destroy();
+      host.widget = null;
+    }, 0);
+}
+
+/** Marks an element as dark or light. Streamlit's colours are custom properties; whether they are dark, the style sheet cannot tell. */
+export function wearTheme(root) {
+  const probe = el("i", { style: "color: var(--st-background-color)" });
+  root.append(probe);
+  const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+  probe.remove();
+  root.dataset.theme = red + green + blue < 382 ? "dark" : "light";
 }
 
 export const signed = (value, digits = 2) => (value <= -0.5 / 10 ** digits ? "−" : "+") + Math.abs(value).toFixed(digits);

@@ -1,7 +1,7 @@
 // The panel of the Explore page. One object holds the state; every change of the code goes through `change`.
 
 import { component, drawn, mean } from "./beliefs.js";
-import { button, clamp, ease, el, mix, symbol } from "./dom.js";
+import { button, clamp, ease, el, mix, mount, symbol, wearTheme } from "./dom.js";
 import { Experts } from "./experts.js";
 import { Gauges } from "./gauges.js";
 import { Interpolation } from "./interpolation.js";
@@ -25,18 +25,10 @@ const RANGES = { // of the sliders: what it is called, and its ends for a dimens
   fixed: ["±3", () => [-3, 3]],
 };
 
-/** Called by Streamlit with every new data and theme; what is on the element stays. */
-export function render(component) {
-  const host = component.parentElement;
-  host.mmvaePanel ??= new Panel(host);
-  host.mmvaePanel.receive(component);
-  // Streamlit also cleans up after a call that a newer one overtook: only a host that left the page is the end.
-  return () => setTimeout(() => host.isConnected || host.mmvaePanel?.destroy(), 0);
-}
+export const render = (component) => mount(component, Panel);
 
 class Panel {
   constructor(host) {
-    this.host = host;
     this.state = {
       code: null, // Float32Array, all blocks one after the other
       active: 0, // the dimension whose strip and beliefs are shown
@@ -65,7 +57,6 @@ class Panel {
     this.listeners.abort();
     this.live?.close();
     clearInterval(this.meter);
-    this.host.mmvaePanel = null;
     this.root.remove();
   }
 
@@ -73,7 +64,7 @@ class Panel {
 
   receive({ data, setStateValue, setTriggerValue }) {
     Object.assign(this, { setStateValue, setTriggerValue });
-    this.theme();
+    wearTheme(this.root);
     if (data.drawn) this.drawn(data.drawn);
     const before = this.data;
     if (before && JSON.stringify(before) === JSON.stringify(data)) return;
@@ -82,15 +73,6 @@ class Panel {
     if (another) this.build();
     this.describePair();
     if (another || before.revision !== data.revision) this.adopt(Float32Array.from(data.code), another);
-  }
-
-  /** Streamlit's colours are custom properties; whether they are dark, the style sheet cannot tell. */
-  theme() {
-    const probe = el("i", { style: "color: var(--st-background-color)" });
-    this.root.append(probe);
-    const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
-    probe.remove();
-    this.root.dataset.theme = red + green + blue < 382 ? "dark" : "light";
   }
 
   build() {
