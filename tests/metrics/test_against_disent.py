@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-
-
 from disent.dataset import DisentDataset
 from disent.dataset.data import GroundTruthData
 from disent.dataset.sampling import SingleSampler
