@@ -68,10 +68,11 @@ def command_of(entry: Entry) -> str | None:
     return " ".join(words)
 
 
-def _order(entry: Entry) -> tuple[int, str]:
+def _order(entry: Entry) -> tuple[int, int, str]:
+    """By variant, and the longest training of one first."""
     names = list(VARIANTS)
     name = entry.config["variant"]["name"]
-    return names.index(name) if name in names else len(names), entry.name
+    return names.index(name) if name in names else len(names), -entry.config["training"]["steps"], entry.name
 
 
 def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry]) -> str:
