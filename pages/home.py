@@ -80,15 +80,15 @@ def measured(name: str, config: dict) -> str:
 def kept_across(figures_card: dict, dataset: str) -> list[str]:
     """How well a translation keeps each shared factor, both ways."""
     shared = {factor.name for factor in DATASETS[dataset].factors if factor.owner is None} if dataset in DATASETS else set()
-    parts = []
+    ways: dict[str, list[str]] = {}
     for key, figure in figures_card["figures"].items():
         metric, _, of = key.partition("/")
         way, _, factor = of.partition("/")
-        if "→" in way and factor in shared and metric in ("cross_coherence", "preserved_error") and figure["value"] is not None:
-            value = f"{figure['value']:.0%}" if metric == "cross_coherence" else f"±{figure['value']:.1f}{html.escape(figure.get('unit') or '')}"
+        if "→" in way and factor in shared and metric in ("cross_coherence", "identity_kept", "preserved_error") and figure["value"] is not None:
+            value = f"±{figure['value']:.1f}{html.escape(figure.get('unit') or '')}" if metric == "preserved_error" else f"{figure['value']:.0%}"
             about = html.escape(f"{METRICS[metric].title}: {METRICS[metric].explanation}")
-            parts.append(f'<span title="{about}">{html.escape(f"{way} {factor}")} <b>{value}</b></span>')
-    return parts
+            ways.setdefault(way, []).append(f'<span title="{about}">{html.escape(factor)} <b>{value}</b></span>')
+    return [f"{html.escape(way)} {', '.join(found)}" for way, found in ways.items()]
 
 
 def shelf(title: str, names: list[str]) -> None:
