@@ -166,7 +166,7 @@ class _Notation:
                              rf"\qquad \phi_k(q) \propto w_k \!\int\! q\, p_k")
                 given = ", ".join(rf"q({self.shared} | {self.images(g)})" for g in (PAIR, FIRST, SECOND))
                 lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \quad {self.shared} \text{{ in turn of }} {given}, p({self.shared});\; "
-                             rf"z_m \text{{ in turn of another pair and of }} p(z_m)\text{{; }} q_m, p_k \text{{ held fixed, }} \hat x_m \text{{ jolted}}")
+                             rf"z_m \text{{ in turn of another pair and of }} p(z_m)\text{{; }} q_m, p_k \text{{ held fixed}}")
         return lines
 
     # ---- symbols

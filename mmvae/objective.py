@@ -19,11 +19,6 @@ from .model import Experts, MultimodalVAE
 from .variants import PAIR, Contrast, Cycle, Elbo, ImportanceBound, Match
 
 
-#: How far pictures are jolted before a cycle reads them back: bounds in radians, of the relative size, in half picture widths;
-#: and the grain's standard deviation.
-TURN, ZOOM, SHIFT, GRAIN = 0.14, 0.1, 0.125, 0.1
-
-
 @dataclass
 class Loss:
     """A loss and what it is made of.
@@ -158,22 +153,11 @@ def _cycle(model: MultimodalVAE, term: Cycle, experts: Experts, images, n: int, 
     for name in (b.name for b in model.blocks if b.owner is not None):
         alien, fresh = pair[name].sample(generator).roll(1, 0), prior[name].sample(generator)
         z[name] = torch.where((rows // len(sources) % 2 == 0).unsqueeze(1), alien, fresh)
-    read = model.experts({name: _jolted(torch.sigmoid(logits), generator) for name, logits in model.logits(z).items()}, fixed=True)
+    read = model.experts({name: torch.sigmoid(logits) for name, logits in model.logits(z).items()}, fixed=True)
     clusters = prior[SHARED].detach()
     meant = clusters.responsibilities(DiagonalGaussian(code, torch.full_like(code, -torch.inf))).exp()
     values = [-(meant * clusters.responsibilities(read[frozenset({m}), SHARED])).sum(-1).mean() for m in (0, 1)]
     return "cycle", term.weight * sum(values) / 2, dict(zip(model.names, values, strict=True))
-
-
-def _jolted(images: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Pictures turned, zoomed, shifted and grained a little, each its own way, with shape [N, C, H, W] kept."""
-    home = generator.device if generator else images.device
-    turn, zoom, right, down = (2 * torch.rand(4, len(images), generator=generator, device=home) - 1).to(images.device)
-    cosine, sine = ((TURN * turn).cos() / (1 + ZOOM * zoom), (TURN * turn).sin() / (1 + ZOOM * zoom))
-    theta = torch.stack([cosine, -sine, SHIFT * right, sine, cosine, SHIFT * down], 1).view(-1, 2, 3)
-    moved = F.grid_sample(images, F.affine_grid(theta, list(images.shape), align_corners=False), padding_mode="border", align_corners=False)
-    grain = torch.randn(images.shape, generator=generator, device=home).to(images.device)
-    return (moved + GRAIN * grain).clamp(0, 1)
 
 
 def _letter(term: Elbo) -> str:

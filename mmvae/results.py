@@ -68,11 +68,10 @@ def command_of(entry: Entry) -> str | None:
     return " ".join(words)
 
 
-def _order(entry: Entry) -> tuple[int, int, str]:
-    """By variant, and the longest training of one first."""
+def _order(entry: Entry) -> tuple[int, str]:
     names = list(VARIANTS)
     name = entry.config["variant"]["name"]
-    return names.index(name) if name in names else len(names), -entry.config["training"]["steps"], entry.name
+    return names.index(name) if name in names else len(names), entry.name
 
 
 def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry]) -> str:

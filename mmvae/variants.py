@@ -101,9 +101,7 @@ class Cycle:
     Shared codes take turns over the batch: of the pair, of either modality alone, of the prior. Private codes are another
     pair's or the prior's, also in turn. The loss is the cross-entropy, over the clusters of the prior, of what each modality's
     encoder believes of the picture relative to the code. The readers, encoders and clusters, are held fixed: it is the decoders that
-    learn to take from the shared code what tells the clusters apart, and private codes that learn to leave it out. Pictures are
-    turned, shifted and grained a little before they are read: decoders learn to hide from people what they tell a fixed encoder
-    (a loss of 0.2 nats was seen to be one of 1 nat under such a jolt).
+    learn to take from the shared code what tells the clusters apart, and private codes that learn to leave it out.
 
     Arguments:
         weight: Factor, in nats.

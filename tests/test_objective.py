@@ -157,18 +157,9 @@ def dmvae_contrast(model, x, noise):
     return dmvae(model, x, noise) + 300 * info
 
 
-def jolted(image: torch.Tensor, turn: float, zoom: float, right: float, down: float) -> torch.Tensor:
-    """A picture [C, H, W] turned by at most 0.14 rad, zoomed by a tenth and shifted by a sixteenth of its width; each is −1 to 1."""
-    height, width = image.shape[1:]
-    angle, size = 0.14 * turn, 1 + 0.1 * zoom
-    y, x = torch.meshgrid((2 * torch.arange(height) + 1) / height - 1, (2 * torch.arange(width) + 1) / width - 1, indexing="ij")
-    places = torch.stack([(x * math.cos(angle) - y * math.sin(angle)) / size + 0.125 * right, (x * math.sin(angle) + y * math.cos(angle)) / size + 0.125 * down], -1)
-    return F.grid_sample(image[None], places[None], padding_mode="border", align_corners=False)[0]
-
-
-def strange_pictures(model, x, noise, shared: Normal, prior: torch.Tensor, chance: torch.Generator):
+def strange_pictures(model, x, noise, shared: Normal, prior: torch.Tensor):
     """Shared codes of five items, in turn of the pair, either view and the prior, and what encoders believe of their pictures
-    drawn with the private codes of the pair before, the fifth with the prior's, and jolted."""
+    drawn with the private codes of the pair before, the fifth with the prior's."""
     qa, qb = encode(model, "a", x), encode(model, "b", x)
     codes = [draw(noise, q) for q in (shared, qa["z_shared"], qb["z_shared"])]
     code = torch.stack([codes[0][0], codes[1][1], codes[2][2], prior[3], codes[0][4]]).detach()
@@ -177,9 +168,6 @@ def strange_pictures(model, x, noise, shared: Normal, prior: torch.Tensor, chanc
         own, fresh = draw(noise, q), noise.at(q.mean.shape)
         private = torch.stack([own[4], own[0], own[1], own[2], fresh[4]])
         drawn = model.decoders[key](torch.cat([private, code] if key == "a" else [code, private], 1))[key].sigmoid()
-        bounds = 2 * torch.rand(4, 5, generator=chance) - 1
-        drawn = torch.stack([jolted(image, *bounds[:, i].tolist()) for i, image in enumerate(drawn)])
-        drawn = (drawn + 0.1 * torch.randn(drawn.shape, generator=chance)).clamp(0, 1)
         reader = copy.deepcopy(model.encoders[key])  # its own parameters get no gradient
         beliefs.append(split(reader({key: drawn}), SPLITS[key])["z_shared"])
     return code, beliefs
@@ -189,8 +177,7 @@ def cluster_cycle(model, x, noise):
     qa, qb = (encode(model, key, x)["z_shared"] for key in "ab")
     means, variances = model.prior_means.detach(), model.prior_logvars.detach().exp()
     weights = model.prior_weights.detach().exp() / model.prior_weights.detach().exp().sum()
-    chance = torch.Generator().manual_seed(7)
-    chosen = torch.multinomial(weights, 5, replacement=True, generator=chance)
+    chosen = torch.multinomial(weights, 5, replacement=True, generator=torch.Generator().manual_seed(7))
     prior = means[chosen] + variances[chosen].sqrt() * noise.at(qa.mean.shape)
 
     def shares(mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
@@ -199,7 +186,7 @@ def cluster_cycle(model, x, noise):
         table = torch.stack([torch.stack(row) for row in rows])
         return table / table.sum(1, keepdim=True)
 
-    code, beliefs = strange_pictures(model, x, noise, product(qa, qb), prior, chance)
+    code, beliefs = strange_pictures(model, x, noise, product(qa, qb), prior)
     meant = shares(code, torch.zeros_like(code))
     return -sum((meant * shares(q.mean, q.variance).log()).sum(1).mean() for q in beliefs) / 2
 
