@@ -31,18 +31,15 @@ class Network:
         patch: Pixels of a patch's side; the first map has size / patch cells a side.
         widths: Channels of the first map, then of each map half as large.
         hidden: Units of the fully connected layer next to the latent code.
-        normalised: Whether the encoder normalises by groups of channels too, as the decoder always does. Photographs vary in
-            contrast more than in what they show: on MNIST–SVHN DMVAE read the digit off a house number for a translation in
-            54% with it and in 14% without (runs of unlike lengths), but its private code of the photograph stayed empty.
-        overview: Whether the encoder also sees the image shrunk to 4×4, past the normalisation that hides its light and colour.
+        photo: Whether the encoder is for photographs, which vary in light and contrast more than in what they show: it normalises by
+            groups of channels, as decoders always do, and sees the image shrunk to 4×4 past that, for its light and colour.
     """
 
     size: int
     patch: int
     widths: tuple[int, ...]
     hidden: int
-    normalised: bool = False
-    overview: bool = False
+    photo: bool = False
 
     def sides(self) -> tuple[int, ...]:
         """The side of each map, in cells, from the largest to the smallest."""
@@ -52,14 +49,13 @@ class Network:
         return tuple(sides)
 
 
-#: Cells of a side of the shrunk image that an encoder with an overview sees.
+#: Cells of a side of the shrunk image that a photograph's encoder sees.
 OVERVIEW = 4
 
 NETWORKS: dict[str, Network] = {
     "conv64": Network(64, 4, (48, 64, 64), 256),
     "conv32": Network(32, 2, (32, 64, 128), 128),
-    "conv32-normalised": Network(32, 2, (32, 64, 128), 128, normalised=True),
-    "conv32-photo": Network(32, 2, (32, 64, 128), 128, normalised=True, overview=True),
+    "conv32-photo": Network(32, 2, (32, 64, 128), 128, photo=True),
     "conv28": Network(28, 2, (24, 48, 64), 128),
     "small64": Network(64, 8, (16, 32), 32),
     "small32": Network(32, 4, (16, 32), 32),
@@ -82,9 +78,9 @@ class Encoder(nn.Module):
         nets = [_network(group[0]) for group in groups]
         self.trunks = nn.ModuleList(
             _encoder_trunk(net, sum(m.shape[0] for m in group)) for net, group in zip(nets, groups))
-        self.overviews = [net.overview for net in nets]
+        self.overviews = [net.photo for net in nets]
         features = sum(net.widths[-1] * net.sides()[-1] ** 2 for net in nets)
-        features += sum(OVERVIEW**2 * sum(m.shape[0] for m in group) for net, group in zip(nets, groups) if net.overview)
+        features += sum(OVERVIEW**2 * sum(m.shape[0] for m in group) for net, group in zip(nets, groups) if net.photo)
         hidden = max(net.hidden for net in nets)
         # Leaky, here and in the convolutions: with plain rectifiers an encoder was seen to die as a whole early in training,
         # and its modality was ignored ever after.
@@ -137,7 +133,7 @@ def _encoder_trunk(net: Network, channels: int) -> nn.Sequential:
     width = channels * net.patch**2
     for i, narrow in enumerate(net.widths):
         layers.append(nn.Conv2d(width, narrow, _kernel(net.sides()[i - 1]), 2, 1) if i else nn.Conv2d(width, narrow, 3, 1, 1))
-        if net.normalised:
+        if net.photo:
             layers.append(nn.GroupNorm(8, narrow))
         layers.append(nn.LeakyReLU(0.1, inplace=True))
         width = narrow

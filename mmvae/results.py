@@ -68,10 +68,11 @@ def command_of(entry: Entry) -> str | None:
     return " ".join(words)
 
 
-def _order(entry: Entry) -> tuple[int, str]:
+def _order(entry: Entry) -> tuple[int, int, str]:
+    """By variant, and the longest training of one first."""
     names = list(VARIANTS)
     name = entry.config["variant"]["name"]
-    return names.index(name) if name in names else len(names), entry.name
+    return names.index(name) if name in names else len(names), -entry.config["training"]["steps"], entry.name
 
 
 def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry]) -> str:
@@ -117,12 +118,17 @@ def _beside(block: str, own: str) -> Callable[[Entry], str]:
     return column
 
 
+def _sizes(entry: Entry) -> str:
+    return " + ".join(str(block["dim"]) for block in entry.config["blocks"])
+
+
 def _length(entry: Entry) -> str:
     training = entry.config["training"]
     return f"{training['steps']:,} × {training['batch_size']}"
 
 
 FACES = {
+    "dimensions": _sizes,
     "z_I: el., any other": _beside("z_elevation", "elevation"),
     "z_T: li., any other": _beside("z_lighting", "lighting"),
     "z_S: az., id.": _knows(SHARED, "azimuth", "identity"),
@@ -135,6 +141,7 @@ FACES = {
     "steps × batch": _length,
 }
 DIGITS = {
+    "dimensions": _sizes,
     "M→S": _figure("cross_coherence/mnist→svhn/digit", show="{:.0f}%", factor=100),
     "S→M": _figure("cross_coherence/svhn→mnist/digit", show="{:.0f}%", factor=100),
     "joint, prior": _figure("joint_coherence/prior/digit", show="{:.0f}%", factor=100),

@@ -48,12 +48,12 @@ class Step:
     Arguments:
         variant: Its name.
         asks: What to look for.
-        seen: What the experiment's author saw.
+        seen: What the experiment's author saw; empty where the step is ours.
     """
 
     variant: str
     asks: str
-    seen: str
+    seen: str = ""
 
 
 STORY = (
@@ -63,6 +63,8 @@ STORY = (
     Step("mmpoe-v1", "Two encoders, multiplied; one loss, for the pair. Is that enough to keep the shared code clean?",
          "“problematic”: a shared dimension learns elevation, and samples are poor."),
     Step("mmpoe-v2", "The same two encoders, with a loss for each picture alone. Does that mend it?", "better than v1: the marginal losses seem necessary."),
+    Step("dmvae-contrast", "Two encoders, each drawing both pictures; a contrast on what a pair shares; one private dimension for the one private factor. "
+         "Is it still the same person under another's private code?"),
 )
 
 
@@ -438,12 +440,14 @@ def story_view() -> None:
             st.markdown(f"**Measured here.** {sentence(entry)}")
             if against := compared_with(here, step.variant, entry):
                 st.markdown(against)
+            if swaps := under_swaps(entry):
+                st.markdown(swaps)
         if step.variant == "vanilla":
             found = effects_of(models.checkpoint(name))
             st.markdown(f"Swept over its range, **{change_both(found)} of {len(found)}** dimensions visibly change both pictures.")
-        st.markdown(f":gray[What the experiment's author saw, after 300,000 steps of 64 pairs: {step.seen}" + (
-            f" These weights saw {entry.card['trained_pairs']:,} pairs in training, the experiment's {300_000 * 64:,}; where they disagree, the figures are what these do.]"
-            if entry.card else "]"))
+        said = f"What the experiment's author saw, after 300,000 steps of 64 pairs: {step.seen}" if step.seen else "A variant of our own; the experiment had none like it."
+        seen = f" These weights saw {entry.card['trained_pairs']:,} pairs in training, the experiment's {300_000 * 64:,}; where they disagree, the figures are what these do." if entry.card else ""
+        st.markdown(f":gray[{said}{seen}]")
         st.html(legend_html())
     unmeasured([entry])
     beside = [other for other in (here.get("mumo"), name) if other]
@@ -461,6 +465,13 @@ def story_models() -> dict[str, str]:
 
 def title_of(variant: str) -> str:
     return VARIANTS[variant].title
+
+
+def under_swaps(entry: Entry) -> str:
+    """What becomes of a face that is drawn with another's private codes, from its card."""
+    found = [(key.partition("/")[2], figure) for key, figure in entry.card["figures"].items() if figure["metric"] == "swap_error"]
+    errors = " and ".join(f"{figure['value'] / figure['ceiling']:.1f} times as far from the true {name} view as with its own" for name, figure in found)
+    return f"**Drawn with another pair's private codes** a picture is {errors}." if errors else ""
 
 
 def compared_with(here: dict[str, str], variant: str, entry: Entry) -> str:
