@@ -2,7 +2,7 @@ r"""A variant as papers write it: its formula in LaTeX and its graph in DOT, bot
 
 from __future__ import annotations
 
-__all__ = ["HUES", "INK", "diagram", "formula"]
+__all__ = ["HUES", "INDEX_SIZE", "INK", "TEXT_SIZE", "diagram", "formula"]
 
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +13,8 @@ from .variants import FIRST, PAIR, SECOND, Contrast, Cycle, Elbo, ImportanceBoun
 HUES = ("#58a6ff", "#f2b632", "#f4736e")
 #: Colour of edges and labels; legible on light and on dark.
 INK = "#8b949e"
+#: Sizes of the letters in a graph and of their indices, in points.
+TEXT_SIZE, INDEX_SIZE = 14, 10
 
 
 def formula(variant: Variant, modalities: Sequence[Modality]) -> list[str]:
@@ -201,14 +203,14 @@ class _Graph:
         self.encoders()
         self.blocks()
         self.decoders()
-        head = (f'rankdir=LR bgcolor="transparent" nodesep=0.25 ranksep=0.45\n  node [fontname="Helvetica" fontsize=13 color="{self.ink}" '
+        head = (f'rankdir=LR bgcolor="transparent" nodesep=0.25 ranksep=0.45\n  node [fontname="Helvetica" fontsize={TEXT_SIZE} color="{self.ink}" '
                 f'fontcolor="{self.ink}" penwidth=1.3]\n  edge [color="{self.ink}" arrowsize=0.7]')
         return "digraph variant {\n  " + head + "\n  " + "\n  ".join(self.lines) + "\n}"
 
     def images(self, key: str, letter: str, **style: str) -> None:
         for m, symbol in enumerate(self.notation.x):
             mark = symbol.partition("_")[2]
-            self.node(f"{key}{m}", f"<{letter}<SUB>{mark}</SUB>>" if mark else f"<{symbol}>", shape="box", width="0.5", height="0.4", **style)
+            self.node(f"{key}{m}", _label(letter, mark) if mark else f"<{symbol}>", shape="box", width="0.5", height="0.4", **style)
 
     def encoders(self) -> None:
         """An encoder for each of the row's, and what becomes of what it says of each block."""
@@ -219,7 +221,7 @@ class _Graph:
         for reads in self.variant.encoders:
             name = f"q{_key(reads)}"
             marks = "".join(self.notation.marks[m] for m in sorted(reads))
-            self.node(name, f"<q<SUB>{marks}</SUB>>", shape="trapezium", orientation="270", width="0.45", height="0.5")
+            self.node(name, _label("q", marks), shape="trapezium", orientation="270", width="0.45", height="0.5")
             # beside a pair encoder, single ones serve where the other modality is missing
             style = "dashed" if reads in experts and not fused else "solid"
             for m in sorted(reads):
@@ -241,8 +243,8 @@ class _Graph:
         for name, owner in names.items():
             symbol = self.notation.shared if name == "z" else self.notation.private[min(owner)]
             letter, _, mark = symbol.partition("_")
-            label = f"<{letter}<SUB>{mark}</SUB>>" if mark else f"<{letter}>"
-            self.node(name, label, shape="circle", style="filled", fillcolor=self.hue[owner], color=self.hue[owner], fontcolor="#0e1117", width="0.5", margin="0.02")
+            hue = self.hue[owner]
+            self.node(name, _label(letter, mark), shape="circle", style="filled", fillcolor=hue, color=hue, fontcolor=_legible_on(hue), width="0.5", margin="0.02")
 
     def decoders(self) -> None:
         self.images("y", "x̂")
@@ -250,7 +252,7 @@ class _Graph:
         for writes in writers:
             name = f"p{_key(writes)}"
             marks = "".join(self.notation.marks[m] for m in sorted(writes))
-            self.node(name, f"<p<SUB>{marks}</SUB>>", shape="trapezium", orientation="90", width="0.45", height="0.5")
+            self.node(name, _label("p", marks), shape="trapezium", orientation="90", width="0.45", height="0.5")
             self.edge("z", name, "solid", self.hue[PAIR])
             for m in sorted(writes):
                 if self.variant.private:
@@ -263,6 +265,19 @@ class _Graph:
 
     def edge(self, tail: str, head: str, style: str, colour: str | None = None) -> None:
         self.lines.append(f'{tail} -> {head} [style="{style}"' + (f' color="{colour}"]' if colour else "]"))
+
+
+def _label(letter: str, mark: str) -> str:
+    """A letter with its index, as a label in DOT."""
+    return f'<{letter}<SUB><FONT POINT-SIZE="{INDEX_SIZE}">{mark}</FONT></SUB>>' if mark else f"<{letter}>"
+
+
+def _legible_on(hue: str) -> str:
+    """White or near black, whichever contrasts more with a colour ``#rrggbb`` (relative luminance as in WCAG 2)."""
+    channels = (int(hue[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#ffffff" if 1.05 / (luminance + 0.05) >= (luminance + 0.05) / 0.056 else "#0e1117"
 
 
 def _key(positions: Iterable[int]) -> str:

@@ -19,7 +19,7 @@ from .latents import Block
 
 #: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
 STYLE = """
-.mx {font-variant-numeric: tabular-nums; min-width: 0}
+.mx {font-variant-numeric: tabular-nums; min-width: 0; container-type: inline-size}
 .mx h4 {margin: 0; padding: 0; font-size: 1.12rem; font-weight: 650; line-height: 1.3}
 .mx .sub {font-size: .78rem; opacity: .68; overflow-wrap: anywhere}
 .mx table {border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 8px 0 2px -6px; border: 0}
@@ -46,8 +46,12 @@ STYLE = """
   padding: 0 6px; border-radius: 8px; background: var(--leak); color: var(--on-hue)}
 .mx td.lost i {background: var(--hue)}
 .mx p {margin: 4px 0 0; font-size: .88rem; line-height: 1.4}
-.mx-row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 22px 34px}
+.mx-row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 318px), 1fr)); gap: 22px 26px}
 .mx-row > .mx {max-width: 620px}
+@container (width < 380px) {
+  .mx table {border-spacing: 4px} .mx thead th:first-child {width: 4.1rem} .mx thead th {font-size: .78rem; hyphens: auto}
+  .mx thead small, .mx tbody th small {font-size: .64rem} .mx td {height: 4.4rem} .mx td b {font-size: 1.3rem} .mx td small {font-size: .62rem}
+}
 .mx-legend {display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: .84rem; margin: 0 0 10px; align-items: center}
 .mx-legend span::before {content: ""; display: inline-block; width: 26px; height: 17px; border-radius: 4px; margin-right: 7px; vertical-align: -3px}
 .mx-legend .own::before {background: color-mix(in srgb, var(--block-shared) 70%, transparent); box-shadow: inset 0 0 0 2px var(--block-shared)}

@@ -13,9 +13,9 @@ from torch import Tensor
 from mmvae.checkpoints import Checkpoint, CheckpointError, digest
 from mmvae.data import DataError, PairedDataset
 from mmvae.model import CannotInfer
-from mmvae.notation import diagram, formula
 from mmvae.point import Point, PointError
-from ui import models
+from ui import datasets, models
+from ui.explaining import explain
 from ui.gallery import gallery
 from ui.pairs import Pairs, pairs_of, stored_posterior
 from ui.panel import Beliefs, beliefs_of, draw, panel
@@ -128,10 +128,8 @@ def model_choice(checkpoint: Checkpoint) -> None:
     variant, model = checkpoint.model.variant, checkpoint.model
     with st.popover(f"About: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help=f"What {variant.title} is"):
         st.markdown(f"{variant.summary}")
-        st.caption(variant.source)
-        for line in formula(variant, model.modalities):
-            st.latex(line)
-        st.graphviz_chart(diagram(variant, model.modalities), width="stretch")
+        explain(variant, model.modalities)
+        st.caption(f"Source: {variant.source}")
 
 
 def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs, labels: dict[str, float]) -> None:
@@ -275,6 +273,7 @@ def explore() -> None:
         if data is None and len(pairs.ids):
             st.caption(f"The images of this data set are not on this machine: {len(pairs.ids)} reference pairs with their stored codes stand in, "
                        "without input pictures.")
+            datasets.offer(checkpoint.model.dataset)
     with right:
         panel_for(checkpoint, beliefs, images, labels)
 

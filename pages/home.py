@@ -11,8 +11,8 @@ from mmvae.archive import unpack
 from mmvae.checkpoints import CARD, CONFIG, RUNS, SHIPPED, STATISTICS, CheckpointError, read_json
 from mmvae.data import DataError, data_root
 from mmvae.metrics import METRICS
-from mmvae.notation import diagram, formula
-from ui import datasets, figures, models, navigation, palette, pictures
+from ui import datasets, figures, models, navigation, pictures
+from ui.explaining import explain
 
 THUMBS = 6
 
@@ -32,18 +32,18 @@ def hero(featured: str | None) -> None:
                 st.switch_page(navigation.file_of("explore"), query_params={"model": featured})
     with picture:
         if featured:
-            st.html(film(featured, explain=True))
+            st.html(film(featured, in_words=True))
 
 
-def film(name: str, *, explain: bool = False) -> str:
-    """The moving picture of a model with what each of its columns walks through; {explain} says it in words."""
+def film(name: str, *, in_words: bool = False) -> str:
+    """The moving picture of a model with what each of its columns walks through; `in_words` says it in words."""
     config = read_json(models.path_of(name) / CONFIG)
     if len(config["blocks"]) == 1:
         legend = '<span class="shared whole">the one shared code</span>'
     else:
-        first, second = (html.escape(modality["title" if explain else "name"]) for modality in config["modalities"])
+        first, second = (html.escape(modality["title" if in_words else "name"]) for modality in config["modalities"])
         words = (f"private to the {first}: only the upper picture moves", "shared: both pictures move", f"private to the {second}: only the lower picture moves")
-        texts = words if explain else (first, "shared", second)
+        texts = words if in_words else (first, "shared", second)
         legend = "".join(f'<span class="{hue}">{text}</span>' for hue, text in zip(("first", "shared", "second"), texts))
     return f'{pictures.filmstrip(name, models.title_of(config))}<div class="walks">{legend}</div>'
 
@@ -119,18 +119,14 @@ def variants() -> None:
             },
         ).selection.rows
     with detail:
-        explain(rows[chosen[0]])
+        about(rows[chosen[0]])
 
 
-def explain(variant) -> None:
+def about(variant) -> None:
     """One variant: what it trades, its graph, its formula."""
-    scheme = palette.theme()
-    modalities = DATASETS["faces"].modalities
     st.subheader(variant.title, anchor=False)
     st.markdown(variant.summary)
-    st.graphviz_chart(diagram(variant, modalities, hues=palette.BLOCKS[scheme], ink=palette.GREY[scheme]), alt=f"Graph of {variant.title}")
-    st.caption("Solid: the posterior of the pair. Dashed: encoders that serve where one picture is missing.")
-    st.latex(r"\begin{aligned} &" + r"\\[4pt] &".join(formula(variant, modalities)) + r" \end{aligned}")
+    explain(variant, DATASETS["faces"].modalities)
     st.caption(f"Source: {variant.source}")
 
 

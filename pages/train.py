@@ -14,11 +14,11 @@ from mmvae import DATASETS, VARIANTS, runs
 from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
 from mmvae.data import DataError, DatasetRow
 from mmvae.history import EVENTS
-from mmvae.notation import diagram, formula
 from mmvae.presets import Settings, first_look_for, latents_for, modalities_for, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
 from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
+from ui.explaining import explain
 from ui.runs import clock, curves, kl_strip, moment, scrub
 
 #: What a preset sets.
@@ -373,7 +373,6 @@ def new_run() -> None:
         name = first.selectbox(
             "Data set",
             list(DATASETS),
-            index=1,
             format_func=lambda n: DATASETS[n].title if n in DATASETS else n,
             key="new-dataset",
             accept_new_options=True,
@@ -385,7 +384,7 @@ def new_run() -> None:
             second.selectbox(
                 "Variant",
                 list(VARIANTS),
-                index=list(VARIANTS).index("dmvae"),
+                index=list(VARIANTS).index("mumo"),
                 format_func=lambda n: VARIANTS[n].title,
                 key="new-variant",
                 on_change=forget_sizes,
@@ -405,15 +404,7 @@ def new_run() -> None:
     with right:
         modalities = modalities_for(variant, row)
         st.markdown(f"**{variant.title}**{' · ours' if variant.own else ''} — {variant.summary}")
-        first, shared, second = palette.BLOCKS[palette.theme()]
-        st.graphviz_chart(
-            diagram(variant, modalities, hues=(first, shared, second), ink=palette.GREY[palette.theme()]),
-            width="stretch",
-            height=250,
-        )
-        with st.container(gap=None, key="formula"):
-            for line in formula(variant, modalities):
-                st.latex(line)
+        explain(variant, modalities)
         st.caption(
             f"Source: {variant.source}. "
             + "; ".join(f"{m.title}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities)
@@ -610,7 +601,6 @@ def import_run() -> None:
 STYLE = """
 /* what is told anew every two seconds does not fade each time */
 .st-key-watch [data-stale="true"], .st-key-table [data-stale="true"] {opacity: 1 !important; transition: none !important}
-.st-key-formula .katex-display {margin: 0.35em 0}
 .st-key-run-buttons {margin: 2px 0 6px}
 .run-head {display: flex; flex-wrap: wrap; gap: 6px 26px; align-items: flex-end; font-variant-numeric: tabular-nums}
 .run-head > div:first-child {min-width: 260px}

@@ -28,19 +28,26 @@ class Way:
         label: Of the button.
         doing: What is said while it is under way, with ``{done}`` and ``{total}``.
         unit: What one of `done` is, in units of which figures are shown.
+        local: Drawn by this program, without a network: nobody has to be asked, it begins as soon as a page wants it.
         run: Brings the data set into a data root, telling its progress.
     """
 
     label: str
     doing: str
     unit: int
+    local: bool
     run: Callable[[Path, Progress], object]
 
 
 WAYS = {
-    "faces": Way("Render the faces (about a minute)", "Rendering: {done:,.0f} of {total:,.0f} pictures", 1, lambda root, progress: Faces(root, progress=progress)),
-    "mnist-svhn": Way(f"Download MNIST and SVHN ({mnist_svhn.DOWNLOAD_BYTES / 1e6:.0f} MB)", "Downloading: {done:,.0f} of {total:,.0f} MB", 1_000_000, mnist_svhn.download),
-    "digits": Way("Draw the digits (under a minute)", "Drawing: {done:,.0f} of {total:,.0f} house numbers", 1, digits.render),
+    "faces": Way(
+        "Render the faces (about a minute)", "Rendering the faces: {done:,.0f} of {total:,.0f}", 1, True, lambda root, progress: Faces(root, progress=progress)
+    ),
+    "mnist-svhn": Way(
+        f"Download MNIST and SVHN ({mnist_svhn.DOWNLOAD_BYTES / 1e6:.0f} MB)", "Downloading: {done:,.0f} of {total:,.0f} MB", 1_000_000, False,
+        mnist_svhn.download,
+    ),
+    "digits": Way("Draw the digits (under a minute)", "Drawing the digits: {done:,.0f} of {total:,.0f}", 1, True, digits.render),
 }
 
 
@@ -56,6 +63,7 @@ class Preparation:
 
 _preparations: dict[str, Preparation] = {}
 _lock = Lock()
+_turn = Lock()  # two renderings side by side would only keep each other, and the pages, waiting
 
 
 def is_here(name: str) -> bool:
@@ -77,11 +85,13 @@ def start(name: str) -> None:
 
 
 def offer(name: str, label: str | None = None) -> None:
-    """Draws a button that brings the data set in; while that goes on, its progress; a failure as one line.
+    """Brings the data set in: what is drawn here begins at once, a download has a button; then progress, a failure as one line.
 
     Draws nothing for a data set that can only be put there by hand. The page runs anew once the data is there.
     """
     if name in WAYS:
+        if WAYS[name].local and name not in _preparations:
+            start(name)
         preparation = _preparations.get(name)
         running = preparation is not None and preparation.running
         st.fragment(_offer, run_every=0.5 if running else None)(name, label or WAYS[name].label, running)
@@ -92,7 +102,8 @@ def _offer(name: str, label: str, was_running: bool) -> None:
     if preparation and preparation.running:
         share = preparation.done / preparation.total if preparation.total else 0.0
         unit = WAYS[name].unit
-        st.progress(min(share, 1.0), WAYS[name].doing.format(done=preparation.done / unit, total=preparation.total / unit))
+        said = WAYS[name].doing.format(done=preparation.done / unit, total=preparation.total / unit)
+        st.progress(min(share, 1.0), said if preparation.total else "Waiting for its turn")
         return
     if was_running:
         st.rerun()
@@ -108,7 +119,8 @@ def _prepare(way: Way, preparation: Preparation) -> None:
         preparation.done, preparation.total = done, total
 
     try:
-        way.run(data_root(), tell)
+        with _turn:
+            way.run(data_root(), tell)
     except DataError as error:
         preparation.error = str(error)
     except Exception as error:  # the thread's end: what is not said here is said nowhere

@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["render", "render_identity", "render_views"]
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
@@ -171,5 +172,7 @@ def render_identity(
 
 
 if __name__ == "__main__":  # how a data set has an identity drawn by another process: arguments as JSON in, pixels out
+    if hasattr(os, "nice"):
+        os.nice(10)  # a person may be dragging a slider meanwhile; where nobody is, it costs nothing
     for pictures in render_identity(*json.loads(sys.argv[1])):
         sys.stdout.buffer.write(pictures.tobytes())

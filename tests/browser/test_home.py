@@ -76,8 +76,11 @@ def test_data_that_is_here_shows_pairs_and_data_that_is_not_shows_the_way(home_p
 
 
 def test_without_any_model_home_says_what_to_do(serve, visit, tmp_path):
+    (tmp_path / "data").write_text("a file where the data root should be")
     page = visit(serve(tmp_path, data=tmp_path / "data"))
     expect(page.get_by_text("No model is on this machine yet.")).to_be_visible()
     expect(page.locator("code")).to_contain_text("python -m mmvae train")
-    expect(page.locator(".st-key-data-faces").get_by_role("button", name=re.compile("Render the faces"))).to_be_visible()
+    faces = page.locator(".st-key-data-faces")
+    expect(faces.get_by_text("the rendered faces cannot be written here")).to_be_visible()
+    expect(faces.get_by_role("button", name=re.compile("Render the faces"))).to_be_visible()
     assert page.locator('[data-testid="stException"]').count() == 0

@@ -72,6 +72,43 @@ def test_hovering_a_point_shows_its_images_its_decoding_and_its_labels(opened):
     card.wait_for(state="hidden")
 
 
+def pictures_apart(page) -> list[tuple[float, float]]:
+    """Where the pictures on the map are, once they are there and no two of them overlap."""
+    page.wait_for_function(f"() => {{ const {{ mosaic, node }} = ({MAP}).panel.panes[0]; return mosaic.shown.length && Number(node.dataset.pictures) === mosaic.shown.length; }}")
+    places = seen(page, "panel.panes[0].mosaic.shown.map((i) => panel.panes[0].screen(i))")
+    for i, (x, y) in enumerate(places):
+        assert all(max(abs(x - a), abs(y - b)) >= 50 for a, b in places[:i])
+    return places
+
+
+def test_faces_are_shown_among_their_points_and_more_of_them_nearer(opened, data_root):
+    page = opened(wish())
+    assert page.locator('.map select[aria-label="Show as"]').input_value() == "0"
+    pictures_apart(page)
+    first = seen(page, "panel.panes[0].mosaic.shown[0]")
+    item = seen(page, f"panel.panes[0].ids[{first}]")
+    shown = seen(page, f"[...panel.panes[0].mosaic.known.get({first})[0].getContext('2d').getImageData(0, 0, 64, 64).data].filter((_, i) => i % 4 === 0)")
+    images, _ = dataset("faces", data_root).items([int(item)])
+    assert np.abs(np.array(shown) - (images["elevation"][0, 0].numpy() * 255).round().reshape(-1)).max() <= 1
+    x, y = point_at(page, first)
+    page.mouse.move(x + 18, y + 18)  # beyond the point, on its picture
+    page.wait_for_function(f"() => ({MAP}).panel.panes[0].hovered === {first}")
+    page.mouse.move(5, 5)
+    seen(page, "panel.panes[0].points.zoomBy(6, panel.panes[0].screen(0)[0], panel.panes[0].screen(0)[1])")
+    page.wait_for_timeout(400)
+    assert set(seen(page, "panel.panes[0].mosaic.shown")) - {first}
+    pictures_apart(page)
+    page.locator('.map select[aria-label="Show as"]').select_option("")
+    page.wait_for_function(f"() => ({MAP}).panel.panes[0].node.dataset.pictures === '0'")
+
+
+def test_where_classes_are_named_the_map_opens_with_points_alone(opened):
+    page = opened(wish(model="tiny-digits"))
+    assert page.locator('.map select[aria-label="Show as"]').input_value() == ""
+    page.locator('.map select[aria-label="Show as"]').select_option("1")
+    pictures_apart(page)
+
+
 def test_a_click_opens_the_point_in_explore(opened):
     page = opened(wish())
     page.mouse.move(*point_at(page, 7))

@@ -35,6 +35,7 @@ def home(tmp_path, monkeypatch) -> Path:
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
     monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("ui.datasets.WAYS", {})  # else the faces would be rendered behind these tests
     return tmp_path
 
 

@@ -10,6 +10,7 @@ import { columnsOf, say } from "./colouring.js";
 const TOOLS = [["pan", "Move", "Drag to move, wheel to zoom, double-click to see all"], ["lasso", "Lasso", "Draw around points to select them; with Shift in every tool"],
   ["box", "Box", "Select a rectangle"], ["walk", "Walk", "Decode the code under the pointer, mixed from its neighbours; with Alt in every tool"]];
 const REMEMBERED = "mmvae map colour";
+const REMEMBERED_AS = "mmvae map points as";
 const GRID = 32; // images of a selection that are shown
 const OUTLIERS = 8;
 
@@ -29,6 +30,7 @@ class Panel {
   constructor(host) {
     Object.assign(this, { host, panes: [], selected: new Set(), hidden: new Set(), lit: null, tool: "pan", placed: [], lives: new Map(), finished: new Set() });
     this.colour = sessionStorage.getItem(REMEMBERED) ?? "";
+    this.pictured = null;
     this.build();
     this.observer = new ResizeObserver(([entry]) => host.classList.toggle("narrow", entry.contentRect.width < 820));
     this.observer.observe(host);
@@ -37,11 +39,12 @@ class Panel {
   build() {
     this.tools = TOOLS.map(([name, label, title]) => button(label, title, () => this.take(name), { "data-tool": name }));
     this.choice = el("select", { "aria-label": "Colour by", onchange: () => this.recolour(this.choice.value) });
+    this.as = el("select", { "aria-label": "Show as", onchange: () => this.showAs(this.as.value, true) });
     this.joined = button("Join pairs", "Lines between the two codes of each pair", () => this.join());
     this.saves = el("select", { "aria-label": "Export", onchange: () => this.save() },
       [["", "Export …"], ["png", "PNG"], ["csv", "CSV with ids"], ["html", "HTML that needs nothing else"], ["projector", "TensorBoard projector"]].map(([value, label]) => el("option", { value }, label)));
     const all = button("Whole map", "See all points (0)", () => this.panes.forEach(({ points }) => points.fit()));
-    const bar = el("header", {}, el("div", { class: "tools" }, this.tools), el("label", {}, "Colour by ", this.choice), this.joined, el("span", { class: "gap" }), all, this.saves);
+    const bar = el("header", {}, el("div", { class: "tools" }, this.tools), el("label", {}, "Colour by ", this.choice), el("label", {}, "Show ", this.as), this.joined, el("span", { class: "gap" }), all, this.saves);
     this.stage = el("div", { class: "stage" });
     this.legend = el("div", { class: "legend" });
     this.figures = el("table", { class: "figures" });
@@ -97,6 +100,10 @@ class Panel {
     this.listColumns(maps[0]);
     this.joined.hidden = !maps.some(({ given }) => given.length > 1);
     const [{ modalities }] = maps;
+    this.as.replaceChildren(el("option", { value: "" }, "points alone"), ...modalities.map(({ title }, m) => el("option", { value: m }, `pictures: ${title}`)));
+    // names of classes say what lies where; where there are none, pictures do
+    const named = columnsOf(maps[0], []).some(({ id, kind }) => id === this.colour && kind === "few");
+    this.showAs(sessionStorage.getItem(REMEMBERED_AS) ?? (named ? "" : "0"), false);
     this.walked0 = modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" }));
     this.walks.replaceChildren(...this.walked0.map((each, m) => el("figure", {}, each, el("figcaption", {}, modalities[m].title))));
     this.selected = new Set();
@@ -186,6 +193,14 @@ class Panel {
 
   refused(column, complaint) {
     this.legend.replaceChildren(el("h4", {}, column.title), el("p", {}, complaint));
+  }
+
+  /** Points alone (""), or with pictures of the modality at this position among them. */
+  showAs(value, chosen) {
+    this.as.value = value;
+    this.pictured = value === "" ? null : Number(value);
+    if (chosen) sessionStorage.setItem(REMEMBERED_AS, value);
+    this.panes.forEach(({ points }) => points.draw());
   }
 
   shadeAll() {

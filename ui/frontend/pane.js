@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { canvas, paint } from "./pictures.js";
+import { Mosaic } from "./mosaic.js";
 import { Points } from "./points.js";
 import { columnsOf, filled, paintAll, say } from "./colouring.js";
 
@@ -41,6 +42,7 @@ export class Pane {
     this.status = el("div", { class: "status", role: "status" }, this.line, el("b", {}, this.fill), this.stop);
     this.card = this.makeCard();
     this.node = el("section", { class: "pane" }, this.surface, this.overlay, this.title, this.status, this.card.node);
+    this.mosaic = new Mosaic(this);
     this.points = new Points(this.surface, () => this.over());
     if (!this.points.gl) this.say("This browser has no WebGL, which the map is drawn with.");
     this.observer = new ResizeObserver(() => this.fitted());
@@ -53,6 +55,7 @@ export class Pane {
     this.closed = true;
     this.observer.disconnect();
     clearTimeout(this.dwell);
+    this.mosaic.close();
     this.node.remove();
   }
 
@@ -214,6 +217,7 @@ export class Pane {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     this.axes(pen);
+    this.mosaic.draw(pen);
     this.names(pen);
     for (const mark of this.panel.placed.filter(({ map }) => map === this.info.key)) this.star(pen, mark);
     const at = this.hovered >= 0 ? this.hovered : this.panel.echo(this);
@@ -412,7 +416,8 @@ export class Pane {
   hover(x, y) {
     if (!this.ids || !this.points.target) return;
     this.walkers = null;
-    const found = this.points.near(...this.points.toMap(x, y), PICK / this.points.unit, 1)[0]?.i ?? -1;
+    const pictured = this.mosaic.at(x, y);
+    const found = pictured >= 0 ? pictured : this.points.near(...this.points.toMap(x, y), PICK / this.points.unit, 1)[0]?.i ?? -1;
     if (found === this.hovered) return;
     this.hovered = found;
     this.node.dataset.hovered = found >= 0 ? this.ids[found] : "";
