@@ -185,7 +185,8 @@ export class Pane {
   shadeAll() {
     if (!this.column || !this.ids) return;
     const { hidden, selected } = this.panel;
-    const lit = this.panel.lit ?? (this.column.kind === "many" && this.hovered >= 0 ? this.column.data[this.hovered] : null);
+    // a selection stays lit as a whole while the pointer is over some of it
+    const lit = this.panel.lit ?? (this.column.kind === "many" && this.hovered >= 0 && !selected.size ? this.column.data[this.hovered] : null);
     const picked = selected.size ? (i) => selected.has(this.ids[i]) : null;
     this.points.colour(paintAll(this.column, { hidden, lit, picked }));
   }
