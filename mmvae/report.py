@@ -5,7 +5,7 @@ The page shows the same HTML. Nothing in it is fetched from anywhere; what comes
 
 from __future__ import annotations
 
-__all__ = ["STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "shown", "standings_html", "table_html"]
+__all__ = ["STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "standings_html", "table_html"]
 
 import base64
 import csv
@@ -181,20 +181,20 @@ def _row(line: Line, elsewhere: bool) -> str:
     name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}</span></summary>'
             f"<div>{about}</div></details>")
     quoted = "<br>".join(f'<span title="{escape(row.source)}">{escape(row.model)} {row.value:.3f}</span>' for row in line.published)
-    return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, line.unit)}</td>" for cell in line.cells)}'
+    return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, _decimals(line))}</td>" for cell in line.cells)}'
             + (f'<td class="elsewhere">{quoted}</td>' if elsewhere else "") + "</tr>")
 
 
-def _cell(cell: Cell, unit: str, brief: bool = False) -> str:
+def _cell(cell: Cell, decimals: int, brief: bool = False) -> str:
     if cell.value is None:
         said = "" if brief or cell.reason == UNMEASURED else f"<small>{escape(cell.reason)}</small>"  # the whole column is empty: that needs no saying in every row
         return f'<span class="dash" title="{escape(cell.reason)}" aria-label="missing: {escape(cell.reason)}">—</span>{said}'
-    value = shown(cell.value, unit)
+    value = _shown(cell.value, decimals)
     value = f"<b>{value}</b>" if cell.best else value
-    error = f" ± {cell.error:.{_decimals(cell.value, unit)}f}" if cell.error else ""
+    error = f" ± {cell.error:.{decimals}f}" if cell.error else ""
     if brief:
         return value + (f"<small>{error}</small>" if error else "")
-    return value + error + (f"<small>ceiling {shown(cell.ceiling, unit)}</small>" if cell.ceiling is not None else "")
+    return value + error + (f"<small>ceiling {_shown(cell.ceiling, decimals)}</small>" if cell.ceiling is not None else "")
 
 
 def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
@@ -212,7 +212,7 @@ def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
         several = f" · <b>{len(column.entries)} seeds</b>" if len(column.entries) > 1 else ""
         names = escape(", ".join(entry.name for entry in column.entries))
         body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{first.sizes} dim · {escape(_length(first))}{several}</small></th>'
-                    + "".join(f"<td>{_cell(line.cells[place], line.unit, brief=True)}</td>" for line in rows) + "</tr>")
+                    + "".join(f"<td>{_cell(line.cells[place], _decimals(line), brief=True)}</td>" for line in rows) + "</tr>")
     ceilings = "".join(f"<td>{_ceiling(line)}</td>" for line in rows)
     foot = f'<tr class="ceilings"><th scope="row">perfect code, or readers on real pictures</th>{ceilings}</tr>' if any(map(_ceiling, rows)) else ""
     return (f'<div class="figures standings"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{"".join(body)}{foot}</tbody></table>{_notes(over, rows)}</div>')
@@ -226,7 +226,7 @@ def _head(line: Line) -> str:
 def _ceiling(line: Line) -> str:
     """What the best model's figure is to be read against: the highest that any states."""
     stated = [cell.ceiling for cell in line.cells if cell.ceiling is not None]
-    return shown(max(stated), line.unit) if stated else ""
+    return _shown(max(stated), _decimals(line)) if stated else ""
 
 
 def _length(entry: Entry) -> str:
@@ -250,15 +250,16 @@ def _notes(over: Sequence, rows: Sequence[Line]) -> str:
     return "".join(f"<p>{text}</p>" for text in texts)
 
 
-def shown(value: float, unit: str = "") -> str:
-    """A figure as the table writes it: nats and degrees to a tenth, shares and scores to a thousandth, small ones longer."""
-    return f"{value:,.{_decimals(value, unit)}f}".replace("-", "−")
+def _shown(value: float, decimals: int) -> str:
+    return f"{value:,.{decimals}f}".replace("-", "−")
 
 
-def _decimals(value: float, unit: str) -> int:
-    if unit in ("nats", "°") or abs(value) >= 100:
-        return 2 if abs(value) < 1 else 1
-    return 4 if abs(value) < 0.1 else 3
+def _decimals(line: Line) -> int:
+    """As many for every figure of a line: nats and degrees to a tenth, shares and scores to a thousandth, lines of small ones longer."""
+    largest = max((abs(cell.value) for cell in line.cells if cell.value is not None), default=1.0)
+    if line.unit in ("nats", "°") or largest >= 100:
+        return 2 if largest < 1 else 1
+    return 4 if largest < 0.1 else 3
 
 
 # ---- files
@@ -347,7 +348,7 @@ def latex_table(entries: Sequence[Entry]) -> str:
             part = line.group
             rows.append([f"\\multicolumn{{{len(over) + 1}}}{{l}}{{\\emph{{{_tex(part)}}}}}"])
         unit = f" [{line.unit}]" if line.unit else ""
-        rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit), *(_tex_figure(cell, line.unit) for cell in line.cells)])
+        rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit), *(_tex_figure(cell, _decimals(line)) for cell in line.cells)])
     parts.append(f"% bold: better than every other model by more than {BOLD} standard errors of the difference\n"
                  + _tabular(["", *(_tex(column.title) for column in over)], rows))
     return "\n\n".join(parts) + "\n"
@@ -363,10 +364,10 @@ def _tex_cell(cell: MatrixCell) -> str:
     return value + (f" ({cell.ceiling:.2f})" if cell.ceiling is not None else "")
 
 
-def _tex_figure(cell: Cell, unit: str) -> str:
+def _tex_figure(cell: Cell, decimals: int) -> str:
     if cell.value is None:
         return "---"
-    value = shown(cell.value, unit) + (f" \\pm {cell.error:.{_decimals(cell.value, unit)}f}" if cell.error else "")
+    value = _shown(cell.value, decimals) + (f" \\pm {cell.error:.{decimals}f}" if cell.error else "")
     value = value.replace("−", "-").replace(",", "{,}")
     return f"$\\mathbf{{{value}}}$" if cell.best else f"${value}$"
 

@@ -68,7 +68,7 @@ def measured(name: str, config: dict) -> str:
     sizes = " + ".join(str(block["dim"]) for block in config["blocks"])
     parts = [f"<b>{sizes}</b> dimensions"]
     if folder.parent.name != SHIPPED:  # those stand under their data set's title
-        parts.insert(0, html.escape(models.title_of(config).split(" · ")[0]))
+        parts.insert(0, html.escape(models.data_title_of(config)))
     if (folder / CARD).is_file():
         parts += kept_across(read_json(folder / CARD), config["dataset"])
     elif (folder / STATISTICS).is_file():

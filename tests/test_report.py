@@ -76,6 +76,12 @@ def test_seeds_of_one_configuration_share_a_column_with_their_mean_and_its_error
     assert line.cells[0].error == pytest.approx(0.1 / 3**0.5)
 
 
+def test_all_figures_of_a_line_have_the_same_number_of_decimals():
+    text = standings_html(*(lambda over: (over, lines(over)))(columns([entry(CLEAN, coherence(value), name=name, title=name) for name, value in (("a", 0.855), ("b", 0.062))])))
+    assert ">0.855<" in text and ">0.062<" in text and "0.0620" not in text
+    assert ">0.0410<" in standings_html(*(lambda over: (over, lines(over)))(columns([entry(CLEAN, coherence(0.041))])))
+
+
 def test_a_refusal_is_a_dash_with_its_reason():
     refused = {"cross_coherence/mnist→svhn/digit": {"metric": "cross_coherence", "value": None, "reason": "cannot infer from one picture"}}
     text = table_html([entry(CLEAN, coherence(0.9), title="A"), entry(CLEAN, refused, name="b", title="B")])

@@ -5,7 +5,7 @@ Works outside a script run too, where Streamlit's own caches do not: the live ro
 
 from __future__ import annotations
 
-__all__ = ["Recent", "checkpoint", "data_for", "data_named", "label_of", "names", "path_of", "title", "title_of", "variant_label_of", "version_of"]
+__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title_of", "label_of", "names", "path_of", "title_of", "variant_label_of", "version_of"]
 
 import gc
 from collections import OrderedDict
@@ -137,19 +137,19 @@ def data_named(source: str) -> PairedDataset:
     return _datasets((source, data_root()))
 
 
-def title(opened: Checkpoint) -> str:
-    """What a person calls a model: ``"Rendered 3D faces · MuMo-VAE"``."""
-    return title_of(opened.config)
-
-
 def title_of(config: dict) -> str:
-    """`title` from the content of a ``config.json``."""
+    """What a person calls a model, from the content of its ``config.json``: ``"MuMo-VAE · Rendered 3D faces"``, what tells it from others first."""
+    return f"{config['variant']['title']} · {data_title_of(config)}"
+
+
+def data_title_of(config: dict) -> str:
+    """What a person calls the data set of a model, from the content of its ``config.json``."""
     row = DATASETS.get(config["dataset"])
-    return f"{row.title if row else config['dataset']} · {config['variant']['title']}"
+    return row.title if row else config["dataset"]
 
 
 def label_of(name: str) -> str:
-    """A model in a list, never two of one label: data set and variant, and its own name where that says more.
+    """A model in a list, never two of one label: variant and data set, and its own name where that says more.
 
     Labels must differ because a select box of Streamlit's tells its options apart by them alone.
     """
@@ -183,7 +183,7 @@ def _open(key: tuple[str, Path, tuple[int, ...]]) -> Checkpoint:
 
 
 def _open_dataset(key: tuple[str, Path]) -> PairedDataset:
-    # Rendering takes a minute: only where a person asks for it.
+    # Rendering takes a minute: ui/datasets.py does it behind the pages, which open meanwhile.
     source, root = key
     if source == "faces":
         data: PairedDataset = Faces(root, progress=_refuse)

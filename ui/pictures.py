@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from mmvae import DATASETS
 from mmvae.checkpoints import Checkpoint, CheckpointError
 
 from .figures import to_uint8
@@ -40,7 +41,7 @@ def frames_of(opened: Checkpoint) -> NDArray[np.uint8]:
     hold still; without, each column walks the one block from another start.
     """
     model = opened.model
-    start = {name: torch.tensor(code["mean"]) for name, code in _reference(opened).items()}  # [items, dim]
+    start = {name: torch.tensor(code["mean"]).roll(-_plainest(opened), 0) for name, code in _reference(opened).items()}  # [items, dim]
     walks = [block.name for block in model.blocks] if len(model.blocks) == COLUMNS else [model.blocks[0].name] * COLUMNS
     codes = {block.name: [] for block in model.blocks}
     for column, walked in enumerate(walks):
@@ -80,6 +81,14 @@ def _reference(opened: Checkpoint) -> dict[str, dict]:
         return codes[both]
     generator = torch.Generator().manual_seed(0)
     return {name: {"mean": belief.sample(generator).tolist()} for name, belief in opened.model.prior(STOPS * COLUMNS).items()}
+
+
+def _plainest(opened: Checkpoint) -> int:
+    """The reference pair to begin with: the one nearest to the neutral values of its private factors, so that one sees what there is to see."""
+    labels = opened.statistics.get("reference", {}).get("labels", {})
+    row = DATASETS.get(opened.model.dataset)
+    off = [np.abs(np.array(labels[f.name]) - f.neutral) / (max(f.values) - min(f.values)) for f in (row.factors if row else ()) if f.neutral is not None and f.name in labels]
+    return int(np.sum(off, 0).argmin()) if off else 0
 
 
 def _strip(key: tuple[str, Path, tuple[int, ...]]) -> bytes:
