@@ -54,7 +54,7 @@ from .training import BEST, SNAPSHOTS, STATE, RunError, settings_of
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
-NICE = 10
+NICE = 19  # the lowest priority: of two processors a drag needs one for the server and one for the browser
 TAIL = 1 << 16  # bytes: the end of a file of events holds the last step, validation and snapshot
 #: States in which some process works on a run.
 LIVE = ("waiting", "starting", "training", "stopping", "elsewhere")

@@ -172,3 +172,22 @@ def test_all_measured_models_stand_in_one_table(compare, home):
     assert measured and sorted(names.split(", ")) == measured
     page.get_by_text("Classes and modalities in the code").click()
     page.locator(".standings thead th", has_text="Silhouette").first.wait_for()
+
+
+def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_panel(page, app_url):
+    page.goto(f"{app_url}/compare?models=faces-mumo&view=story", wait_until="commit")
+    told = []
+    for place, title in enumerate(("MuMo-VAE", "Vanilla VAE", "MMPOE-VAE v1", "MMPOE-VAE v2", "DMVAE + contrast"), 1):
+        page.get_by_role("button", name=f"{place} · {title}").click()
+        page.locator(".mx h4", has_text=title).wait_for(timeout=120_000)
+        assert page.locator(".mx h4").all_inner_texts() == [title]
+        sentence = page.locator("p", has_text="Measured here.")
+        sentence.wait_for()
+        told.append(sentence.inner_text())
+        page.wait_for_function(f"(count) => {PANEL}?.querySelectorAll('.big').length === count", arg=2 if place == 1 else 4)  # beside MuMo
+        rest(page)
+    assert len(set(told)) == len(told)
+    page.get_by_text("Drawn with another pair's private codes").wait_for()
+    page.wait_for_url("**step=4*")
+    page.reload()
+    page.locator(".mx h4", has_text="DMVAE + contrast").wait_for(timeout=120_000)
