@@ -9,6 +9,7 @@ const STRIPS_IN_FLIGHT = 2;
 const STRIP_CODES = 8;
 const STRIP_PAUSE = 10; // ms between strips: the server bounds requests a second
 const QUIET = 120; // ms after a drag's last code before strips go on: they never compete with it
+const READ_EVERY = 50; // ms between readings of a drag's pictures: gauges are for the eye, which reads no more figures than that
 const BACKOFF = [250, 500, 1000, 2000, 4000];
 const HOPELESS = 4; // failures in a row after which pictures come by reruns, while trying goes on
 const UNKNOWN_MODEL = 4404;
@@ -25,6 +26,9 @@ export class Live {
     this.id = 0;
     this.failures = 0;
     this.newest = null;
+    this.code = null; // the last one asked for
+    this.readAt = -Infinity; // when readings were last asked for
+    this.unread = false; // whether the last code's pictures were asked for without
     this.sent = new Map(); // drags in flight: id -> when
     this.shown = 0;
     this.lastDrag = 0;
@@ -70,26 +74,41 @@ export class Live {
     this.closed = true;
     clearTimeout(this.retry);
     clearTimeout(this.later);
+    clearTimeout(this.reading);
     this.socket.close();
   }
 
   /** Whether a drag's newest code was not answered yet. */
   get waiting() {
-    return Boolean(!this.hello || this.newest || this.sent.size);
+    return Boolean(!this.hello || this.newest || this.sent.size || this.unread);
   }
 
   /** Asks for the pictures of a code (Float32Array); of codes asked for faster than answered, the newest. */
   show(code) {
-    this.newest = code.slice();
     this.lastDrag = performance.now();
+    this.ask(code.slice());
+  }
+
+  ask(code) {
+    this.newest = this.code = code;
     this.pump();
   }
 
   pump() {
     if (!this.hello || !this.newest || this.sent.size >= IN_FLIGHT) return;
-    const id = this.send(DRAG, [this.newest], this.width ? READINGS : 0);
-    this.sent.set(id, performance.now());
+    const now = performance.now();
+    const read = this.width > 0 && now - this.readAt >= READ_EVERY;
+    if (read) this.readAt = now;
+    this.unread = this.width > 0 && !read;
+    this.sent.set(this.send(DRAG, [this.newest], read ? READINGS : 0), now);
     this.newest = null;
+  }
+
+  /** Has the pictures at which a drag came to rest read too, where they were not. */
+  readLast() {
+    clearTimeout(this.reading);
+    if (!this.unread || this.newest || this.sent.size) return;
+    this.reading = setTimeout(() => this.unread && !this.newest && !this.sent.size && this.ask(this.code), READ_EVERY - (performance.now() - this.readAt));
   }
 
   /** Asks for the pictures of several codes when nothing is dragged; deliver(index, images) for each. Returns how to cancel. */
@@ -152,6 +171,7 @@ export class Live {
       this.on.pictures({ images: pictures[0], readings, ms: view.getFloat32(HEADER, true), wait });
     }
     this.pump();
+    this.readLast();
   }
 
   stripAnswered(id, pictures) {
