@@ -72,7 +72,7 @@ def _order(entry: Entry) -> tuple[int, int, str]:
     """By variant, and the longest training of one first."""
     names = list(VARIANTS)
     name = entry.config["variant"]["name"]
-    return names.index(name) if name in names else len(names), -entry.config["training"]["steps"], entry.name
+    return names.index(name) if name in names else len(names), -_steps(entry), entry.name
 
 
 def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry]) -> str:
@@ -83,7 +83,10 @@ def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry])
 
 def _trained(entry: Entry) -> str:
     command = command_of(entry)
-    return "with networks that have changed since" if command is None else f"`{command}`"
+    if command is None:
+        return "with networks that have changed since"
+    longer = f", then `--resume --steps {_steps(entry)}`" if _steps(entry) != entry.config["training"]["steps"] else ""
+    return f"`{command}`{longer}"
 
 
 # ---- columns
@@ -122,9 +125,23 @@ def _sizes(entry: Entry) -> str:
     return " + ".join(str(block["dim"]) for block in entry.config["blocks"])
 
 
+def _record(entry: Entry) -> dict:
+    """How the weights were trained, as far as it is known."""
+    return entry.config.get("trained") or entry.card.get("trained") or {}
+
+
+def _steps(entry: Entry) -> int:
+    """Steps in all: a run may have been gone on with for longer than its settings say."""
+    return _record(entry).get("steps") or entry.config["training"]["steps"]
+
+
 def _length(entry: Entry) -> str:
-    training = entry.config["training"]
-    return f"{training['steps']:,} × {training['batch_size']}"
+    return f"{_steps(entry):,} × {entry.config['training']['batch_size']}"
+
+
+def _time(entry: Entry) -> str:
+    seconds = _record(entry).get("seconds")
+    return f"{seconds / 60:.0f} min" if seconds else MISSING
 
 
 FACES = {
@@ -139,6 +156,7 @@ FACES = {
     "mse I, T": _figure("reconstruction/elevation", "reconstruction/lighting", show="{:.4f}"),
     "mse swapped I, T": _figure("swap_error/elevation", "swap_error/lighting", show="{:.4f}"),
     "steps × batch": _length,
+    "time": _time,
 }
 DIGITS = {
     "dimensions": _sizes,
@@ -148,4 +166,5 @@ DIGITS = {
     "joint, fitted": _figure("joint_coherence/fitted/digit", show="{:.0f}%", factor=100),
     "mse M, S": _figure("reconstruction/mnist", "reconstruction/svhn", show="{:.4f}"),
     "steps × batch": _length,
+    "time": _time,
 }

@@ -1,14 +1,14 @@
 """The README's tables are what the cards say, and the command in each row trains the model of that row."""
 
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from mmvae import cli
 from mmvae.data import DATASETS
-from mmvae.results import command_of, measured, results
+from mmvae.results import _length, _table, _time, command_of, measured, results
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,3 +37,12 @@ def test_the_command_of_a_row_begins_the_run_that_the_row_tells_of(entry, tmp_pa
     assert {key: value for key, value in begun["settings"].items() if key != "snapshot"} == {key: value for key, value in told.items() if key != "snapshot"}
     assert [(m.name, m.likelihood, m.weight, m.network) for m in begun["model"].modalities] == [
         (m["name"], m["likelihood"], m["weight"], m["network"]) for m in entry.config["modalities"]]
+
+
+def test_a_run_that_went_on_for_longer_says_so():
+    entry = measured(ROOT)[0]
+    steps = entry.config["training"]["steps"]
+    longer = replace(entry, config={**entry.config, "trained": {"steps": steps + 500, "seconds": 120}})
+    row = _table({"steps × batch": _length, "time": _time}, [longer]).splitlines()[-1]
+    assert f"{steps + 500:,} × " in row and "2 min" in row and f"then `--resume --steps {steps + 500}`" in row
+    assert "--resume" not in _table({}, [entry])
