@@ -167,7 +167,7 @@ class _Notation:
                 lines.append(rf"\mathcal{{S}} = -\tfrac{{1}}{{2}} \sum_m \sum_k \phi_k({self.shared}) \log \phi_k\big(q_m({self.shared} | \hat x_m)\big), "
                              rf"\qquad \phi_k(q) \propto w_k \!\int\! q\, p_k")
                 given = ", ".join(rf"q({self.shared} | {self.images(g)})" for g in (PAIR, FIRST, SECOND))
-                lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \quad {self.shared} \text{{ in turn of }} {given}, p({self.shared});\; "
+                lines.append(rf"\hat x_m = \mathbb{{E}}[x_m | z_m, {self.shared}], \qquad {self.shared} \text{{ in turn of }} {given}, p({self.shared}), \qquad "
                              rf"z_m \text{{ in turn of another pair and of }} p(z_m)\text{{; }} q_m, p_k \text{{ held fixed}}")
         return lines
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["explain"]
+__all__ = ["broken", "explain"]
 
+import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -18,7 +19,10 @@ from . import palette
 STYLE = f"""<style>
 [data-testid="stGraphVizChart"] svg text {{font-size: {TEXT_SIZE}px !important}}
 [data-testid="stGraphVizChart"] svg text[baseline-shift] {{font-size: {INDEX_SIZE}px !important}}
+[class*="st-key-formula"] .katex {{font-size: 1.02em}}
 </style>"""
+#: Signs of a formula that fit beside one another in half a page.
+WIDEST = 66
 
 
 def explain(variant: Variant, modalities: Sequence[Modality]) -> None:
@@ -28,4 +32,24 @@ def explain(variant: Variant, modalities: Sequence[Modality]) -> None:
     st.graphviz_chart(diagram(variant, modalities, hues=palette.BLOCKS[scheme], ink=palette.GREY[scheme]), width="stretch", alt=f"Graph of {variant.title}")
     if len(variant.encoders) > 2:
         st.caption("Solid: the posterior of the pair. Dashed: encoders that serve where one picture is missing.")
-    st.latex(r"\begin{aligned} &" + r" \\[6pt] &".join(formula(variant, modalities)) + r" \end{aligned}")
+    with st.container(key=f"formula {variant.name}"):
+        st.latex(r"\begin{aligned} &" + r" \\[6pt] &".join(r" \\ &\qquad ".join(broken(line)) for line in formula(variant, modalities)) + r" \end{aligned}")
+
+
+def broken(line: str, widest: int = WIDEST) -> list[str]:
+    r"""A line of LaTeX as lines of at most so many signs, cut before a sum's next term or at a ``\qquad``, never within brackets.
+
+    A piece without such a place stays as wide as it is.
+    """
+    depth, width, at, start, last = 0, 0, 0, 0, None
+    pieces = []
+    for sign in re.finditer(r"\\[a-zA-Z]+|\\.|\s+|.", line):
+        text = sign.group()
+        depth += (text in "{[(" or text in (r"\{", r"\left")) - (text in "}])" or text in (r"\}", r"\right"))
+        if depth == 0 and sign.start() > start and (text == r"\qquad" or (text == "+" and line[sign.start() - 1] == " ")):
+            last, at = sign, width
+        width += not text.isspace() and text not in ("{", "}", "_", "^")
+        if width > widest and last is not None:
+            pieces.append(line[start:last.start()].rstrip())
+            start, width, last = last.end() if last.group() == r"\qquad" else last.start(), width - at, None
+    return [*pieces, line[start:].strip()]
