@@ -48,12 +48,14 @@ class Step:
     Arguments:
         variant: Its name.
         asks: What to look for.
-        seen: What the experiment's author saw; empty where the step is ours.
+        seen: What the experiment's author saw; empty where the experiment had none like it.
+        options: Of the command that trains one, beyond variant and data set.
     """
 
     variant: str
     asks: str
     seen: str = ""
+    options: str = ""
 
 
 STORY = (
@@ -63,8 +65,8 @@ STORY = (
     Step("mmpoe-v1", "Two encoders, multiplied; one loss, for the pair. Is that enough to keep the shared code clean?",
          "“problematic”: a shared dimension learns elevation, and samples are poor."),
     Step("mmpoe-v2", "The same two encoders, with a loss for each picture alone. Does that mend it?", "better than v1: the marginal losses seem necessary."),
-    Step("dmvae-contrast", "Two encoders, each drawing both pictures; a contrast on what a pair shares; one private dimension for the one private factor. "
-         "Is it still the same person under another's private code?"),
+    Step("dmvae", "Two encoders, each drawing both pictures; one private dimension for the one private factor. "
+         "Is it still the same person under another's private code?", options=" --private 1 1 --shared 7"),
 )
 
 
@@ -428,7 +430,7 @@ def story_view() -> None:
     if name is None:
         st.markdown(f"**{step.asks}**")
         st.info(f"No {title_of(step.variant)} of the faces is here. This trains one:")
-        st.code(f"python -m mmvae train --variant {step.variant} --dataset faces --out runs/faces-{step.variant}", language="bash")
+        st.code(f"python -m mmvae train --variant {step.variant} --dataset faces --out runs/faces-{step.variant}{step.options}", language="bash")
         return
     entry = entry_of(models.path_of(name), name)
     left, right = st.columns([5, 6], gap="large")
@@ -445,7 +447,7 @@ def story_view() -> None:
         if step.variant == "vanilla":
             found = effects_of(models.checkpoint(name))
             st.markdown(f"Swept over its range, **{change_both(found)} of {len(found)}** dimensions visibly change both pictures.")
-        said = f"What the experiment's author saw, after 300,000 steps of 64 pairs: {step.seen}" if step.seen else "A variant of our own; the experiment had none like it."
+        said = f"What the experiment's author saw, after 300,000 steps of 64 pairs: {step.seen}" if step.seen else "The experiment had none like it."
         seen = f" These weights saw {entry.card['trained_pairs']:,} pairs in training, the experiment's {300_000 * 64:,}; where they disagree, the figures are what these do." if entry.card else ""
         st.markdown(f":gray[{said}{seen}]")
         st.html(legend_html())

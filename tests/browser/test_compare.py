@@ -177,7 +177,7 @@ def test_all_measured_models_stand_in_one_table(compare, home):
 def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_panel(page, app_url):
     page.goto(f"{app_url}/compare?models=faces-mumo&view=story", wait_until="commit")
     told = []
-    for place, title in enumerate(("MuMo-VAE", "Vanilla VAE", "MMPOE-VAE v1", "MMPOE-VAE v2", "DMVAE + contrast"), 1):
+    for place, title in enumerate(("MuMo-VAE", "Vanilla VAE", "MMPOE-VAE v1", "MMPOE-VAE v2", "DMVAE"), 1):
         page.get_by_role("button", name=f"{place} · {title}").click()
         page.locator(".mx h4", has_text=title).wait_for(timeout=120_000)
         assert page.locator(".mx h4").all_inner_texts() == [title]
@@ -190,4 +190,4 @@ def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_
     page.get_by_text("Drawn with another pair's private codes").wait_for()
     page.wait_for_url("**step=4*")
     page.reload()
-    page.locator(".mx h4", has_text="DMVAE + contrast").wait_for(timeout=120_000)
+    page.locator(".mx h4", has_text="DMVAE").wait_for(timeout=120_000)
