@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from mmvae.checkpoints import Checkpoint, config_of, save
 from tests.tiny import tiny_model
 from ui import pictures
-from ui.pictures import CELL, COLUMNS, FRAMES, GAP, frames_of
+from ui.pictures import CELL, COLUMNS, FRAMES, GAP, _plainest, frames_of
 
 
 def opened(variant):
@@ -36,6 +36,13 @@ def test_a_private_block_moves_its_own_picture_and_the_shared_one_both():
 def test_without_private_blocks_every_column_moves_both_pictures():
     frames = frames_of(opened("joint-poe"))
     assert all(moves(frames, row, column) for row in (0, 1) for column in range(3))
+
+
+def test_a_picture_begins_with_the_pair_that_is_plainest_to_see():
+    one = opened("mumo")
+    one.model.dataset = "faces"
+    one.statistics["reference"]["labels"] = {"elevation": [30.0, 0.0, 0.0, 6.0], "lighting": [0.0, 90.0, 18.0, 0.0], "azimuth": [0.0, 0.0, 90.0, 90.0]}
+    assert _plainest(one) == 2 and _plainest(opened("mumo")) == 0  # off by a tenth of its factor's range each, the first of them
 
 
 def test_a_model_without_statistics_is_drawn_from_its_prior():
