@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Preparation", "is_here", "offer"]
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
@@ -119,7 +120,7 @@ def _prepare(way: Way, preparation: Preparation) -> None:
         preparation.done, preparation.total = done, total
 
     try:
-        with _turn:
+        with _turn if way.local else nullcontext():  # a download takes the network, and however long that takes
             way.run(data_root(), tell)
     except DataError as error:
         preparation.error = str(error)

@@ -77,7 +77,7 @@ class Jobs:
         """
         with self._lock:
             known = self._jobs.get(job.key)
-            if known is not None and not (again and known.state in ("cancelled", "failed")):
+            if known is not None and not (again and known.state in ("cancelled", "failed")) and not self._poorer(known, job):
                 self._jobs.move_to_end(job.key)
                 return known
             self._jobs[job.key] = job
@@ -88,9 +88,15 @@ class Jobs:
             self._workers.submit(job.run)
         return job
 
-    def __contains__(self, key: str) -> bool:
+    def has(self, job: Job) -> bool:
+        """Whether the map of the job's key is there, with the images of its items where the job has them."""
         with self._lock:
-            return key in self._jobs
+            return job.key in self._jobs and not self._poorer(self._jobs[job.key], job)
+
+    @staticmethod
+    def _poorer(known: Job, job: Job) -> bool:
+        """Whether a map was made before the images of its items were on this machine, and they are now."""
+        return known.data is None and job.data is not None
 
 
 _jobs = Jobs()
@@ -108,7 +114,7 @@ def job_for(opened: Checkpoint, data: PairedDataset | None, choice: Choice, para
         None where there is neither a map of the model's own nor data to make one of.
     """
     job = Job(opened.model, data, digest_of(opened), choice, params, data_root() / "maps")
-    if job.key not in _jobs:
+    if not _jobs.has(job):
         kept = read_map(opened.path, job.weights, choice, params, data)
         if kept is not None:
             job.take(*kept)

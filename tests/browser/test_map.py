@@ -327,7 +327,9 @@ def test_a_shipped_map_opens_without_the_data_set_and_its_points_decode(page, se
     shutil.copytree(home / "checkpoints" / "tiny-digits", alone / "checkpoints" / "tiny-digits")
     monkeypatch.setenv("MMVAE_HOME", str(alone))
     assert main(["map", "--data-root", str(data_root), "tiny-digits"]) == 0
-    page.goto(f"{serve(alone, data=tmp_path_factory.mktemp('empty'))}/map", wait_until="commit")
+    nowhere = alone / "data"
+    nowhere.write_text("a file, so that the digits cannot be drawn meanwhile")
+    page.goto(f"{serve(alone, data=nowhere)}/map", wait_until="commit")
     page.locator('.map .pane[data-state="done"]').wait_for(timeout=240_000)
     page.get_by_text("this is the map that came with the model").wait_for()
     page.wait_for_function(f"() => ({MAP}).panel.panes[0].column?.id === 'digit'")
@@ -338,6 +340,20 @@ def test_a_shipped_map_opens_without_the_data_set_and_its_points_decode(page, se
         "nodes => nodes.map((node) => Math.max(...node.getContext('2d').getImageData(0, 0, node.width, node.height).data.filter((_, i) => i % 4 < 3)))")
     assert len(pictures) == 2 and min(pictures) > 20
     assert {"error", "verdict"}.isdisjoint(page.locator('.map select[aria-label="Colour by"] option').evaluate_all("nodes => nodes.map((node) => node.value)"))
+
+
+def test_a_shipped_map_shows_the_images_once_they_are_there(page, serve, home, data_root, tmp_path_factory, monkeypatch):
+    alone = tmp_path_factory.mktemp("alone")
+    shutil.copytree(home / "checkpoints" / "tiny-digits", alone / "checkpoints" / "tiny-digits")
+    monkeypatch.setenv("MMVAE_HOME", str(alone))
+    assert main(["map", "--data-root", str(data_root), "tiny-digits"]) == 0
+    page.goto(f"{serve(alone, data=tmp_path_factory.mktemp('empty'))}/map", wait_until="commit")
+    page.wait_for_function(f"() => ({MAP})?.panel.panes[0]?.info.pictured", timeout=240_000)  # the page has drawn the digits by itself
+    page.locator('.map .pane[data-state="done"]').wait_for(timeout=60_000)
+    page.wait_for_function(f"() => ({MAP}).panel.panes[0].column?.id === 'digit'")
+    page.mouse.move(*point_at(page, 4))
+    page.locator(".map .card[data-decoded]").wait_for()
+    assert page.locator(".map .card canvas:visible").count() == 4
 
 
 def packed(header: Mapping, arrays: Mapping[str, np.ndarray]) -> bytes:

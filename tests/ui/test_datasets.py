@@ -91,3 +91,18 @@ def test_one_is_drawn_at_a_time_and_the_other_waits_for_its_turn(offered):
         go.set()
         finished()
     assert len(begun) == 2
+
+
+def test_nothing_waits_for_a_download(offered):
+    begun, go = [], threading.Event()
+    page = offered(photos=way(lambda root, progress: begun.append("photos") or go.wait(10), local=False), heads=way(lambda root, progress: begun.append("heads")))
+    page.button(key="prepare-photos").click().run()
+    try:
+        datasets.start("heads")  # again, while the download goes on
+        for thread in threading.enumerate():
+            if thread.name == "prepare heads":
+                thread.join(5)
+        assert begun.count("heads") == 2 and not datasets._preparations["heads"].running
+    finally:
+        go.set()
+        finished()

@@ -61,7 +61,7 @@ class Panel {
     const fresh = this.own ? data.own.find(({ id }) => !this.own.some((each) => each.id === id)) : null;
     Object.assign(this, { colours: data.colours, own: data.own, placed: data.placed, socket: data.socket, report: setStateValue, trigger: setTriggerValue });
     clearTimeout(this.resting);
-    const keys = data.maps.map(({ key }) => key).join();
+    const keys = data.maps.map(named).join();
     if (keys !== this.keys) this.replace(data.maps, keys);
     else {
       const colour = this.colour;
@@ -92,8 +92,8 @@ class Panel {
 
   replace(maps, keys) {
     this.keys = keys;
-    const kept = new Map(this.panes.map((pane) => [pane.info.key, pane]));
-    this.panes = maps.map((info) => kept.get(info.key) ?? new Pane(this, info));
+    const kept = new Map(this.panes.map((pane) => [named(pane.info), pane]));
+    this.panes = maps.map((info) => kept.get(named(info)) ?? new Pane(this, info));
     for (const pane of kept.values()) if (!this.panes.includes(pane)) pane.close();
     this.stage.replaceChildren(...this.panes.map(({ node }) => node));
     this.stage.dataset.panes = maps.length;
@@ -102,8 +102,8 @@ class Panel {
     const [{ modalities }] = maps;
     this.as.replaceChildren(el("option", { value: "" }, "points alone"), ...modalities.map(({ title }, m) => el("option", { value: m }, `pictures: ${title}`)));
     // names of classes say what lies where; where there are none, pictures do
-    const named = columnsOf(maps[0], []).some(({ id, kind }) => id === this.colour && kind === "few");
-    this.showAs(sessionStorage.getItem(REMEMBERED_AS) ?? (named ? "" : "0"), false);
+    const classes = columnsOf(maps[0], []).some(({ id, kind }) => id === this.colour && kind === "few");
+    this.showAs(sessionStorage.getItem(REMEMBERED_AS) ?? (classes ? "" : "0"), false);
     this.walked0 = modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" }));
     this.walks.replaceChildren(...this.walked0.map((each, m) => el("figure", {}, each, el("figcaption", {}, modalities[m].title))));
     this.selected = new Set();
@@ -399,6 +399,11 @@ class Panel {
     });
     download(URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" })), "selection.csv");
   }
+}
+
+/** What tells a map from others: its key, and whether the images of its items are on this machine, as they may be from now on. */
+function named({ key, pictured }) {
+  return `${key} ${pictured}`;
 }
 
 function download(href, name = "") {

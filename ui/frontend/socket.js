@@ -55,6 +55,7 @@ export class Live {
     this.failures = 0;
     this.on.status("live", "");
     this.pump();
+    this.readLast(); // what a lost connection left unread
     this.pumpStrips();
   }
 
