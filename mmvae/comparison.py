@@ -290,6 +290,10 @@ def _called(block: str) -> str:
 # ---- the table
 
 
+#: What is said of a line of nats over models whose likelihoods differ.
+UNLIKE = "the models' likelihoods differ, so that their nats are not to be compared"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One figure of one column.
@@ -428,8 +432,17 @@ def _line(over: Sequence[Column], key: str, metric: Metric, group: str) -> Line:
     notes = {figure.get("note", "") for figure in present}
     of = ", ".join(part.replace("→", " → ") for part in key.removeprefix(metric.name).strip("/").split("/") if part)
     pair = {entry.config["dataset"] for column in over for entry in column.entries}
-    return Line(key, group, metric, of, next((figure["unit"] for figure in present if figure.get("unit")), ""), notes.pop() if len(notes) == 1 else "",
-                _with_best(cells, metric), tuple(row for row in PUBLISHED if row.key == key) if pair == {"mnist-svhn"} else ())
+    unit = next((figure["unit"] for figure in present if figure.get("unit")), "")
+    if unit == "nats" and metric.better != "neither" and _unlike(cells, over):
+        notes = {UNLIKE}
+    else:
+        cells = _with_best(cells, metric)
+    return Line(key, group, metric, of, unit, notes.pop() if len(notes) == 1 else "", tuple(cells), tuple(row for row in PUBLISHED if row.key == key) if pair == {"mnist-svhn"} else ())
+
+
+def _unlike(cells: Sequence[Cell], over: Sequence[Column]) -> bool:
+    """Whether models with a figure have unlike likelihoods: nats of a density and of a probability are no more or less of one thing."""
+    return len({tuple(m.get("likelihood") for m in column.entries[0].config["modalities"]) for cell, column in zip(cells, over, strict=True) if cell.value is not None}) > 1
 
 
 def _pooled(figures: Sequence[dict | None], measured: bool) -> Cell:

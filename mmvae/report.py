@@ -241,7 +241,7 @@ def _length(entry: Entry) -> str:
 def _notes(over: Sequence, rows: Sequence[Line]) -> str:
     seeds = any(len(column.entries) > 1 for column in over)
     texts = [f"Bold: better than every other model by more than {BOLD} standard errors of the difference (±). A row in which a figure states no error has nothing in "
-             "bold. " + ("Where several seeds are taken together, the figure is their mean and ± its standard error over these." if seeds else
+             "bold, nor has one in nats where likelihoods differ: these are not to be compared. " + ("Where several seeds are taken together, the figure is their mean and ± its standard error over these." if seeds else
                          "Each model is one training: ± is of the test pairs, and says nothing of what another seed would have given.")]
     quoted = {row.source: None for line in rows for row in line.published}
     if quoted:

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mmvae.comparison import Entry, columns, findings, key_lines, lines, matrix, measured_on, sentence
+from mmvae.comparison import UNLIKE, Entry, columns, findings, key_lines, lines, matrix, measured_on, sentence
 from mmvae.report import csv_table, html_report, latex_table, matrix_html, standings_html, table_html
 
 MODALITIES = [{"name": "elevation", "symbol": "x_I"}, {"name": "lighting", "symbol": "x_T"}]
@@ -67,6 +67,18 @@ def test_the_best_is_marked_only_where_its_lead_is_beyond_the_stated_errors(seco
     over = columns([entry(CLEAN, coherence(0.9, error), name="a", title="A"), entry(CLEAN, coherence(second, error), name="b", title="B")])
     (line,) = lines(over)
     assert [cell.best for cell in line.cells] == [bold, False]
+
+
+@pytest.mark.parametrize("likelihood, bold", [("bernoulli", True), ("gaussian", False)])
+def test_nats_of_unlike_likelihoods_are_not_weighed_against_each_other(likelihood, bold):
+    def bound(value):
+        return {"elbo": {"metric": "elbo", "value": value, "stderr": 1.0, "unit": "nats", "note": "unit weights"}}
+
+    one, other = entry(CLEAN, bound(-100.0), name="a", title="A"), entry(CLEAN, bound(-900.0), name="b", title="B")
+    one.config["modalities"], other.config["modalities"] = ([{**m, "likelihood": kind} for m in MODALITIES] for kind in ("bernoulli", likelihood))
+    (line,) = lines(columns([one, other]))
+    assert [cell.best for cell in line.cells] == [bold, False]
+    assert line.note == ("unit weights" if bold else UNLIKE)
 
 
 def test_seeds_of_one_configuration_share_a_column_with_their_mean_and_its_error():
