@@ -105,11 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on with the run in --out, longer where --steps says so")
     train.add_argument("--steps", type=_positive, help="updates of the parameters")
     train.add_argument("--batch-size", type=_positive, help="pairs in each update")
-    train.add_argument("--learning-rate", type=float, help="Adam's, held for half of the steps and then decaying to zero")
+    train.add_argument("--learning-rate", type=float, help="the optimizer's, held for half of the steps and then decaying to zero")
+    train.add_argument("--optimizer", choices=["adam", "soap"], help="default: soap on 64×64 images, adam on others")
     train.add_argument("--warmup", type=_whole, help="steps over which the KL's factor rises to 1")
     train.add_argument("--snapshot", type=_positive, help="steps between snapshots")
     train.add_argument("--private", type=_positive, nargs=2, metavar=("FIRST", "SECOND"), help="dimensions of the private blocks")
     train.add_argument("--shared", type=_positive, help="dimensions of the shared block")
+    train.add_argument("--networks", nargs=2, metavar=("FIRST", "SECOND"), help="of the modalities, by their names in mmvae/networks.py")
     train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
     train.add_argument(
@@ -324,13 +326,17 @@ def _started(arguments: argparse.Namespace) -> Path:
         row = DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
         source = str(Path(arguments.dataset).resolve())
     asked = {
-        key: getattr(arguments, key) for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "device", "snapshot")
+        key: getattr(arguments, key)
+        for key in ("steps", "batch_size", "learning_rate", "optimizer", "warmup", "seed", "device", "snapshot")
     }
     settings = replace(settings_for(variant, row), **{key: value for key, value in asked.items() if value is not None})
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
     latents = latents_for(variant, row) | {key: value for key, value in asked.items() if value is not None}
-    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row))
+    modalities = modalities_for(variant, row)
+    if arguments.networks:
+        modalities = tuple(replace(modality, network=name) for modality, name in zip(modalities, arguments.networks, strict=True))
+    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities)
     run = arguments.out or Path(__file__).resolve().parents[1] / "runs" / f"{Path(row.name).stem}-{variant.name}"
     start(run, model, settings, source)
     return run

@@ -11,7 +11,7 @@ from .checkpoints import home_folder
 from .comparison import Entry, entry_of
 from .data import DATASETS
 from .latents import SHARED
-from .presets import latents_for, modalities_for, settings_for
+from .presets import Settings, latents_for, modalities_for, settings_for
 from .variants import VARIANTS
 
 MISSING = "–"
@@ -43,21 +43,24 @@ def results(home: Path | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def command_of(entry: Entry) -> str | None:
+def command_of(entry: Entry) -> str:
     """The command that trains an entry's model: what differs from the presets is spelled out.
 
     Returns:
-        The arguments of ``python -m mmvae train``; None where the model has networks that its data set is no longer given.
+        The arguments of ``python -m mmvae train``.
     """
     config, variant = entry.config, VARIANTS[entry.config["variant"]["name"]]
     row, training = DATASETS[config["dataset"]], config["training"]
     modalities = modalities_for(variant, row)
-    if [m["network"] for m in config["modalities"]] != [m.network for m in modalities]:
-        return None
     words = [f"--variant {variant.name}", f"--dataset {config['dataset']}"]
     usual = settings_for(variant, row)
     words += [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed")
               if training[key] != getattr(usual, key)]
+    if (optimizer := training.get("optimizer", Settings.optimizer)) != usual.optimizer:
+        words.append(f"--optimizer {optimizer}")
+    networks = [m["network"] for m in config["modalities"]]
+    if networks != [m.network for m in modalities]:
+        words.append("--networks " + " ".join(networks))
     sizes = {block["owner"] or SHARED: block["dim"] for block in config["blocks"]}
     default = latents_for(variant, row)
     private = [sizes[m.name] for m in modalities if m.name in sizes]
@@ -82,11 +85,8 @@ def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry])
 
 
 def _trained(entry: Entry) -> str:
-    command = command_of(entry)
-    if command is None:
-        return "with networks that have changed since"
     longer = f", then `--resume --steps {_steps(entry)}`" if _steps(entry) != entry.config["training"]["steps"] else ""
-    return f"`{command}`{longer}"
+    return f"`{command_of(entry)}`{longer}"
 
 
 # ---- columns

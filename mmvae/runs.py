@@ -97,6 +97,8 @@ class Plan:
             str(s.batch_size),
             "--learning-rate",
             f"{s.learning_rate:g}",
+            "--optimizer",
+            s.optimizer,
             "--warmup",
             str(s.warmup),
             "--snapshot",

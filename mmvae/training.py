@@ -3,7 +3,7 @@
 A run is a folder. Beside the checkpoint's files (`mmvae.checkpoints`) it holds ``events.jsonl``, one JSON object a
 line; ``best.safetensors``, the weights of the best validation; ``snapshots/<step>.safetensors``, weights in half precision
 of moments spread over the whole run, to look back at; and ``state.safetensors``, what resuming needs: the parameters in
-full precision, Adam's moments, the step. Each step draws its batch and its noise from the seed and the step's number
+full precision, the optimizer's moments, the step. Each step draws its batch and its noise from the seed and the step's number
 alone, so that resuming needs no state of any generator. One process at a time trains a run (`mmvae.turns`).
 """
 
@@ -33,12 +33,14 @@ from .modalities import Modality
 from .model import MultimodalVAE
 from .objective import Loss, loss
 from .presets import Settings
+from .soap import Soap
 from .turns import Busy, held, stop_asked
 
 STATE, BEST, SNAPSHOTS = "state.safetensors", "best.safetensors", "snapshots"
 LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
 MOST_SNAPSHOTS = 40
 VALIDATION_PAIRS = 512
+OPTIMIZERS = {"adam": torch.optim.Adam, "soap": Soap}
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -128,7 +130,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
     model = build_model(config, str(run / "config.json")).to(device)
     if _shapes(model.modalities) != _shapes(data.modalities):
         raise RunError(f"{run} was begun on {_shapes(model.modalities)}, these data are {_shapes(data.modalities)}")
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.learning_rate)
     done, best, elapsed = _resume(run, model, optimizer) if (run / STATE).exists() else (0, math.inf, 0.0)
     _forget_events_after(run / EVENTS, done)
     validation = data.split("validation")
@@ -225,7 +227,7 @@ def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedD
 
 
 def learning_rate(settings: Settings, step: int, steps: int) -> float:
-    """Adam's learning rate at this step: rises over the warm-up, is held up to half of all steps, then falls to zero."""
+    """The optimizer's learning rate at this step: rises over the warm-up, is held up to half of all steps, then falls to zero."""
     return settings.learning_rate * min(_warmth(settings, step), 1.0, 2 * (steps - step) / steps)
 
 

@@ -22,8 +22,9 @@ from ui.explaining import explain
 from ui.runs import clock, curves, kl_strip, moment, scrub
 
 #: What a preset sets.
-PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot")
+PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "optimizer")
 PRESETS = {"look": "A first look in two minutes", "good": "Good", "published": "As published"}
+OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
 RUNS, NEW, HISTORY, IMPORT = "Runs", "New run", "Shipped models", "Import"
 VIEW, FILTER = "train-view", "train-filter"
 ROW, ROWS = 29, 6  # pixels of a row of the table, and how many are shown before it scrolls
@@ -447,7 +448,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         step=1e-4,
         format="%g",
         key="set-learning_rate",
-        help="Adam's; held for half of the steps, then linearly to zero",
+        help="The optimizer's; held for half of the steps, then linearly to zero",
     )
     d.number_input("Warm-up", 0, 1_000_000, step=50, key="set-warmup", help="Steps over which the KL's factor rises from 0 to 1")
     a, b, c, d = st.columns(4)
@@ -464,7 +465,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         help="Dimensions of what both modalities share",
     )
     d.number_input("Seed", 0, 2**31 - 1, key="set-seed")
-    a, b = st.columns(2)
+    a, b, c = st.columns(3)
     a.number_input(
         "Steps between snapshots",
         1,
@@ -473,7 +474,14 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         key="set-snapshot",
         help="Each is validated, drawn, and can be resumed from",
     )
-    b.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
+    b.selectbox(
+        "Optimizer",
+        list(OPTIMIZERS),
+        format_func=OPTIMIZERS.get,
+        key="set-optimizer",
+        help="SOAP is Adam in the eigenvectors of a second-order preconditioner: fewer, dearer steps",
+    )
+    c.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
     private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None
     return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"])
 

@@ -173,6 +173,22 @@ def test_a_network_that_does_not_fit_its_images_is_refused(shape, network, messa
         MultimodalVAE(VARIANTS["mvae"], (Modality("a", shape, "x", "x", network=network), B), partition(("a", "b"), shared=4))
 
 
+def test_a_modulated_decoder_draws_an_item_alike_in_any_batch_and_learns_in_every_part():
+    row, faces = VARIANTS["dmvae"], DATASETS["faces"]
+    assert {m.network for m in faces.modalities} == {"conv64-film"}
+    torch.manual_seed(0)
+    model = MultimodalVAE.for_dataset(row, faces)
+    z = {name: belief.sample(torch.Generator().manual_seed(1)) for name, belief in model.prior(3).items()}
+    together = model.decode(z)
+    for name, pictures in together.items():
+        alone = model.decode({block: value[1:2] for block, value in z.items()})[name]
+        torch.testing.assert_close(alone, pictures[1:2], atol=1e-6, rtol=1e-5)
+    sum(pictures.square().sum() for pictures in together.values()).backward()
+    decoders = dict(model.decoders.named_parameters())
+    assert any("modulations" in name for name in decoders)
+    assert [name for name, parameter in decoders.items() if parameter.grad is None or not parameter.grad.any()] == []
+
+
 # ---- a batch is its items
 
 @pytest.mark.parametrize("variant", VARIANTS)

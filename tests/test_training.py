@@ -16,6 +16,7 @@ import mmvae.training
 from mmvae.checkpoints import open_checkpoint
 from mmvae.objective import loss
 from mmvae.presets import Settings
+from mmvae.soap import TURN_EVERY
 from mmvae.training import Diverged, RunError, start, train, update
 
 SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
@@ -67,6 +68,17 @@ def test_a_run_stopped_and_resumed_has_the_bits_of_one_that_was_not(whole, tmp_p
     assert events(run)[-1] | {"event": "stopped", "step": at} == events(run)[-1]
     assert train(run, TinyPairs()) == "finished"
     assert_same_bits(whole, run)
+
+
+@pytest.mark.parametrize("at", [3, TURN_EVERY + 4])  # where the whole run validates too, or too early to be its best
+def test_soap_resumes_to_the_bit_too(tmp_path, at):
+    settings, asked = replace(SETTINGS, optimizer="soap", steps=TURN_EVERY + 6, batch_size=4), iter(range(1, 100))
+    run = begin(tmp_path / "stopped", settings=settings)
+    assert train(run, TinyPairs(), stopped=lambda: next(asked) == at) == "stopped"
+    assert train(run, TinyPairs()) == "finished"
+    assert_same_bits(trained(tmp_path / "whole", settings=settings), run)
+    adam = trained(tmp_path / "adam", settings=replace(settings, optimizer="adam"))
+    assert not torch.equal(*(load_file(r / "weights.safetensors")["encoders.a.head.0.weight"] for r in (run, adam)))
 
 
 @pytest.mark.parametrize("variant", ["mmvae", "mmvae-plus", "mopoe"])
@@ -313,7 +325,7 @@ def test_a_device_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"steps": 0}, {"batch_size": 0}, {"snapshot": -1}, {"learning_rate": 0.0}, {"learning_rate": math.nan}, {"warmup": -1}, {"clip": 0.0},
-                                    {"precision": "float8"}])
+                                    {"precision": "float8"}, {"optimizer": "sgd"}])
 def test_settings_that_cannot_train_are_refused(change):
     with pytest.raises(ValueError):
         replace(SETTINGS, **change)
