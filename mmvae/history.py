@@ -101,8 +101,9 @@ def record_of(run: Path) -> dict:
     """How the weights in a folder were trained, from its events up to the last snapshot; empty where there are none.
 
     Returns:
-        ``{"steps", "seconds", "device", "processor", "precision", "validation"}``: updates done, seconds they took in all,
-        and the last validation's loss in nats per pair; what the events do not say is left out.
+        ``{"steps", "seconds", "device", "processor", "precision", "validation", "lengths"}``: updates done, seconds they took in
+        all, the last validation's loss in nats per pair, and, of a run that was gone on with, the steps at which it had come to an
+        end each time: the learning rate fell to zero there. What the events do not say is left out.
     """
     told = events(run)
     last = next((event for event in reversed(told) if event["event"] == "snapshot"), None)
@@ -114,6 +115,9 @@ def record_of(run: Path) -> dict:
             record |= {key: event[key] for key in ("device", "processor", "precision") if isinstance(event.get(key), str)}
         elif event["event"] == "validation" and is_number(event.get("total")):
             record["validation"] = event["total"]
+    ends = [event["step"] for event in told if event["event"] == "finished"]
+    if len(ends) > 1:
+        record["lengths"] = ends
     return record
 
 

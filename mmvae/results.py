@@ -85,8 +85,9 @@ def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry])
 
 
 def _trained(entry: Entry) -> str:
-    longer = f", then `--resume --steps {_steps(entry)}`" if _steps(entry) != entry.config["training"]["steps"] else ""
-    return f"`{command_of(entry)}`{longer}"
+    first = entry.config["training"]["steps"]
+    lengths = _record(entry).get("lengths") or [first, _steps(entry)]
+    return "".join([f"`{command_of(entry)}`", *(f", then `--resume --steps {steps}`" for steps in lengths if steps != first)])
 
 
 # ---- columns

@@ -57,6 +57,13 @@ def test_what_came_after_the_last_snapshot_is_not_in_the_weights(told, tmp_path)
     assert record_of(tmp_path)["steps"] == 50_000
 
 
+def test_a_run_gone_on_with_tells_where_it_had_come_to_an_end(told, tmp_path):
+    ends = [{"event": "finished", "step": step, "steps": step, "seconds": step / 10} for step in (20_000, 50_000)]
+    for told_of, lengths in ((ends[:1], None), (ends, [20_000, 50_000])):
+        (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told + told_of))
+        assert record_of(tmp_path).get("lengths") == lengths
+
+
 def test_a_folder_without_events_has_no_record(tmp_path):
     assert record_of(tmp_path) == {}
     assert thin([]) == ""

@@ -41,3 +41,5 @@ def test_a_run_that_went_on_for_longer_says_so():
     row = _table({"steps × batch": _length, "time": _time}, [longer]).splitlines()[-1]
     assert f"{steps + 500:,} × " in row and "2 min" in row and f"then `--resume --steps {steps + 500}`" in row
     assert "--resume" not in _table({}, [entry])
+    thrice = replace(entry, config={**entry.config, "trained": {"steps": steps + 900, "lengths": [steps, steps + 500, steps + 900]}})
+    assert f"`, then `--resume --steps {steps + 500}`, then `--resume --steps {steps + 900}` |" in _table({}, [thrice])
