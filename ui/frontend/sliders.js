@@ -17,12 +17,13 @@ export class Row {
     this.index = dimension.at;
     this.act = act;
     this.knob = el("i", { class: "knob" });
+    this.rail = el("i", { class: "rail" }, this.knob); // as wide as the track, so that a share of its width is a share of the track's
     this.belief = el("i", { class: "belief" });
     this.histogram = svg("svg", { class: "histogram", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" });
     this.track = el(
       "div",
       { class: "track", role: "slider", tabindex: 0, "aria-label": dimension.label, "aria-orientation": "horizontal" },
-      this.histogram, el("i", { class: "line" }), el("i", { class: "zero" }), this.belief, this.knob,
+      this.histogram, el("i", { class: "line" }), el("i", { class: "zero" }), this.belief, this.rail,
     );
     this.value = el("span", { class: "value" });
     this.klBar = el("i");
@@ -75,7 +76,7 @@ export class Row {
     if (value === this.shown && !force) return;
     this.shown = value;
     const at = this.at(value);
-    this.knob.style.left = `${100 * clamp(at, 0, 1)}%`;
+    this.rail.style.transform = `translateX(${100 * clamp(at, 0, 1)}%)`; // a transform, for it asks for no layout
     this.knob.classList.toggle("outside", at < -0.002 || at > 1.002);
     this.value.textContent = signed(value);
     this.track.setAttribute("aria-valuenow", value.toFixed(3));
