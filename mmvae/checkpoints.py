@@ -35,8 +35,8 @@ from .variants import variant_from_json, variant_to_json
 SCHEMA = 1
 SHIPPED, RUNS, UPLOADS = "checkpoints", "runs", "uploads"
 CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "statistics.json", "card.json"
-#: A matrix of at least so many values is packed as int8, each row with a scale under the tensor's name and this ending.
-LARGE, SCALE = 2**16, "@scale"
+#: Weights of at least so many values are packed as int8, each row of the first axis with a scale under the tensor's name and this ending.
+LARGE, SCALE = 2**13, "@scale"
 
 
 class CheckpointError(Exception):
@@ -177,8 +177,8 @@ def write_weights(file: Path, model: MultimodalVAE, *, half: bool = False) -> No
     """The parameters alone.
 
     Arguments:
-        half: Whether to pack them for sharing: half precision, and eight bits with a scale for each row in matrices of
-            at least `LARGE` values, which are two thirds of a model. No value moves by more than 1/254 of its row's largest.
+        half: Whether to pack them for sharing: half precision, and eight bits with a scale for each row in matrices and
+            convolutions of at least `LARGE` values. No value moves by more than 1/254 of its row's largest.
     """
     tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in model.state_dict().items()}
     tensors = _pack(tensors) if half else tensors
@@ -188,9 +188,9 @@ def write_weights(file: Path, model: MultimodalVAE, *, half: bool = False) -> No
 def _pack(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     packed = {}
     for name, tensor in tensors.items():
-        if tensor.dim() == 2 and tensor.numel() >= LARGE:
-            scale = (tensor.abs().amax(1) / 127).clamp_min(1e-7).half()
-            packed[name] = torch.round(tensor / scale.float()[:, None]).clamp(-127, 127).to(torch.int8)
+        if tensor.dim() > 1 and tensor.numel() >= LARGE:
+            scale = (tensor.flatten(1).abs().amax(1) / 127).clamp_min(1e-7).half()
+            packed[name] = torch.round(tensor / _along(scale, tensor)).clamp(-127, 127).to(torch.int8)
             packed[name + SCALE] = scale
         else:
             packed[name] = tensor.half()
@@ -201,10 +201,15 @@ def _unpack(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The inverse of `_pack` up to rounding; a ValueError where a scale does not fit its matrix."""
     scales = {name.removesuffix(SCALE): tensors[name] for name in tensors if name.endswith(SCALE)}
     for name, scale in scales.items():
-        if name not in tensors or tensors[name].dtype != torch.int8 or tensors[name].dim() != 2 or scale.shape != tensors[name].shape[:1]:
-            raise ValueError(f"scale of {name!r} without its eight-bit matrix")
-    return {name: tensor.float() * scales[name].float()[:, None] if name in scales else tensor
+        if name not in tensors or tensors[name].dtype != torch.int8 or tensors[name].dim() < 2 or scale.shape != tensors[name].shape[:1]:
+            raise ValueError(f"scale of {name!r} without its eight-bit weights")
+    return {name: tensor.float() * _along(scales[name], tensor) if name in scales else tensor
             for name, tensor in tensors.items() if not name.endswith(SCALE)}
+
+
+def _along(scale: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """A scale for each row [R] in the shape in which it multiplies a tensor [R, …]."""
+    return scale.float().view(-1, *[1] * (tensor.dim() - 1))
 
 
 def reference_ids(data: PairedDataset, n: int = 48, seed: int = 0) -> list[int]:

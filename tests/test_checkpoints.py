@@ -285,15 +285,22 @@ def test_reference_items_are_test_items_and_the_same_every_time():
     assert set(ids) <= set(data.split("test").tolist())
 
 
-def test_packed_weights_move_by_no_more_than_half_a_step_of_their_row(tmp_path):
-    matrix = torch.randn(300, 400, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 2, 300)[:, None]
+@pytest.mark.parametrize("shape", [(400,), (40, 3, 3)])
+def test_packed_weights_move_by_no_more_than_half_a_step_of_their_row(shape):
+    matrix = torch.randn(300, *shape, generator=torch.Generator().manual_seed(0))
+    matrix *= torch.logspace(-3, 2, 300).view(-1, *[1] * len(shape))
     packed = checkpoints._pack({"wide": matrix, "small": matrix[:2]})
     assert packed["wide"].dtype == torch.int8 and packed["small"].dtype == torch.float16
     back = checkpoints._unpack(packed)["wide"]
-    largest = matrix.abs().amax(1, keepdim=True)
+    largest = matrix.flatten(1).abs().amax(1).view(-1, *[1] * len(shape))
     assert ((back - matrix).abs() <= largest * (0.5 / 127 + 2e-3)).all()
 
 
-def test_a_scale_without_its_matrix_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="without its eight-bit matrix"):
+def test_a_scale_without_its_weights_is_refused():
+    with pytest.raises(ValueError, match="without its eight-bit weights"):
         checkpoints._unpack({"a@scale": torch.ones(3), "a": torch.ones(3, 4)})
+
+
+def test_all_that_is_shipped_stays_within_24_megabytes():
+    files = list((Path(__file__).parents[1] / "checkpoints").rglob("weights.safetensors"))
+    assert len(files) > 10 and sum(file.stat().st_size for file in files) < 24e6

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
-PREFERRED = ("faces-mumo", "mnist-svhn-dmvae")
+PREFERRED = ("faces-mumo", "mnist-svhn-dmvae-clusters")
 PRESSES = 60
 
 #: Holds a knob and moves it with every frame, as a hand with a mouse does; the page's own counter says what was painted.
