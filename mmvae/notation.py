@@ -247,7 +247,7 @@ class _Graph:
             self.node(name, _label(letter, mark), shape="circle", style="filled", fillcolor=hue, color=hue, fontcolor=_legible_on(hue), width="0.5", margin="0.02")
 
     def decoders(self) -> None:
-        self.images("y", "x̂")
+        self.images("y", "x̂", **{"class": "hatted"})
         writers = (PAIR,) if self.variant.joint_decoder else (FIRST, SECOND)
         for writes in writers:
             name = f"p{_key(writes)}"

@@ -16,9 +16,12 @@ from mmvae.variants import Variant
 from . import palette
 
 #: Streamlit sets one size for all text of a graph; letters and their indices have places of their own only at the graph's sizes.
+#: The hat of a letter is a sign of its own to Graphviz, which leaves room for it before the index.
 STYLE = f"""<style>
 [data-testid="stGraphVizChart"] svg text {{font-size: {TEXT_SIZE}px !important}}
 [data-testid="stGraphVizChart"] svg text[baseline-shift] {{font-size: {INDEX_SIZE}px !important}}
+[data-testid="stGraphVizChart"] svg .hatted text {{transform: translateX(4px)}}
+[data-testid="stGraphVizChart"] svg .hatted text[baseline-shift] {{transform: translateX(-5px)}}
 [class*="st-key-formula"] .katex {{font-size: 1.02em}}
 </style>"""
 #: Signs of a formula that fit beside one another in half a page.
