@@ -5,7 +5,9 @@ laptop's CPU is quick at, then strided convolutions halve the map down to about 
 where the 64×64 networks of the faces experiment (four 4×4 convolutions of stride 2) took 134 ms for an encode and a
 decode of 64 images, with as many parameters. Decoders normalise by groups of channels, within each image, so that an item's
 picture does not depend on its batch: fitted to the faces from their factors alone, with the same processor time, the
-squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch 16).
+squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch 16). In 80 s of one core, test errors of
+the two views: 0.0034 and 0.0031 with conv64, 0.0032 and 0.0029 with its maps modulated, 0.0029 and 0.0025 with a
+residual convolution besides (conv64-film, Adam 4e-3).
 """
 
 from __future__ import annotations

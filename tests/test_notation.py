@@ -88,6 +88,12 @@ def test_edges_of_the_graph_join_nodes_of_the_graph(variant):
 
 
 @every
+def test_pictures_that_are_drawn_are_marked_for_the_style_that_moves_their_index_to_the_hat(variant):
+    nodes, _ = graph(variant, PAIRS["faces"])
+    assert {name for name, about in nodes.items() if 'class="hatted"' in about} == {"y0", "y1"}
+
+
+@every
 def test_the_graph_has_the_encoders_and_decoders_of_the_row(variant):
     nodes, edges = graph(variant, PAIRS["faces"])
     read = {frozenset(int(tail[1]) for tail, head in edges if head == node) for node in nodes if node.startswith("q")}
