@@ -67,8 +67,10 @@ def test_a_run_is_started_watched_stopped_killed_resumed_explored_and_deleted(pa
     page.locator(".moment img").first.wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
     advances(page)
-    page.wait_for_function("() => [...document.querySelectorAll('.moment img')].every((image) => image.complete && image.offsetHeight)")
-    heights = page.locator(".moment").evaluate("e => e.offsetHeight")
+    heights = page.wait_for_function("""() => {
+      const images = [...document.querySelectorAll(".moment img")];  // none while Streamlit puts the next moment in its place
+      return images.length && images.every((image) => image.complete && image.offsetHeight) && document.querySelector(".moment").offsetHeight;
+    }""").json_value()
     shown = page.locator(".moment img").nth(1).get_attribute("src")
     expect(page.locator(".moment img").nth(1)).not_to_have_attribute("src", shown)  # the next snapshot, in place
     assert page.locator(".moment").evaluate("e => e.offsetHeight") == heights
