@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=_positive, help="updates of the parameters")
     train.add_argument("--batch-size", type=_positive, help="pairs in each update")
     train.add_argument("--learning-rate", type=float, help="the optimizer's, held for half of the steps and then decaying to zero")
-    train.add_argument("--optimizer", choices=["adam", "soap"], help="default: soap on 64×64 images, adam on others")
+    train.add_argument("--optimizer", choices=["adam", "soap"], help="default: adam")
     train.add_argument("--warmup", type=_whole, help="steps over which the KL's factor rises to 1")
     train.add_argument("--snapshot", type=_positive, help="steps between snapshots")
     train.add_argument("--private", type=_positive, nargs=2, metavar=("FIRST", "SECOND"), help="dimensions of the private blocks")

@@ -47,8 +47,8 @@ def grid(low: float, high: float, steps: int) -> tuple[float, ...]:
 
 DIGIT = Factor("digit", "categorical", tuple("0123456789"))
 FACE_VIEWS = (
-    Modality("elevation", (1, 64, 64), "x_I", "elevation view", network="conv64-film"),
-    Modality("lighting", (1, 64, 64), "x_T", "lighting view", network="conv64-film"),
+    Modality("elevation", (1, 64, 64), "x_I", "elevation view", network="conv64"),
+    Modality("lighting", (1, 64, 64), "x_T", "lighting view", network="conv64"),
 )
 MNIST = Modality("mnist", (1, 28, 28), "x_1", "handwriting", network="conv28")
 SVHN = Modality("svhn", (3, 32, 32), "x_2", "house number", likelihood="gaussian", scale=0.5**0.5, network="conv32-photo")

@@ -21,7 +21,7 @@ from ..modalities import Modality
 from .arrays import read_arrays
 from .base import SPLITS, DataError, Factor, PairedDataset
 
-NETWORKS = {28: "conv28", 32: "conv32", 64: "conv64-film"}  # by the pixels of the images' edge
+EDGES = (28, 32, 64)  # pixels of the images that networks are made for: conv28, conv32, conv64
 FEWEST = 10  # pairs, so that each split has one
 FEW = 20  # distinct whole numbers up to which a factor is taken for categorical
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -122,7 +122,7 @@ def _listed(names: Iterable[str]) -> str:
 def _fitted(name: str, symbol: str, images: Tensor) -> tuple[Tensor, Modality, list[str]]:
     """Images of a size that a network is made for, the modality they make, and a note where they were resized."""
     height, width = images.shape[2:]
-    edge = min(NETWORKS, key=lambda e: (abs(e - (height * width) ** 0.5), -e))
+    edge = min(EDGES, key=lambda e: (abs(e - (height * width) ** 0.5), -e))
     notes = []
     if (height, width) != (edge, edge):
         notes.append(f"{name}: images of {width}×{height} pixels were resized to {edge}×{edge}.")
@@ -132,7 +132,7 @@ def _fitted(name: str, symbol: str, images: Tensor) -> tuple[Tensor, Modality, l
         ])
     channels = images.shape[1]
     kind = {"likelihood": "bernoulli"} if channels == 1 else {"likelihood": "gaussian", "scale": 0.5**0.5}
-    return images, Modality(name, (channels, edge, edge), symbol, name, network=NETWORKS[edge], **kind), notes
+    return images, Modality(name, (channels, edge, edge), symbol, name, network=f"conv{edge}", **kind), notes
 
 
 def _factor(path: Path, name: str, values: np.ndarray, described: dict, modalities: tuple[str, ...]) -> tuple[Factor, Tensor]:

@@ -75,7 +75,7 @@ def test_factors_take_their_kind_from_their_values_and_from_their_description(tm
 def test_images_of_another_size_are_resized_and_the_notes_say_so(tmp_path):
     grey = np.full((20, 50, 70), 0.4)
     data = dataset(str(saved(tmp_path, left=grey)))
-    assert data.modalities[0].shape == (1, 64, 64) and data.modalities[0].network == "conv64-film"
+    assert data.modalities[0].shape == (1, 64, 64) and data.modalities[0].network == "conv64"
     assert data.notes == ("left: images of 70×50 pixels were resized to 64×64.",)
     torch.testing.assert_close(data.items([0])[0]["left"], torch.full((1, 1, 64, 64), 0.4), atol=1e-6, rtol=0)
 
