@@ -111,7 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--snapshot", type=_positive, help="steps between snapshots")
     train.add_argument("--private", type=_positive, nargs=2, metavar=("FIRST", "SECOND"), help="dimensions of the private blocks")
     train.add_argument("--shared", type=_positive, help="dimensions of the shared block")
-    train.add_argument("--networks", nargs=2, metavar=("FIRST", "SECOND"), help="of the modalities, by their names in mmvae/networks.py")
     train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
     train.add_argument(
@@ -333,10 +332,7 @@ def _started(arguments: argparse.Namespace) -> Path:
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
     latents = latents_for(variant, row) | {key: value for key, value in asked.items() if value is not None}
-    modalities = modalities_for(variant, row)
-    if arguments.networks:
-        modalities = tuple(replace(modality, network=name) for modality, name in zip(modalities, arguments.networks, strict=True))
-    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities)
+    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row))
     run = arguments.out or Path(__file__).resolve().parents[1] / "runs" / f"{Path(row.name).stem}-{variant.name}"
     start(run, model, settings, source)
     return run

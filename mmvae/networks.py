@@ -5,9 +5,7 @@ laptop's CPU is quick at, then strided convolutions halve the map down to about 
 where the 64×64 networks of the faces experiment (four 4×4 convolutions of stride 2) took 134 ms for an encode and a
 decode of 64 images, with as many parameters. Decoders normalise by groups of channels, within each image, so that an item's
 picture does not depend on its batch: fitted to the faces from their factors alone, with the same processor time, the
-squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch 16). In 80 s of one core, test errors of
-the two views: 0.0034 and 0.0031 with conv64, 0.0032 and 0.0029 with its maps modulated, 0.0029 and 0.0025 with a
-residual convolution besides (conv64-film, Adam 4e-3).
+squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch 16).
 """
 
 from __future__ import annotations
@@ -35,8 +33,6 @@ class Network:
         hidden: Units of the fully connected layer next to the latent code.
         photo: Whether the encoder is for photographs, which vary in light and contrast more than in what they show: it normalises by
             groups of channels, as decoders always do, and sees the image shrunk to 4×4 past that, for its light and colour.
-        modulated: Whether the decoder's normalised maps are scaled and shifted by what its first layer makes of the code (FiLM,
-            Perez et al. 2018, arXiv 1709.07871), and its second map refined by a residual convolution.
     """
 
     size: int
@@ -44,7 +40,6 @@ class Network:
     widths: tuple[int, ...]
     hidden: int
     photo: bool = False
-    modulated: bool = False
 
     def sides(self) -> tuple[int, ...]:
         """The side of each map, in cells, from the largest to the smallest."""
@@ -59,7 +54,6 @@ OVERVIEW = 4
 
 NETWORKS: dict[str, Network] = {
     "conv64": Network(64, 4, (48, 64, 64), 256),
-    "conv64-film": Network(64, 4, (48, 64, 64), 256, modulated=True),
     "conv32": Network(32, 2, (32, 64, 128), 128),
     "conv32-photo": Network(32, 2, (32, 64, 128), 128, photo=True),
     "conv28": Network(28, 2, (24, 48, 64), 128),
@@ -114,8 +108,7 @@ class Decoder(nn.Module):
         hidden = max(net.hidden for net in nets)
         self.stem = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(inplace=True))
         self.trunks = nn.ModuleList(
-            (_ModulatedTrunk if net.modulated else _decoder_trunk)(net, hidden, sum(m.shape[0] for m in group))
-            for net, group in zip(nets, groups))
+            _decoder_trunk(net, hidden, sum(m.shape[0] for m in group)) for net, group in zip(nets, groups))
 
     def forward(self, z: Tensor) -> dict[str, Tensor]:
         features = self.stem(z)
@@ -156,44 +149,6 @@ def _decoder_trunk(net: Network, hidden: int, channels: int) -> nn.Sequential:
         width = net.widths[i]
     layers += [nn.Conv2d(width, channels * net.patch**2, 3, 1, 1), nn.PixelShuffle(net.patch)]
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
-
-
-class _ModulatedTrunk(nn.Module):
-    """A decoder's maps, each normalised within its image and then scaled and shifted by the features: [N, hidden] → [N, C, H, W]."""
-
-    def __init__(self, net: Network, hidden: int, channels: int) -> None:
-        super().__init__()
-        sides, width = net.sides(), net.widths[-1]
-        self.first = nn.Sequential(nn.Linear(hidden, width * sides[-1] ** 2), nn.ReLU(inplace=True), nn.Unflatten(1, (width, sides[-1], sides[-1])))
-        self.doubled, self.modulations = nn.ModuleList(), nn.ModuleList()
-        for i in reversed(range(len(sides) - 1)):
-            self.doubled.append(nn.ConvTranspose2d(width, net.widths[i], _kernel(sides[i]), 2, 1))
-            self.modulations.append(_Modulation(hidden, net.widths[i]))
-            width = net.widths[i]
-        refined = net.widths[-2]
-        self.refine, self.refined = nn.Conv2d(refined, refined, 3, 1, 1), _Modulation(hidden, refined)
-        self.last = nn.Sequential(nn.Conv2d(width, channels * net.patch**2, 3, 1, 1), nn.PixelShuffle(net.patch))
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, features: Tensor) -> Tensor:
-        x = self.first(features)
-        for i, (double, modulation) in enumerate(zip(self.doubled, self.modulations)):
-            x = modulation(double(x), features)
-            if i == 0:
-                x = x + self.refined(self.refine(x), features)
-        return self.last(x)
-
-
-class _Modulation(nn.Module):
-    """Normalises a map by groups of channels, scales and shifts each channel by the features, and rectifies."""
-
-    def __init__(self, hidden: int, channels: int) -> None:
-        super().__init__()
-        self.norm, self.affine = nn.GroupNorm(8, channels, affine=False), nn.Linear(hidden, 2 * channels)
-
-    def forward(self, x: Tensor, features: Tensor) -> Tensor:
-        scale, shift = self.affine(features)[:, :, None, None].chunk(2, 1)
-        return torch.relu(torch.addcmul(shift, self.norm(x), 1 + scale))
 
 
 def _kernel(side: int) -> int:

@@ -43,24 +43,23 @@ def results(home: Path | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def command_of(entry: Entry) -> str:
+def command_of(entry: Entry) -> str | None:
     """The command that trains an entry's model: what differs from the presets is spelled out.
 
     Returns:
-        The arguments of ``python -m mmvae train``.
+        The arguments of ``python -m mmvae train``; None where the model has networks that its data set is no longer given.
     """
     config, variant = entry.config, VARIANTS[entry.config["variant"]["name"]]
     row, training = DATASETS[config["dataset"]], config["training"]
     modalities = modalities_for(variant, row)
+    if [m["network"] for m in config["modalities"]] != [m.network for m in modalities]:
+        return None
     words = [f"--variant {variant.name}", f"--dataset {config['dataset']}"]
     usual = settings_for(variant, row)
     words += [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed")
               if training[key] != getattr(usual, key)]
     if (optimizer := training.get("optimizer", Settings.optimizer)) != usual.optimizer:
         words.append(f"--optimizer {optimizer}")
-    networks = [m["network"] for m in config["modalities"]]
-    if networks != [m.network for m in modalities]:
-        words.append("--networks " + " ".join(networks))
     sizes = {block["owner"] or SHARED: block["dim"] for block in config["blocks"]}
     default = latents_for(variant, row)
     private = [sizes[m.name] for m in modalities if m.name in sizes]
@@ -85,9 +84,12 @@ def _table(columns: dict[str, Callable[[Entry], str]], entries: Sequence[Entry])
 
 
 def _trained(entry: Entry) -> str:
+    command = command_of(entry)
+    if command is None:
+        return "with networks that have changed since"
     first = entry.config["training"]["steps"]
     lengths = _record(entry).get("lengths") or [first, _steps(entry)]
-    return "".join([f"`{command_of(entry)}`", *(f", then `--resume --steps {steps}`" for steps in lengths if steps != first)])
+    return "".join([f"`{command}`", *(f", then `--resume --steps {steps}`" for steps in lengths if steps != first)])
 
 
 # ---- columns

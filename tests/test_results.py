@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmvae import cli
+from mmvae.data import DATASETS
 from mmvae.results import _length, _table, _time, command_of, measured, results
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,10 @@ def test_every_shipped_model_is_measured_on_the_weights_that_are_shipped():
 
 @pytest.mark.parametrize("entry", measured(ROOT), ids=lambda entry: entry.name)
 def test_the_command_of_a_row_begins_the_run_that_the_row_tells_of(entry, tmp_path, monkeypatch):
+    if command_of(entry) is None:  # said so in the table, and so it must be
+        row = DATASETS[entry.config["dataset"]]
+        assert [m["network"] for m in entry.config["modalities"]] != [m.network for m in row.modalities]
+        return
     begun = {}
     monkeypatch.setattr("mmvae.training.start", lambda run, model, settings, source: begun.update(model=model, settings=asdict(settings)))
     arguments = cli._parser().parse_args(["train", *shlex.split(command_of(entry)), "--out", str(tmp_path)])
