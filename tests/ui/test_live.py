@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -210,7 +210,7 @@ def test_a_bad_hello_is_refused(server, hello, code):
 def test_flooding_closes_the_socket_that_floods(server):
     message = request(1, np.zeros((1, DIMS)))
     with greeted(server) as (bystander, _), greeted(server) as (client, _):
-        with pytest.raises(ConnectionClosed):
+        with suppress(ConnectionClosed):  # while it still sends, or only once all is under way
             for _ in range(int(BURST) * 20):
                 client.send(message)
         assert closed_with(client) == 1008
