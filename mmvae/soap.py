@@ -87,7 +87,8 @@ def _begin(state: dict[str, Tensor], gradient: Tensor) -> bool:
     for side, rows in (("left", gradient), ("right", gradient.T)):
         if len(rows) <= LARGEST_SIDE:
             state[f"{side}_moment"] = rows @ rows.T
-            state[side] = torch.linalg.eigh(state[f"{side}_moment"])[1]
+            # The strongest first: orthogonal iteration keeps its columns in that order, and would turn any other around at once.
+            state[side] = torch.linalg.eigh(state[f"{side}_moment"])[1].flip(1)
     return "left" in state or "right" in state
 
 
@@ -100,7 +101,10 @@ def _see(state: dict[str, Tensor], gradient: Tensor, step: int, decay: float) ->
         if step % SEE_EVERY == 0:
             state[moment].lerp_(rows @ rows.T, 1 - decay**SEE_EVERY)
         if step and step % TURN_EVERY == 0:
-            # One power iteration from the last basis: cheaper than the eigenvectors themselves, and as good (the paper's section 4).
-            state[side] = torch.linalg.qr(state[moment] @ basis)[0]
+            # One power iteration from the last basis, its columns sorted by how strong they are now: cheaper than the eigenvectors
+            # themselves, and as good (the paper's section 4). The running squares belong to the columns and are sorted with them.
+            order = (basis * (state[moment] @ basis)).sum(0).argsort(descending=True)
+            state["square"] = state["square"].index_select(0 if side == "left" else 1, order)
+            state[side] = torch.linalg.qr(state[moment] @ basis[:, order])[0]
             turn = basis.T @ state[side]
             state["mean"] = turn.T @ state["mean"] if side == "left" else state["mean"] @ turn

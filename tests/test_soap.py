@@ -45,12 +45,14 @@ def test_steps_are_those_of_a_straight_line_computation(shape):
             outer = gradient @ gradient.T if side == 0 else gradient.T @ gradient
             if t < 0:
                 moments[side] = outer
-                bases[side] = torch.linalg.eigh(outer.float())[1].double()
+                bases[side] = torch.linalg.eigh(outer.float())[1].double().flip(1)
                 continue
             if t % SEE_EVERY == 0:
                 moments[side] = 0.95**SEE_EVERY * moments[side] + (1 - 0.95**SEE_EVERY) * outer
             if t and t % TURN_EVERY == 0:
-                bases[side] = torch.linalg.qr(moments[side] @ bases[side])[0]
+                order = torch.diag(bases[side].T @ moments[side] @ bases[side]).argsort(descending=True)
+                square = square[order] if side == 0 else square[:, order]
+                bases[side] = torch.linalg.qr(moments[side] @ bases[side][:, order])[0]
         if t < 0:
             continue
         mean = 0.9 * mean + 0.1 * gradient
@@ -68,6 +70,21 @@ def test_a_rotated_problem_is_descended_along_the_rotated_path():
     for optimizer, same in ((Soap, True), (torch.optim.Adam, False)):
         path, other = descended(optimizer, start, gradients), descended(optimizer, left @ start @ right, turned)
         assert torch.allclose(left @ path @ right, other, atol=1e-4) == same
+
+
+def test_squares_stay_with_their_directions_when_the_eigenvectors_turn():
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.linalg.qr(torch.randn(8, 8, generator=generator))[0] for _ in range(2))
+    scales = torch.logspace(0, -3, 8)
+    weight = torch.nn.Parameter(torch.zeros(8, 8))
+    optimizer, sizes = Soap([weight], lr=1.0), []
+    for _ in range(3 * TURN_EVERY):
+        before = weight.detach().clone()
+        weight.grad = left @ (scales[:, None] * torch.randn(8, 8, generator=generator) * scales) @ right
+        optimizer.step()
+        sizes.append((weight.detach() - before).square().mean().sqrt().item())
+    # Each direction has its own scale, so noise moves all of them alike: a jump would be a direction divided by another's scale.
+    assert max(sizes[TURN_EVERY:]) < 1.5 * sorted(sizes[5:TURN_EVERY])[-1]
 
 
 def test_a_weight_without_a_gradient_stays_where_it_is():
