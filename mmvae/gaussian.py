@@ -190,7 +190,7 @@ class Mixture:
         return torch.log_softmax(torch.stack(overlap, -1) + self.log_weights, -1)
 
     def _average(self, values: Sequence[Tensor]) -> Tensor:
-        return torch.stack(values, -1) @ self.log_weights.exp()
+        return (torch.stack(values, -1) * self.log_weights.exp()).sum(-1)  # no matrix product: autocast would round it to bfloat16
 
 
 Belief = DiagonalGaussian | DiagonalLaplace | Mixture

@@ -137,7 +137,8 @@ def _importance_bound(model: MultimodalVAE, term: ImportanceBound, experts: Expe
 
 def _contrast(model: MultimodalVAE, term: Contrast, experts: Experts, images, n: int, beta: float, generator):
     first, second = (F.normalize(experts[frozenset({m}), SHARED].mean, dim=1) for m in (0, 1))
-    similarity = first @ second.T / term.temperature
+    with torch.autocast(first.device.type, enabled=False):  # in bfloat16 a similarity would be off by more than pairs differ
+        similarity = first @ second.T / term.temperature
     own = torch.arange(n, device=similarity.device)
     value = 0.5 * (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own))
     return "contrast", term.weight * value, {"": value}

@@ -220,8 +220,9 @@ VARIANTS: dict[str, Variant] = {
                 "Lee & Pavlovic (2021), arXiv 2012.13024", True, EACH, "product", "several",
                 (JOINT, Elbo(FIRST, PAIR, private=PAIR), Elbo(SECOND, PAIR, private=PAIR))),
         Variant("mmvae-plus", "MMVAE+", "Mixture of experts on the shared code; the other modality's private code comes from an auxiliary prior while "
-                "training, so private codes cannot smuggle what is shared.",
-                "Palumbo et al. (2023), ICLR", True, EACH, "mixture", "never",
+                "training, so private codes cannot smuggle what is shared. Here with one sample and each expert's own KL; the paper's bound has K "
+                "samples and the mixture's density.",
+                "Palumbo et al. (2023), ICLR, OpenReview sdQGxouELX", True, EACH, "mixture", "never",
                 (Elbo(FIRST, PAIR, alien="auxiliary", weight=0.5), Elbo(SECOND, PAIR, alien="auxiliary", weight=0.5))),
         Variant("mvtcae", "MVTCAE", "Product of experts without the prior; single posteriors are drawn towards the joint one by the total-correlation bound.",
                 "Hwang et al. (2021), NeurIPS", False, EACH, "product", "never",

@@ -492,3 +492,16 @@ def test_a_likelihood_is_the_density_summed_over_pixels(likelihood):
 def test_a_gaussian_of_variance_one_half_is_the_summed_squared_error():
     logits, x = torch.randn(2, 3, 32, 32), tiny_images(2)["b"]
     torch.testing.assert_close(-log_likelihood(B, logits, x), F.mse_loss(logits.sigmoid(), x, reduction="none").sum((1, 2, 3)))
+
+
+@pytest.mark.parametrize("variant", ["mopoe", "dmvae-contrast"])
+def test_autocast_rounds_networks_alone_not_the_divergences_and_the_contrast(variant, monkeypatch):
+    model, images = tiny_model(variant), tiny_images(4)
+    with torch.autocast("cpu", torch.bfloat16):
+        experts = model.experts(images)
+        monkeypatch.setattr(model, "experts", lambda _: experts)
+        rounded = loss(model, images, generator=torch.Generator().manual_seed(0))
+    exact = loss(model, images, generator=torch.Generator().manual_seed(0))
+    for part in (name for name in exact.parts if "kl" in name or name == "contrast"):
+        assert rounded.parts[part].dtype == torch.float32
+        torch.testing.assert_close(rounded.parts[part], exact.parts[part], rtol=1e-5, atol=1e-5)
