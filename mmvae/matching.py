@@ -7,7 +7,7 @@ beside the private dimension that carries it in another model.
 
 from __future__ import annotations
 
-__all__ = ["Effect", "Place", "Slot", "by_factor", "by_index", "change_both", "effects"]
+__all__ = ["Effect", "Place", "Slot", "by_factor", "by_index", "carriers", "change_both", "effects"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,13 @@ from torch import Tensor
 from .checkpoints import Checkpoint
 from .data import Factor
 from .latents import Block
-from .readers import Readers
+from .readers import Readers, Reading
 
 ITEMS, STEPS = 4, 5  # codes that a dimension is swept from, and values on its way
-#: A dimension carries a factor where it moves a reading by this share of the factor's range (of the items' classes).
+#: A dimension carries a factor where it moves its reading by this share of the factor's range, or of a class's probability at each step.
 CARRIES = 0.15
+#: From this share of an ordered factor's range on, a dimension beside the one that carries it counts as a further one of that factor.
+FURTHER = 0.3
 #: A picture changes visibly where its pixels move by this much on average, of 1.
 VISIBLE = 0.02
 
@@ -35,7 +37,9 @@ class Effect:
         block: Name.
         dimension: Within the block.
         pixels: Mean absolute change of each modality's pixels between the ends, {modality: 0 to 1}.
-        factors: How far each factor's reading moves, {factor: 0 to 1}; for a class the share of sweeps that change it.
+        factors: How far each factor's reading moves, {factor: 0 to 1}: from end to end in units of its range where it is ordered;
+            for a class, how much of its probability goes over to other classes from one step to the next. The two are on unlike
+            scales, see `carriers`.
         signs: 1 where the reading of an ordered factor grows with the dimension, −1 where it falls.
     """
 
@@ -44,12 +48,6 @@ class Effect:
     pixels: Mapping[str, float]
     factors: Mapping[str, float]
     signs: Mapping[str, int]
-
-    @property
-    def carries(self) -> str | None:
-        """The factor that it moves most, or None where it moves none."""
-        best = max(self.factors, key=lambda name: self.factors[name], default=None)
-        return best if best is not None and self.factors[best] >= CARRIES else None
 
 
 @torch.inference_mode()
@@ -86,21 +84,23 @@ def _moved(readers: Readers, images: Mapping[str, Tensor]) -> tuple[dict[str, fl
     moved, signs = dict.fromkeys(factors, 0.0), dict.fromkeys(factors, 1)
     for modality, readings in readers.read(images).items():
         for name, reading in readings.items():
-            factor, seen = factors[name], reading.value.view(-1, STEPS)
+            factor = factors[name]
             if factor.owner not in (None, modality):
                 continue  # it shows nothing but its neutral value there
-            far = _span(factor, seen)
-            if far > moved[name]:
-                moved[name] = far
-                signs[name] = -1 if factor.kind == "ordered" and (seen[:, -1] - seen[:, 0]).mean() < 0 else 1
+            far = _span(factor, reading)
+            if abs(far) > moved[name]:
+                moved[name], signs[name] = abs(far), -1 if far < 0 else 1
     return moved, signs
 
 
-def _span(factor: Factor, seen: Tensor) -> float:
-    """How far a reading moves along sweeps, [items, steps], between 0 and 1."""
+def _span(factor: Factor, reading: Reading) -> float:
+    """How far a reading of pictures [items · steps] moves along the sweeps, −1 to 1; a class has no direction."""
     if factor.kind == "categorical":
-        return (seen != seen[:, :1]).any(1).float().mean().item()
-    return ((seen[:, -1] - seen[:, 0]).abs().mean() / (max(factor.values) - min(factor.values))).clamp(max=1).item()
+        seen = reading.probabilities.unflatten(0, (-1, STEPS))
+        return (seen.diff(dim=1).abs().sum(-1) / 2).mean().item()  # total variation
+    seen = reading.value.view(-1, STEPS)
+    way = (seen[:, -1] - seen[:, 0]) / (max(factor.values) - min(factor.values))
+    return way.abs().mean().clamp(max=1).item() * (-1 if way.mean() < 0 else 1)
 
 
 def change_both(found: Sequence[Effect]) -> int:
@@ -148,14 +148,44 @@ def by_index(models: Sequence[Sequence[Block]]) -> list[Slot]:
 
 
 def by_factor(models: Sequence[Sequence[Effect]], factors: Sequence[Factor]) -> list[Slot]:
-    """Dimensions that carry one factor, the one that moves it most first; then those that carry none that is read."""
+    """Dimensions that carry one factor, see `carriers`: ordered factors before classes; then those that carry none that is read."""
+    listed = [*_ordered(factors), *(factor for factor in factors if factor.kind == "categorical")]
+    told = [carriers(found, factors) for found in models]
     slots = []
-    for factor in factors:
-        carriers = [sorted((e for e in found if e.carries == factor.name), key=lambda e: -e.factors[factor.name]) for found in models]
-        slots += [Slot(factor.name if rank == 0 else f"{factor.name} {rank + 1}", factor.owner, tuple(
-            Place(own[rank].block, own[rank].dimension, own[rank].signs[factor.name]) if rank < len(own) else None for own in carriers))
-            for rank in range(max(map(len, carriers), default=0))]
-    rest = [sorted((e for e in found if e.carries is None), key=lambda e: -max(e.pixels.values())) for found in models]
-    slots += [Slot(f"other {rank + 1}", None, tuple(Place(own[rank].block, own[rank].dimension) if rank < len(own) else None for own in rest))
-              for rank in range(max(map(len, rest), default=0))]
-    return slots
+    for factor in listed:
+        slots += _slots(factor.name, factor.owner, [[Place(e.block, e.dimension, e.signs[factor.name]) for e in own[factor.name]] for own in told])
+    rest = [sorted((e for e in found if not any(e in each for each in own.values())), key=lambda e: -max(e.pixels.values())) for found, own in zip(models, told)]
+    return slots + _slots("other", None, [[Place(e.block, e.dimension) for e in own] for own in rest], numbered=True)
+
+
+def carriers(found: Sequence[Effect], factors: Sequence[Factor]) -> dict[str, list[Effect]]:
+    """The dimensions of a model that carry each factor, {factor: effects}, none of them twice, the one that moves it most first.
+
+    Nearly every dimension of a good model of faces makes another person of a face at its far ends, so that a class says little of
+    what a dimension is for. Ordered factors therefore choose first, one dimension each, in the order of how far their readings
+    move; of what is left, a dimension goes to the ordered factor that it moves by `FURTHER`, else to the class that it changes most.
+    """
+    own: dict[str, list[Effect]] = {factor.name: [] for factor in factors}
+    ordered, classes = [factor.name for factor in _ordered(factors)], [factor.name for factor in factors if factor.kind == "categorical"]
+    left = list(found)
+    for name, effect in sorted(((name, effect) for name in ordered for effect in found), key=lambda pair: -pair[1].factors.get(pair[0], 0)):
+        if not own[name] and effect in left and effect.factors.get(name, 0) >= CARRIES:
+            own[name].append(effect)
+            left.remove(effect)
+    for effect in left:
+        for names, enough in ((ordered, FURTHER), (classes, CARRIES)):
+            most = max(names, key=lambda name: effect.factors.get(name, 0), default=None)
+            if most is not None and effect.factors.get(most, 0) >= enough:
+                own[most].append(effect)
+                break
+    return {name: sorted(those, key=lambda e: -e.factors[name]) for name, those in own.items()}
+
+
+def _ordered(factors: Sequence[Factor]) -> list[Factor]:
+    return [factor for factor in factors if factor.kind == "ordered"]
+
+
+def _slots(title: str, owner: str | None, places: Sequence[Sequence[Place]], numbered: bool = False) -> list[Slot]:
+    """A slot for each rank: the first places of all models, the second of those that have two, and so on."""
+    return [Slot(f"{title} {rank + 1}" if rank or numbered else title, owner, tuple(own[rank] if rank < len(own) else None for own in places))
+            for rank in range(max(map(len, places), default=0))]
