@@ -6,7 +6,7 @@ a time; those who drag sliders meanwhile should not feel it.
 
 from __future__ import annotations
 
-__all__ = ["KINDS", "make", "routes"]
+__all__ = ["KINDS", "attachment", "make", "routes"]
 
 import asyncio
 import csv
@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import torch
 from starlette.requests import Request
@@ -180,7 +181,12 @@ def make(options: Mapping[str, str]) -> Response:
         content = maker(wish)
     except (PointError, CheckpointError, DataError, ValueError) as error:
         return PlainTextResponse(str(error), 400)
-    return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{wish.point.checkpoint}-{name}"'})
+    return Response(content, media_type=kind, headers=attachment(f"{wish.point.checkpoint}-{name}"))
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The header that has a browser save a response under this name, which may have any characters (RFC 6266)."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
 _maker = ThreadPoolExecutor(1, thread_name_prefix="export", initializer=torch.set_num_threads, initargs=(1,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import unquote
 
 import numpy as np
 import torch
@@ -34,3 +35,16 @@ def test_a_point_is_the_same_picture_byte_for_byte_on_the_page_the_command_line_
     for i, pixels in enumerate(sent):  # 8 pixels between the pictures and around them, each of the model's 5 × 5
         left = 8 + i * (320 + 8)
         assert (picture[8:328, left:left + 320] == pixels.repeat(5, 0).repeat(5, 1)[..., None]).all()
+
+
+def test_a_model_of_any_name_gives_files_of_its_name(tmp_path, monkeypatch):
+    name = '模型 #1, "a"'
+    model = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["digits"]).eval()
+    folder = tmp_path / "checkpoints" / name
+    save(folder, model, config_of(model, {}))
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    point = str(Point(name, digest(folder), (0.0,) * DATASETS["digits"].joint))
+    reply = make({"kind": "pair-png", "point": point})
+    assert reply.status_code == 200
+    how, _, saved = reply.headers["content-disposition"].partition("; filename*=UTF-8''")
+    assert how == "attachment" and saved.isascii() and unquote(saved) == f"{name}-pair.png"
