@@ -5,7 +5,7 @@ The page shows the same HTML. Nothing in it is fetched from anywhere; what comes
 
 from __future__ import annotations
 
-__all__ = ["STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "standings_html", "table_html"]
+__all__ = ["COLOURS", "STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "standings_html", "table_html"]
 
 import base64
 import csv
@@ -91,11 +91,21 @@ STYLE = """
 .figures p, .mx-note {font-size: .8rem; opacity: .75; line-height: 1.45; margin: 8px 0 0; max-width: 62rem}
 """
 
-_PAGE = """
-:root {color-scheme: light dark; --sheet: #fff; --ink: #1b1f27; --block-first: #1f6feb; --block-shared: #a87400; --block-second: #d03b36; --leak: #a21caf; --on-hue: #fff}
-@media (prefers-color-scheme: dark) {
-  :root {--sheet: #0e1117; --ink: #e6e9ef; --block-first: #58a6ff; --block-shared: #f2b632; --block-second: #f4736e; --leak: #e879f9; --on-hue: #0e1117}
+#: By theme: ground and text, the hues of blocks, of what leaks, and of what stands on a saturated hue.
+COLOURS = {
+    "light": {"sheet": "#ffffff", "ink": "#1b1f27", "block-first": "#1f6feb", "block-shared": "#a87400", "block-second": "#d03b36", "leak": "#a21caf", "on-hue": "#ffffff"},
+    "dark": {"sheet": "#0e1117", "ink": "#e6e9ef", "block-first": "#58a6ff", "block-shared": "#f2b632", "block-second": "#f4736e", "leak": "#e879f9", "on-hue": "#0e1117"},
 }
+
+
+def _variables(theme: str) -> str:
+    return "; ".join(f"--{name}: {colour}" for name, colour in COLOURS[theme].items())
+
+
+_PAGE = f"""
+:root {{color-scheme: light dark; {_variables("light")}}}
+@media (prefers-color-scheme: dark) {{:root {{{_variables("dark")}}}}}
+""" + """\
 body {font: 15px/1.5 system-ui, sans-serif; background: var(--sheet); color: var(--ink); --plain: var(--ink); max-width: 1500px; margin: 0 auto; padding: 28px}
 h1 {font-size: 1.7rem; margin: 0 0 4px} h2 {font-size: 1.2rem; margin: 34px 0 10px}
 figure {margin: 0 0 18px} figcaption {font-size: .88rem; margin-bottom: 4px} figure img {max-width: 100%; image-rendering: pixelated; border-radius: 4px}
@@ -299,7 +309,7 @@ def html_report(entries: Sequence[Entry], pictures: Mapping[str, bytes] | None =
     names = ", ".join(entry.title for entry in entries)
     figures = "".join(f'<figure><figcaption>{escape(caption)}</figcaption><img alt="{escape(caption)}" '
                       f'src="data:image/png;base64,{base64.b64encode(png).decode()}"></figure>' for caption, png in (pictures or {}).items())
-    commands = "\n".join(f"python -m mmvae evaluate {entry.name}" for entry in entries)
+    commands = "\n".join(shlex.join(["python", "-m", "mmvae", "evaluate", entry.name]) for entry in entries)
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>{escape(names)}</title><style>{_PAGE}{STYLE}</style></head><body>\n<h1>{escape(names)}</h1>"
             f"<p>Compared on {time.strftime('%Y-%m-%d', time.gmtime())}.</p>\n<h2>What each part of the code knows</h2>{legend_html()}"

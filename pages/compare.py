@@ -22,12 +22,12 @@ from mmvae.explore import traversal_figure
 from mmvae.matching import Effect, by_factor, by_index, change_both, effects
 from mmvae.model import CannotInfer
 from mmvae.pictures import Pixels, png, traversal_frames
-from mmvae.report import STYLE, csv_table, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
+from mmvae.report import COLOURS, STYLE, csv_table, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
 from mmvae.history import events
 from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
-from ui.comparing import MOST, VIEWS, Task, command, dataset_of, measure, measurement
+from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, dataset_of, measure, measurement
 from ui.figures import data_uri
 from ui.map_panel import about, digest_of, job_for, map_panel, warm
 from ui.pairs import Pairs, pairs_of
@@ -36,9 +36,7 @@ from ui.translating import Given, posterior_of, readers_of
 
 STATE, ADDRESS, PANEL = "compare", "compare address", "compare panel"
 FRAMES = 13  # of a traversal: −3 to 3 in steps of a half
-#: Of what leaks, and of what stands on a saturated hue, by theme.
-LEAK = {"dark": ("#e879f9", "#0e1117"), "light": ("#a21caf", "#ffffff")}
-LINES = {"dark": ("#58a6ff", "#f2b632", "#f4736e", "#8b949e"), "light": ("#1f6feb", "#a87400", "#d03b36", "#6b7480")}
+DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @dataclass(frozen=True)
@@ -373,23 +371,33 @@ def training_view(names: Sequence[str]) -> None:
 
 
 def curves(names: Sequence[str]) -> None:
-    """The training's losses, one line a model."""
-    figure = go.Figure()
-    for name, colour in zip(names, LINES[palette.theme()]):
-        told = events(models.path_of(name))
-        kind = "validation" if any(event["event"] == "validation" for event in told) else "step"
-        points = [(event["step"], event.get("total")) for event in told if event["event"] == kind]
-        if points:
-            title = models.variant_label_of(name)
-            figure.add_scatter(x=[step for step, _ in points], y=[total for _, total in points], name=f"{title} · {kind}", mode="lines", line=dict(width=2, color=colour))
-    if not figure.data:
+    """The trainings in one figure, a line a model: the loss, or what of it means the same in every variant."""
+    told = {name: events(models.path_of(name)) for name in names}
+    offered = list(dict.fromkeys(title for each in told.values() for title in curves_of(each)))
+    if not offered:
         st.caption("None of these carries the events of its training.")
         return
-    figure.update_layout(height=300, margin=dict(l=0, r=0, t=28, b=0), legend=dict(orientation="h", y=-0.15), hovermode="x unified", showlegend=True,
-                         title=dict(text="Loss over training, nats per pair: shapes compare, heights only between variants of the same terms", font=dict(size=13), x=0))
-    figure.update_yaxes(type="log", dtick="D2", tickformat="~s")
-    figure.update_xaxes(title=None, rangemode="tozero", tickformat="~s")
+    shared = [title for title in offered if all(title in curves_of(each) for each in told.values())]
+    by_default = next((title for title in shared if title != LOSS), LOSS)  # losses of unlike terms cannot be told apart by their height
+    chosen = st.pills("Curve", offered, default=by_default, required=True, key=f"compare curve {' '.join(names)}", label_visibility="collapsed") or by_default
+    figure = go.Figure()
+    for name, colour, dash in zip(names, line_colours(), DASHES):
+        if points := curve(told[name], chosen):
+            figure.add_scatter(x=[step for step, _ in points], y=[value for _, value in points], name=models.variant_label_of(name), mode="lines",
+                               line=dict(width=2.5, color=colour, dash=dash), hovertemplate="%{y:,.5~g}")
+    figure.update_layout(height=330, margin=dict(l=0, r=0, t=8, b=0), legend=dict(orientation="h", y=1.02, yanchor="bottom", x=0), hovermode="x unified", showlegend=True)
+    figure.update_yaxes(title="nats per pair", nticks=7, tickformat=",~r")
+    figure.update_xaxes(title="training step", type="log", dtick="D2", tickformat="~s")
     st.plotly_chart(figure, width="stretch", config={"displayModeBar": False})
+    without = [models.variant_label_of(name) for name in names if not curve(told[name], chosen)]
+    says = ("The sum of what each variant minimises: shapes compare, heights only between variants of the same terms." if chosen == LOSS else
+            "Given the pair, of training batches: heights compare between variants too.")
+    st.caption(says + (f" None of this in {', '.join(without)}." if without else ""))
+
+
+def line_colours() -> tuple[str, ...]:
+    """A colour for each model, beside `DASHES`: equal lines are still seen to be two."""
+    return *palette.BLOCKS[palette.theme()], palette.GREY[palette.theme()]
 
 
 def traversal(opened: Checkpoint, item: int | None) -> list[Pixels]:
@@ -520,8 +528,8 @@ def compare() -> None:
     st.session_state[ADDRESS] = address
 
 
-leak, on_hue = LEAK[palette.theme()]
-st.html(f"""<style>:root {{--leak: {leak}; --on-hue: {on_hue}; --sheet: var(--st-background-color, transparent); --plain: inherit}}{STYLE}
+colours = COLOURS[palette.theme()]
+st.html(f"""<style>:root {{--leak: {colours["leak"]}; --on-hue: {colours["on-hue"]}; --sheet: var(--st-background-color, transparent); --plain: inherit}}{STYLE}
 [data-testid="stMainBlockContainer"] {{padding: 4.2rem 1.8rem 2rem}}
 .st-key-compare-bar [data-testid="stMultiSelect"] {{min-width: min(100%, 420px)}}
 .stack {{margin: 0 0 16px}} .stack img {{width: 100%; display: block; image-rendering: pixelated; border-radius: 4px}}

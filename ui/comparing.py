@@ -1,8 +1,8 @@
-"""What the Compare page is asked for, as a value that its address carries, and measurements that go on behind it."""
+"""What the Compare page is asked for, as a value that its address carries, the curves it draws, and measurements that go on behind it."""
 
 from __future__ import annotations
 
-__all__ = ["MOST", "VIEWS", "Measurement", "Task", "command", "measure", "measurement"]
+__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "command", "curve", "curves_of", "measure", "measurement"]
 
 import subprocess
 import sys
@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
+from urllib.parse import quote, unquote
 
 from mmvae.checkpoints import CONFIG, CheckpointError, read_json
+from mmvae.history import is_number
 
 from . import models
 
@@ -45,8 +47,8 @@ class Task:
 
     def address(self) -> dict[str, str]:
         """The query parameters that bring this task back; what is as by default is left out."""
-        values = {"models": ",".join(self.models), "view": self.view if self.view != "leakage" else "", "item": "" if self.item is None else str(self.item),
-                  "observed": ",".join(self.observed), "match": "factor" if self.by_factor else "", "step": str(self.step or "")}
+        values = {"models": _joined(self.models), "view": self.view if self.view != "leakage" else "", "item": "" if self.item is None else str(self.item),
+                  "observed": _joined(self.observed), "match": "factor" if self.by_factor else "", "step": str(self.step or "")}
         return {name: value for name, value in values.items() if value}
 
     @classmethod
@@ -56,11 +58,11 @@ class Task:
         Arguments:
             known: Names of the checkpoints there are, at least one.
         """
-        asked = [name for name in dict.fromkeys(address.get("models", "").split(",")) if name in known]
+        asked = [name for name in dict.fromkeys(_parted(address.get("models", ""))) if name in known]
         alike = of_one_set(asked or default(known))
         view = address.get("view", "")
         return cls(tuple(alike[:MOST]), view if view in VIEWS else "leakage", _whole(address.get("item")),
-                   tuple(name for name in address.get("observed", "").split(",") if name), address.get("match") == "factor", _whole(address.get("step")) or 0)
+                   tuple(_parted(address.get("observed", ""))), address.get("match") == "factor", _whole(address.get("step")) or 0)
 
 
 def default(known: Sequence[str]) -> list[str]:
@@ -84,8 +86,59 @@ def dataset_of(name: str) -> str | None:
     return config.get("source") or config.get("dataset")
 
 
+def _joined(names: Sequence[str]) -> str:
+    """Names in one parameter, commas between them; a comma within a name is quoted."""
+    return ",".join(name.replace("%", quote("%")).replace(",", quote(",")) for name in names)
+
+
+def _parted(text: str) -> list[str]:
+    return [unquote(name) for name in text.split(",") if name]
+
+
 def _whole(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+# ---- curves of a training
+
+LOSS = "Loss"
+RECONSTRUCTION, DIVERGENCE = "Reconstruction of ", "KL of "
+
+
+def curves_of(told: Sequence[dict]) -> list[str]:
+    """What can be drawn of a training's events: the loss, the reconstruction of each modality, the KL of each block."""
+    first = next((event for event in told if event["event"] == "step" and is_number(event.get("total"))), None)
+    if first is None:
+        return []
+    modalities = dict.fromkeys(name.rpartition("reconstruction ")[2] for name in first.get("parts", {}) if "reconstruction " in name)
+    return [LOSS, *(RECONSTRUCTION + name for name in modalities), *(DIVERGENCE + name for name in first.get("kl", {}))]
+
+
+def curve(told: Sequence[dict], title: str) -> list[tuple[int, float]]:
+    """A curve of a training, (step, nats per pair) at each step event that has it.
+
+    A reconstruction is that of the pair's own code where the loss has one, else the mean over the codes that its terms draw it from;
+    the KL of a block is that of the pair's posterior, summed over its dimensions. Both mean the same in every variant.
+
+    Arguments:
+        told: As `mmvae.history.events` gives them.
+        title: One of `curves_of`.
+    """
+    steps = ((event["step"], _at(event, title)) for event in told if event["event"] == "step")
+    return [(step, value) for step, value in steps if is_number(value)]
+
+
+def _at(event: dict, title: str) -> float | None:
+    if title.startswith(RECONSTRUCTION):
+        name = "reconstruction " + title.removeprefix(RECONSTRUCTION)
+        parts = {term: value for term, value in event.get("parts", {}).items() if term.endswith(name) and is_number(value)}
+        chosen = [parts[f"J {name}"]] if f"J {name}" in parts else list(parts.values())
+    elif title.startswith(DIVERGENCE):
+        dims = event.get("kl", {}).get(title.removeprefix(DIVERGENCE), [])
+        return sum(dims) if dims and all(map(is_number, dims)) else None
+    else:
+        return event.get("total")
+    return sum(chosen) / len(chosen) if chosen else None
 
 
 # ---- measuring
@@ -93,7 +146,7 @@ def _whole(text: str | None) -> int | None:
 
 def command(name: str) -> str:
     """The command line that measures a checkpoint."""
-    return f"python -m mmvae evaluate {name}"
+    return command_line(["evaluate", name])
 
 
 @dataclass
@@ -122,16 +175,20 @@ def measure(name: str) -> None:
         if folder in _measurements and _measurements[folder].running:
             return
         process = subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", "evaluate", str(folder)], cwd=PROGRAM, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", start_new_session=True)
         _measurements[folder] = Measurement(process)
     Thread(target=_follow, args=(_measurements[folder],), name=f"measure {name}", daemon=True).start()
 
 
 def _follow(one: Measurement) -> None:
-    for line in one.process.stderr:
-        one.doing = line.strip() or one.doing
-    status = one.process.wait()
-    if status:
-        said = one.doing.startswith("mmvae: ")
-        one.error = one.doing.removeprefix("mmvae: ") if said else f"the process ended with status {status} while {one.doing}"
-    one.running = False
+    """Keeps what the process says last, until it has ended."""
+    try:
+        with one.process.stderr as said:
+            for line in said:
+                one.doing = line.strip() or one.doing
+        status = one.process.wait()
+        if status:
+            named = one.doing.startswith("mmvae: ")
+            one.error = one.doing.removeprefix("mmvae: ") if named else f"the process ended with status {status} while {one.doing}"
+    finally:
+        one.running = False

@@ -1,0 +1,98 @@
+"""What Compare is asked for survives its address, curves mean the same in every variant, and a measurement always comes to its end."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from mmvae.checkpoints import config_of, save
+from mmvae.history import events
+from mmvae.report import COLOURS
+from tests.tiny import tiny_model
+from ui import comparing, palette
+from ui.comparing import LOSS, Measurement, Task, curve, curves_of
+
+NAMES = ('模型 #1, "a"', "50%2C, b", "plain")
+
+
+@pytest.fixture
+def named(tmp_path, monkeypatch):
+    """Models whose names have commas, quotes and percent signs in them."""
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    model = tiny_model("mumo")
+    for name in NAMES:
+        save(tmp_path / "checkpoints" / name, model, config_of(model, {}))
+    return NAMES
+
+
+def test_a_task_comes_back_from_its_address_whatever_the_names(named):
+    task = Task(named, "live", 7, ("a",), True, 2)
+    assert Task.parse(task.address(), named) == task
+    assert Task.parse({"models": "plain"}, named).models == ("plain",)  # links that are older than the quoting
+
+
+EVENTS = [
+    {"event": "started", "step": 0},
+    {"event": "step", "step": 25, "total": 90.0, "parts": {"J reconstruction a": 10.0, "I reconstruction a": 30.0, "J kl z_a": 1.0}, "kl": {"z_a": [0.5, 0.25]}},
+    {"event": "validation", "step": 50, "total": 80.0},
+    {"event": "step", "step": 50, "total": None, "parts": {"J reconstruction a": 8.0}, "kl": {"z_a": [0.5, None]}},
+]
+ACROSS = [{"event": "step", "step": 25, "total": 90.0, "parts": {"I→both reconstruction a": 10.0, "T→both reconstruction a": 30.0}, "kl": {}}]
+
+
+def test_a_trainings_curves_are_those_of_its_steps():
+    assert curves_of(EVENTS) == [LOSS, "Reconstruction of a", "KL of z_a"]
+    assert curve(EVENTS, LOSS) == [(25, 90.0)]  # a step that came to no number is a gap
+    assert curve(EVENTS, "Reconstruction of a") == [(25, 10.0), (50, 8.0)]  # the pair's own, not its mean with the others
+    assert curve(EVENTS, "KL of z_a") == [(25, 0.75)]
+    assert curves_of(EVENTS[:1]) == [] == curve(EVENTS[:1], LOSS)
+
+
+def test_without_a_term_of_the_pair_a_reconstruction_is_the_mean_over_the_codes_it_is_drawn_from():
+    assert curves_of(ACROSS) == [LOSS, "Reconstruction of a"]
+    assert curve(ACROSS, "Reconstruction of a") == [(25, 20.0)]
+
+
+def test_the_shipped_models_carry_the_steps_in_which_they_learn():
+    told = events(comparing.PROGRAM / "checkpoints" / "faces-mumo")
+    for title in curves_of(told):
+        points = curve(told, title)
+        assert points[0][0] <= 25 and len(points) > 20, title
+    recon = curve(told, "Reconstruction of elevation")
+    assert recon[0][1] > 1.5 * recon[-1][1]
+
+
+class Broken(io.StringIO):
+    """A pipe that fails after its first line."""
+
+    def __next__(self):
+        if self.tell():
+            raise OSError("broken")
+        self.seek(1)
+        return "measuring\n"
+
+
+def test_a_measurement_whose_words_cannot_be_read_comes_to_its_end_all_the_same():
+    pipe = Broken()
+    one = Measurement(SimpleNamespace(stderr=pipe, wait=lambda: 0))
+    with pytest.raises(OSError, match="broken"):
+        comparing._follow(one)
+    assert not one.running and pipe.closed
+
+
+def test_a_measurement_that_says_what_is_no_text_is_followed_to_its_end(named, monkeypatch, tmp_path):
+    (tmp_path / "nice").write_text("#!/bin/sh\nprintf 'caf\\351\\n' >&2\nexit 3\n", "utf-8")
+    (tmp_path / "nice").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    threads = []
+    monkeypatch.setattr(comparing, "Thread", lambda target, args, **_: threads.append((target, args)) or SimpleNamespace(start=lambda: None))
+    comparing.measure("plain")
+    ((target, args),) = threads
+    target(*args)
+    one = comparing.measurement("plain")
+    assert not one.running and one.process.stderr.closed and one.error == "the process ended with status 3 while caf�"
+
+
+def test_a_report_and_the_page_have_one_palette():
+    for theme, colours in COLOURS.items():
+        assert tuple(colours[f"block-{place}"] for place in ("first", "shared", "second")) == palette.BLOCKS[theme]
