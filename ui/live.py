@@ -334,7 +334,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 
 def _readings_of(model: MultimodalVAE, readers: Readers) -> tuple[dict, ...]:
     """What `Served.readings` holds: each modality's factors, in order."""
-    return tuple({"modality": m.name, "factor": f.name, "kind": f.kind, "values": f.values, "unit": f.unit, "owner": f.owner,
+    return tuple({"modality": m.name, "factor": f.name, "kind": f.kind, "values": f.values, "unit": f.unit, "owner": f.owner, "neutral": f.neutral,
                   "size": len(f.values) if f.kind == "categorical" else 1}
                  for m in model.modalities if m.name in readers.networks for f in readers.networks[m.name].factors)
 

@@ -174,10 +174,10 @@ class Compare {
       const input = canvas(modality.shape, { class: "truth" });
       if (data.inputs[i]) paint(input, pixelsOf(data.inputs[i]));
       const seen = data.observed.includes(modality.name);
-      cells.push(el("figure", { class: seen ? "" : "unseen" }, data.inputs[i] ? input : null,
+      cells.push(el("figure", { class: `hue${2 * i}${seen ? "" : " unseen"}` }, data.inputs[i] ? input : null,
         el("figcaption", {}, el("b", {}, "x", el("sub", {}, modality.symbol)), ` ${modality.title}`, el("br"), data.inputs[i] ? (seen ? "input" : "not shown to the models") : "")));
       for (const model of models) {
-        cells.push(el("div", { class: "cell" }, model.refused
+        cells.push(el("div", { class: `cell hue${2 * i}` }, model.refused
           ? el("p", { class: "refused" }, i ? "" : model.refused)
           : [el("div", { class: "frame" }, model.big[i]), model.gauges[i]]));
       }

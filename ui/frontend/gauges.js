@@ -15,7 +15,7 @@ export class Gauges {
     for (const dial of this.dials) dial.show(readings);
   }
 
-  /** Marks the item's true values: {factor: label}. */
+  /** Marks the item's true values: {factor: label}; what is private to the other picture stands at its neutral value here. */
   mark(labels) {
     for (const dial of this.dials) dial.mark(labels);
   }
@@ -28,7 +28,8 @@ function dial(entry) {
   const truth = el("i", { class: "truth" });
   const text = el("b");
   const root = el("div", { class: "gauge" }, el("span", {}, entry.factor), el("div", { class: "scale" }, truth, knob), text);
-  if (entry.owner) root.classList.add(entry.owner === entry.modality ? "own" : "foreign");
+  const foreign = Boolean(entry.owner) && entry.owner !== entry.modality;
+  if (entry.owner) root.classList.add(foreign ? "foreign" : "own");
   return {
     root,
     show(readings) {
@@ -37,8 +38,9 @@ function dial(entry) {
       text.textContent = entry.unit === "°" ? `${value < -0.5 ? "−" : "+"}${Math.abs(value).toFixed(0)}°` : value.toFixed(2);
     },
     mark(labels) {
-      truth.hidden = !(entry.factor in labels);
-      truth.style.left = at(labels[entry.factor] ?? 0);
+      const value = entry.factor in labels ? (foreign ? entry.neutral : labels[entry.factor]) : null;
+      truth.hidden = value === null;
+      if (value !== null) truth.style.left = at(value);
     },
   };
 }
