@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["SHARED", "Block", "Point", "partition"]
+__all__ = ["SHARED", "Block", "partition"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SHARED = "z_shared"
-
-#: A code, block by block: {block name: [N, dim]}.
-Point = dict[str, "Tensor"]
 
 
 @dataclass(frozen=True)

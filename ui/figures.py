@@ -1,11 +1,10 @@
-"""Pictures for pages: images as arrays, PNG bytes, contact sheets, and grids as HTML."""
+"""Pictures for pages: images as arrays, PNG bytes and contact sheets."""
 
 from __future__ import annotations
 
-__all__ = ["contact_sheet", "data_uri", "grid_html", "png", "to_uint8"]
+__all__ = ["contact_sheet", "data_uri", "png", "to_uint8"]
 
 import base64
-import html
 import io
 from collections.abc import Sequence
 
@@ -62,23 +61,3 @@ def contact_sheet(images: Tensor | Sequence[Tensor], columns: int, *, scale: int
 def data_uri(content: bytes, kind: str = "image/png") -> str:
     """Bytes as an address that an image element can show."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def grid_html(images: Tensor | Sequence[Tensor], columns: int, *, size: int, captions: Sequence[str] = (), smooth: bool = False) -> str:
-    """Images in rows as HTML, each at `size` screen pixels, pixelated unless `smooth`.
-
-    Arguments:
-        images: [N, C, H, W] in [0, 1], or a sequence of [C, H, W] that may differ in size.
-        captions: One under each image, where given; also what a screen reader says.
-    """
-    cells = []
-    for i, image in enumerate(images):
-        text = html.escape(captions[i]) if captions else ""
-        caption = f"<figcaption>{text}</figcaption>" if text else ""
-        cells.append(f'<figure><img src="{data_uri(png(to_uint8(image)))}" alt="{text}" width="{size}" height="{size}">{caption}</figure>')
-    rendering = "auto" if smooth else "pixelated"
-    return (
-        f'<div class="image-grid" style="display:grid;grid-template-columns:repeat({columns},{size}px);gap:4px;max-width:100%;overflow-x:auto">'
-        f"<style>.image-grid figure{{margin:0}}.image-grid figcaption{{font-size:11px;opacity:.7;text-align:center}}"
-        f'.image-grid img{{display:block;border-radius:3px}}</style><div style="display:contents;image-rendering:{rendering}">{"".join(cells)}</div></div>'
-    )

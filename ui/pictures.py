@@ -13,6 +13,7 @@ import html
 import io
 import math
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def filmstrip(name: str, alt: str) -> str:
     version = abs(hash(version_of(path_of(name))))
     return (
         f'<div class="film" style="aspect-ratio:{COLUMNS * (CELL + GAP) - GAP}/{2 * CELL + GAP}">'
-        f'<img src="picture/{html.escape(name)}?v={version:x}" alt="{html.escape(alt)}" loading="lazy"></div>'
+        f'<img src="picture/{quote(name, safe="")}?v={version:x}" alt="{html.escape(alt)}" loading="lazy"></div>'
     )
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import re
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -79,6 +81,14 @@ def test_the_route_answers_with_the_picture_of_a_model(get):
     status, kind, content = get("/picture/mine")
     assert (status, kind) == (200, b"image/jpeg")
     assert Image.open(io.BytesIO(content)).size == (COLUMNS * (CELL + GAP) - GAP, FRAMES * (2 * CELL + GAP))
+
+
+def test_a_films_address_leads_to_the_model_whatever_its_name(get, tmp_path):
+    name = '模型 #1, "a"'
+    (tmp_path / "checkpoints" / "mine").rename(tmp_path / "checkpoints" / name)
+    address = re.search('src="([^"]*)"', pictures.filmstrip(name, "a model"))[1]
+    path, version = urlsplit(address).path, urlsplit(address).query
+    assert version.startswith("v=") and get("/" + unquote(path))[0] == 200
 
 
 @pytest.mark.parametrize("name", ["yours", "..", "../mine", "mine/../mine"])
