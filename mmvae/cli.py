@@ -267,6 +267,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _trained(arguments: argparse.Namespace) -> int:
     from .checkpoints import read_json
+    from .runs import command_line
     from .training import RunError, train
 
     if not arguments.resume:
@@ -305,7 +306,7 @@ def _trained(arguments: argparse.Namespace) -> int:
             signal.signal(number, handler)
     print(run)
     if end == "stopped":
-        print(f"mmvae: stopped; `python -m mmvae train --resume --out {run}` goes on", file=sys.stderr)
+        print(f"mmvae: stopped; `{command_line(['train', '--resume', '--out', str(run)])}` goes on", file=sys.stderr)
     return 128 + caught[0] if end == "stopped" and caught else 0
 
 

@@ -6,12 +6,13 @@ plain arrays. Everything that was done is noted in words, to be shown beside the
 
 from __future__ import annotations
 
-__all__ = ["InputError", "Prepared", "area_resize", "drawn", "prepare", "read_input", "read_picture"]
+__all__ = ["HANDWRITING", "InputError", "Prepared", "area_resize", "drawn", "is_drawing", "prepare", "read_input", "read_picture"]
 
 import re
 import struct
 import zlib
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +36,8 @@ UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeErro
 #: Strokes as text: four hexadecimal digits a point (x, y from 0 to 255), a full stop between strokes.
 STROKES = re.compile(r"(?:[0-9a-f]{4})+(?:\.(?:[0-9a-f]{4})+)*")
 MOST_STROKES = 6000  # characters: they also stand in addresses
+#: The modality of handwritten digits, which may be drawn and is laid out as MNIST is.
+HANDWRITING = "mnist"
 PEN = 0.085  # width of the pen, as a share of the canvas
 INK = 0.25  # brightness from which a pixel belongs to the digit
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as the "L" of Pillow
@@ -90,7 +93,8 @@ def read_picture(file: str | Path | BinaryIO) -> tuple[Pixels, tuple[str, ...]]:
             if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
                 notes.append("turned upright")
             picture.load()
-            pixels, about = _floats(ImageOps.exif_transpose(picture))
+            ImageOps.exif_transpose(picture, in_place=True)  # else it copies even those that stand upright
+            pixels, about = _floats(picture)
             return pixels, (*notes, *about)
     except InputError:
         raise
@@ -121,13 +125,18 @@ def prepare(pixels: Pixels, modality: Modality) -> Prepared:
         pixels = pixels @ GREY[:, None]
     elif channels == 3 and pixels.shape[2] == 1:
         pixels = pixels.repeat(3, 2)
-    if modality.name == "mnist":
+    if modality.name == HANDWRITING:
         pixels, about = _as_mnist(pixels[..., 0], height)
         pixels = pixels[..., None]
     else:
         pixels, about = _middle(pixels, height, width)
     image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)).clamp_(0, 1)
     return Prepared(image, (*notes, *about))
+
+
+def is_drawing(text: str) -> bool:
+    """Whether a text, which may come from an address, is one that `drawn` takes."""
+    return len(text) <= MOST_STROKES and STROKES.fullmatch(text) is not None
 
 
 def drawn(strokes: str, side: int = 280) -> Pixels:
@@ -139,7 +148,7 @@ def drawn(strokes: str, side: int = 280) -> Pixels:
     Raises:
         InputError: Where the text holds no strokes.
     """
-    if len(strokes) > MOST_STROKES or not STROKES.fullmatch(strokes):
+    if not is_drawing(strokes):
         raise InputError(f"not a drawing: expected strokes of four hexadecimal digits a point, at most {MOST_STROKES} characters, "
                          f"got {strokes[:30]!r}")
     canvas = Image.new("L", (side, side))
@@ -217,7 +226,7 @@ def _as_mnist(grey: Pixels, side: int) -> tuple[Pixels, list[str]]:
 def _floats(picture: Image.Image) -> tuple[Pixels, list[str]]:
     """A loaded picture of any mode as float32 [H, W, 1 or 3] in [0, 1], and what was done."""
     if picture.mode == "F" or picture.mode.startswith("I"):
-        return _deep(np.asarray(picture, np.float32), picture.mode)
+        return _deep(picture)
     notes = []
     if picture.has_transparency_data:
         picture = _reduced(picture.convert("RGBA"))
@@ -238,15 +247,20 @@ def _floats(picture: Image.Image) -> tuple[Pixels, list[str]]:
 
 
 def _reduced(picture: Image.Image) -> Image.Image:
-    factor = min(picture.size) // WORKING_SIDE
+    """The picture at about `WORKING_SIDE`² pixels, whatever its proportions: both sides shrink alike, so that nothing is squeezed."""
+    factor = isqrt(picture.width * picture.height // WORKING_SIDE**2)
     return picture.reduce(factor) if factor > 1 else picture
 
 
-def _deep(values: Pixels, mode: str) -> tuple[Pixels, list[str]]:
-    """Pixels of more than 8 bits, [H, W], as brightness from 0 to 1."""
+def _deep(picture: Image.Image) -> tuple[Pixels, list[str]]:
+    """A picture of more than 8 bits as brightness from 0 to 1, float32 [H, W, 1]."""
+    mode = picture.mode
+    if mode not in ("I", "F"):
+        picture = picture.convert("I")  # Pillow neither reduces 16-bit words nor, in every byte order, finds their extremes
+    low, high = picture.getextrema()
+    values = np.asarray(_reduced(picture), np.float32)
     if not np.isfinite(values).all():
         raise InputError("this picture holds values that are not finite")
-    low, high = float(values.min()), float(values.max())
     if mode == "F" or low < 0 or high > 65535:
         if high > low and not (low >= 0 and high <= 1):
             return ((values - low) / (high - low))[..., None], [f"values from {low:g} to {high:g}"]

@@ -10,6 +10,7 @@ __all__ = ["COLOURS", "STYLE", "csv_table", "html_report", "latex_table", "legen
 import base64
 import csv
 import io
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from html import escape

@@ -73,6 +73,29 @@ def test_sixteen_bits_keep_their_range():
     assert "16 bit" in notes
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "I;16", "I", "F"])
+@pytest.mark.parametrize("size", [(640, 70), (70, 640), (300, 300)], ids=["panorama", "tower", "square"])
+def test_large_pictures_shrink_before_they_are_floats_whatever_their_proportions_and_depth(mode, size, monkeypatch):
+    monkeypatch.setattr("mmvae.inputs.WORKING_SIDE", 32)
+    shade = np.linspace(0, 255, size[0], dtype=np.float32)[None].repeat(size[1], 0)
+    if mode in ("I;16", "I", "F"):
+        picture = Image.fromarray((shade * 257).astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]))
+    else:
+        picture = Image.fromarray(shade.astype(np.uint8)).convert(mode)
+    pixels, _ = read_picture(saved(picture, "TIFF"))
+    height, width = pixels.shape[:2]
+    assert height * width <= 4 * 32**2 and width / height == pytest.approx(size[0] / size[1], rel=0.15)
+    assert pixels[0, 0, 0] < 0.05 and pixels[0, -1, 0] > 0.95
+
+
+def test_values_that_are_not_finite_are_refused_in_a_large_picture_too(monkeypatch):
+    monkeypatch.setattr("mmvae.inputs.WORKING_SIDE", 16)
+    values = np.ones((64, 64), np.float32)
+    values[5, 5] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        read_picture(saved(Image.fromarray(values), "TIFF"))
+
+
 def test_transparency_is_laid_on_the_ground_that_shows_the_ink():
     for ink, ground in ((0, 1.0), (255, 0.0)):
         pixels = np.zeros((20, 20, 4), np.uint8)

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from mmvae.checkpoints import CONFIG, CheckpointError, read_json
 from mmvae.history import is_number
+from mmvae.runs import command_line
 
 from . import models
 

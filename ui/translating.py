@@ -6,7 +6,6 @@ __all__ = ["Given", "Task", "given_items", "posterior_of", "readers_of", "rebuil
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from shlex import quote
 
 import torch
 from torch import Tensor
@@ -14,8 +13,10 @@ from torch import Tensor
 from mmvae.checkpoints import Checkpoint
 from mmvae.data import PairedDataset
 from mmvae.gaussian import Belief
+from mmvae.inputs import HANDWRITING, is_drawing
 from mmvae.model import MultimodalVAE
 from mmvae.readers import Readers, readers_for
+from mmvae.runs import command_line
 from mmvae.translation import means
 
 from .gallery import MOST
@@ -51,9 +52,14 @@ class Task:
     seed: int = 0
     view: str = VIEWS[0]
 
+    @property
+    def drawing(self) -> str:
+        """The drawing where it is an input: strokes are kept while the other direction is looked at."""
+        return "" if self.to == HANDWRITING else self.strokes
+
     def address(self) -> dict[str, str]:
         """The query parameters that bring this task back; what is as by default is left out."""
-        values = {"models": ",".join(self.models), "to": self.to, "items": _numbers(self.items), "strokes": self.strokes,
+        values = {"models": ",".join(self.models), "to": self.to, "items": _numbers(self.items), "strokes": self.drawing,
                   "styles": _numbers(self.styles), "styled": "1" if self.styled else "", "samples": str(self.samples),
                   "seed": str(self.seed), "view": self.view}
         default = {"samples": "8", "seed": "0", "view": VIEWS[0]}
@@ -67,9 +73,9 @@ class Task:
             known: Names of the checkpoints there are, at least one.
         """
         asked = [name for name in address.get("models", "").split(",") if name in known]
-        view = address.get("view", "")
+        view, strokes = address.get("view", ""), address.get("strokes", "")
         return cls(tuple(dict.fromkeys(asked))[:MOST_MODELS] or (known[0],), address.get("to", ""), _ids(address.get("items")),
-                   address.get("strokes", ""), _ids(address.get("styles")), address.get("styled") == "1",
+                   strokes if is_drawing(strokes) else "", _ids(address.get("styles")), address.get("styled") == "1",
                    min(max(_whole(address.get("samples"), 8), 1), MOST_SAMPLES), min(_whole(address.get("seed"), 0), 2**31 - 1),
                    view if view in VIEWS else VIEWS[0])
 
@@ -81,17 +87,17 @@ class Task:
             files, style_files: The names of uploaded pictures, of inputs and of styles.
         """
         first, *others = models
-        parts = ["python -m mmvae translate", first, *(["--beside", *others] if others else []), "--to", self.to]
+        parts = ["translate", first, *(["--beside", *others] if others else []), "--to", self.to]
         parts += ["--items", *map(str, self.items)] if self.items else []
-        parts += ["--input", *map(quote, files)] if files else []
-        parts += ["--draw", self.strokes] if self.strokes else []
+        parts += ["--input", *files] if files else []
+        parts += ["--draw", self.drawing] if self.drawing else []
         if self.view == "swap" or self.styled:
             parts += ["--style", *map(str, self.styles)] if self.styles else []
-            parts += ["--style-input", *map(quote, style_files)] if style_files else []
+            parts += ["--style-input", *style_files] if style_files else []
             parts += ["--swap"] if self.view == "swap" else []
         else:
             parts += ["--samples", str(self.samples), "--seed", str(self.seed)]
-        return " ".join([*parts, f"--out {'swap' if self.view == 'swap' else 'translation'}.png"])
+        return command_line([*parts, "--out", f"{'swap' if self.view == 'swap' else 'translation'}.png"])
 
 
 @dataclass(frozen=True)
