@@ -11,10 +11,11 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from itertools import chain, count
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from uuid import uuid4
 
-from .checkpoints import CARD, CONFIG, STATISTICS, UPLOADS, WEIGHTS, CheckpointError, catalogue, home_folder, open_checkpoint
+from .checkpoints import CARD, CONFIG, STATISTICS, UPLOADS, WEIGHTS, CheckpointError, catalogue, home_folder, open_checkpoint, read_json, write_json
+from .data import DATASETS
 from .history import EVENTS
 
 #: The files of a checkpoint, and the most bytes each may unpack to.
@@ -45,7 +46,7 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
     """Adds the checkpoint in a zip to the uploads, and returns the name it can be opened by.
 
     Of the archive only a checkpoint's own files are taken, from its top or from its one folder; nothing appears unless
-    the checkpoint can be opened.
+    the checkpoint can be opened. Where it says that it was trained on a file of its maker's, that path is left out: it is none on this machine.
 
     Arguments:
         content: The zip's bytes.
@@ -64,10 +65,11 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
         _extract(content, name, incoming, limits)
         try:
             open_checkpoint(incoming)
+            _forget_paths(incoming / CONFIG)
         except CheckpointError as error:
             raise CheckpointError(str(error).replace(str(incoming), name)) from None
         taken = catalogue(home)
-        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name.removesuffix(".zip")).strip("-")[:60] or "upload"
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name.removesuffix(".zip")).strip("-_")[:50] or "upload"
         final = next(
             candidate
             for candidate in chain([stem], (f"{stem}-{i}" for i in count(2)))
@@ -79,6 +81,15 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
         shutil.rmtree(incoming, ignore_errors=True)
 
 
+def _forget_paths(file: Path) -> None:
+    """Leaves of the path of a person's own data its name alone: a stranger does not say what this machine reads."""
+    config = read_json(file)
+    config.pop("source", None)
+    if config["dataset"] is not None and config["dataset"] not in DATASETS:
+        config["dataset"] = f"own {PureWindowsPath(config['dataset']).stem}"  # either kind of slash parts its names
+    write_json(file, config)
+
+
 def _extract(content: bytes, name: str, into: Path, limits: Limits) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -86,7 +97,7 @@ def _extract(content: bytes, name: str, into: Path, limits: Limits) -> None:
             for member, file in _members(archive, name, limits).items():
                 (into / member).parent.mkdir(exist_ok=True)
                 left -= _copy(archive, file, into / member, min(limits(member), left), name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise CheckpointError(
             f"{name}: not a zip that can be read ({error}); expected the zip of a checkpoint's folder"
         ) from None
@@ -105,7 +116,11 @@ def _members(archive: zipfile.ZipFile, name: str, limits: Limits) -> dict[str, z
     inside = {
         str(path.relative_to(folder)): file for file in files if (path := PurePosixPath(file.filename)).is_relative_to(folder)
     }
-    return {member: file for member, file in inside.items() if limits(member)}
+    wanted = {member: file for member, file in inside.items() if limits(member)}
+    for file in wanted.values():
+        if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise CheckpointError(f"{name}: {file.filename} is compressed in another way than zips usually are; expected none or deflate")
+    return wanted
 
 
 def _copy(archive: zipfile.ZipFile, file: zipfile.ZipInfo, target: Path, limit: int, name: str) -> int:

@@ -15,12 +15,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .data import DATASETS, DataError, DatasetRow, dataset, data_root
+from .data import DATASETS, DataError, dataset, data_root
+from .presets import OPTIMIZERS, PRECISIONS, Settings, latents_for, modalities_for, own_row, settings_for
 from .variants import VARIANTS, variant_to_json
 
 if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
@@ -34,11 +35,16 @@ if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
 
 METHODS = ("pca", "tsne", "umap")
 SPACE = 0.2  # seconds between redraws of a progress bar
+#: What may be said beside --resume: a run goes on with the settings it has.
+RESUMED = ("run", "resume", "out", "steps", "device", "wait", "data_root")
 PLAIN = 10.0  # seconds between progress lines where there is no terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
+    for stream in (sys.stdout, sys.stderr):  # titles and tables hold what a Windows console's own encoding lacks
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments) or 0
@@ -101,13 +107,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own pairs"
     )
-    train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATASET-VARIANT beside app.py)")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out, longer where --steps says so")
+    train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATASET-VARIANT beside app.py, or in $MMVAE_HOME)")
+    train.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out, longer where --steps says so, and on another --device"
+    )
     train.add_argument("--steps", type=_positive, help="updates of the parameters")
     train.add_argument("--batch-size", type=_positive, help="pairs in each update")
     train.add_argument("--learning-rate", type=float, help="the optimizer's, held for half of the steps and then decaying to zero")
-    train.add_argument("--optimizer", choices=["adam", "soap"], help="default: adam")
+    train.add_argument("--optimizer", choices=list(OPTIMIZERS), help="default: adam")
     train.add_argument("--warmup", type=_whole, help="steps over which the KL's factor rises to 1")
+    train.add_argument("--clip", type=float, help="largest norm of the gradient")
+    train.add_argument("--augment", action=argparse.BooleanOptionalAction, help="vary training images where the data set knows how")
+    train.add_argument("--precision", choices=PRECISIONS, help="default: auto")
     train.add_argument("--snapshot", type=_positive, help="steps between snapshots")
     train.add_argument("--private", type=_positive, nargs=2, metavar=("FIRST", "SECOND"), help="dimensions of the private blocks")
     train.add_argument("--shared", type=_positive, help="dimensions of the shared block")
@@ -254,35 +265,27 @@ def _train(arguments: argparse.Namespace) -> int:
 
     if arguments.out is None:
         raise ValueError("--wait needs the run's folder: --out DIR")
-    device = arguments.device
-    if device not in ("cpu", "cuda"):
-        from .training import choose_device
-
-        device = choose_device("auto").type
     if not arguments.resume:
         arguments.out.mkdir(parents=True, exist_ok=True)
-    with turn(arguments.out, device) as mine:
+    with turn(arguments.out, _device(arguments)) as mine:
         return _trained(arguments) if mine else 0
 
 
-def _trained(arguments: argparse.Namespace) -> int:
-    from .checkpoints import read_json
-    from .runs import command_line
-    from .training import RunError, train
+def _device(arguments: argparse.Namespace) -> str:
+    """The device that a training is to have its turn on: the one asked for, else the resumed run's own."""
+    from .checkpoints import CONFIG, read_json
+    from .training import choose_device, settings_of
 
-    if not arguments.resume:
-        run = _started(arguments)
-    elif arguments.out is None:
-        raise ValueError("--resume needs the run's folder: --out DIR")
-    elif not (arguments.out / "config.json").is_file():
-        raise RunError(f"{arguments.out} holds no run to resume")
-    else:
-        run = arguments.out
-    config = read_json(run / "config.json")
-    source = config.get("source") or config.get("dataset")
-    if not isinstance(source, str):
-        raise RunError(f"{run / 'config.json'}: no data set to train on: \"dataset\" is {json.dumps(source)[:40]}")
-    data = dataset(source, arguments.data_root)
+    config = arguments.out / CONFIG
+    own = settings_of(read_json(config), config).device if arguments.resume and config.is_file() else "auto"
+    return choose_device(arguments.device or own).type
+
+
+def _trained(arguments: argparse.Namespace) -> int:
+    from .runs import command_line
+    from .training import train
+
+    run, data = _resumed(arguments) if arguments.resume else _started(arguments)
 
     caught: list[int] = []
 
@@ -297,6 +300,7 @@ def _trained(arguments: argparse.Namespace) -> int:
             run,
             data,
             until=arguments.steps if arguments.resume else None,
+            device=arguments.device,
             on_event=lambda event: _tell(event, bar),
             stopped=lambda: bool(caught),
         )
@@ -310,33 +314,50 @@ def _trained(arguments: argparse.Namespace) -> int:
     return 128 + caught[0] if end == "stopped" and caught else 0
 
 
-def _started(arguments: argparse.Namespace) -> Path:
-    """A new run's folder, with its configuration written."""
+def _resumed(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
+    """The folder of the run to go on with, and its data."""
+    from .checkpoints import CONFIG, read_json
+    from .training import RunError
+
+    if arguments.out is None:
+        raise ValueError("--resume needs the run's folder: --out DIR")
+    refused = [name for name, value in vars(arguments).items() if value is not None and name not in RESUMED]
+    if refused:
+        raise ValueError(f"--resume goes on with the settings that the run has: --{refused[0].replace('_', '-')} cannot be said beside it")
+    if not (arguments.out / CONFIG).is_file():
+        raise RunError(f"{arguments.out} holds no run to resume")
+    config = read_json(arguments.out / CONFIG)
+    source = config.get("source") or config.get("dataset")
+    if not isinstance(source, str):
+        raise RunError(f"{arguments.out / CONFIG}: no data set to train on: \"dataset\" is {json.dumps(source)[:40]}")
+    return arguments.out, dataset(source, arguments.data_root)
+
+
+def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
+    """A new run's folder with its configuration written, and its data: opened first, for without them there is no run."""
     import torch
 
     from .model import MultimodalVAE
-    from .presets import latents_for, modalities_for, settings_for
+    from .runs import free_name, runs_folder
     from .training import start
 
     if arguments.variant is None or arguments.dataset is None:
         raise ValueError("a new run needs --variant and --dataset; --resume --out DIR goes on with one")
     variant, row, source = VARIANTS[arguments.variant], DATASETS.get(arguments.dataset), None
+    asked = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
     if row is None:
         data = dataset(arguments.dataset, arguments.data_root)
-        row = DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
-        source = str(Path(arguments.dataset).resolve())
-    asked = {
-        key: getattr(arguments, key)
-        for key in ("steps", "batch_size", "learning_rate", "optimizer", "warmup", "seed", "device", "snapshot")
-    }
+        row, source = own_row(data), str(Path(arguments.dataset).resolve())
     settings = replace(settings_for(variant, row), **{key: value for key, value in asked.items() if value is not None})
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
     latents = latents_for(variant, row) | {key: value for key, value in asked.items() if value is not None}
     model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row))
-    run = arguments.out or Path(__file__).resolve().parents[1] / "runs" / f"{Path(row.name).stem}-{variant.name}"
+    if source is None:
+        data = dataset(row.name, arguments.data_root)
+    run = arguments.out or runs_folder() / free_name(f"{Path(row.name).stem}-{variant.name}")
     start(run, model, settings, source)
-    return run
+    return run, data
 
 
 def _tell(event: dict, bar: Progress) -> None:
@@ -476,12 +497,11 @@ def _translate(arguments: argparse.Namespace) -> None:
     own = [read_input(file, source).image for file in arguments.input or ()]
     if arguments.draw:
         own.append(prepare(drawn(arguments.draw), source).image)
-    shown = own if own and not arguments.items else [*_pairs(arguments, 6)[1][source.name], *own]
-    styles: list[dict[str, Tensor]] = []
+    shown = own if own and not arguments.items else [*own, *_pairs(arguments, 6)[1][source.name]]
+    styles = [{to: read_input(file, target).image} for file in arguments.style_input or ()]
     if arguments.style:
         images = _data_of(checkpoints[0], arguments).items(arguments.style)[0]
-        styles = [{name: batch[i] for name, batch in images.items()} for i in range(len(arguments.style))]
-    styles += [{to: read_input(file, target).image} for file in arguments.style_input or ()]
+        styles += [{name: batch[i] for name, batch in images.items()} for i in range(len(arguments.style))]
     if arguments.swap and not styles:
         raise ValueError("--swap needs pairs or pictures to take private codes from: --style ID … or --style-input FILE …")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CARRIED", "EVENTS", "events", "is_number", "record_of", "thin"]
+__all__ = ["CARRIED", "EVENTS", "event_of", "events", "is_number", "record_of", "thin"]
 
 import json
 import math
@@ -42,19 +42,21 @@ def events(run: Path, tail: int | None = None) -> list[dict]:
             text = (text + file.read()).decode("utf-8", "replace")
     except OSError:
         return []
-    told = []
-    for line in text.splitlines():
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if (
-            isinstance(event, dict)
-            and isinstance(event.get("event"), str)
-            and all(is_number(event.get(k)) for k in ("step", "steps", "seconds"))
-        ):
-            told.append(event)
-    return told
+    return [event for event in map(event_of, text.splitlines()) if event is not None]
+
+
+def event_of(line: str) -> dict | None:
+    """The event in a line; None where there is none in it."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    told = (
+        isinstance(event, dict)
+        and isinstance(event.get("event"), str)
+        and all(is_number(event.get(key)) for key in ("step", "steps", "seconds"))
+    )
+    return event if told else None
 
 
 def thin(told: Sequence[dict], most: int = CARRIED) -> str:

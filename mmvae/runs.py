@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "LIVE",
+    "Measured",
     "Plan",
     "Run",
     "RunError",
@@ -17,6 +18,7 @@ __all__ = [
     "delete",
     "events",
     "free_name",
+    "last_alike",
     "launched",
     "log_tail",
     "measure",
@@ -27,6 +29,7 @@ __all__ = [
     "runs",
     "runs_folder",
     "snapshots",
+    "spawn",
     "stop",
     "unpack",
 ]
@@ -42,7 +45,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,6 +61,8 @@ NICE = 19  # the lowest priority: of two processors a drag needs one for the ser
 TAIL = 1 << 16  # bytes: the end of a file of events holds the last step, validation and snapshot
 #: States in which some process works on a run.
 LIVE = ("waiting", "starting", "training", "stopping", "elsewhere")
+#: Settings that decide how long a step takes.
+COSTLY = ("batch_size", "augment", "optimizer", "device", "precision")
 SILENT = 180.0  # seconds without a sign of life after which a run without a lock is held for dead
 SPAWNED = 60.0  # seconds within which a process that was started takes its run's lock
 
@@ -82,37 +87,21 @@ class Plan:
 
     def arguments(self, folder: Path) -> list[str]:
         """The command line that trains it, after ``python -m mmvae``."""
-        s = self.settings
-        listed = [
-            "train",
-            "--variant",
-            self.variant,
-            "--dataset",
-            self.dataset,
-            "--out",
-            _shown(folder),
-            "--steps",
-            str(s.steps),
-            "--batch-size",
-            str(s.batch_size),
-            "--learning-rate",
-            f"{s.learning_rate:g}",
-            "--optimizer",
-            s.optimizer,
-            "--warmup",
-            str(s.warmup),
-            "--snapshot",
-            str(s.snapshot),
-            "--seed",
-            str(s.seed),
-            "--device",
-            s.device,
-        ]
+        listed = ["train", "--variant", self.variant, "--dataset", self.dataset, "--out", _shown(folder)]
+        for field in fields(Settings):
+            name, value = field.name.replace("_", "-"), getattr(self.settings, field.name)
+            listed += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
         if self.private:
             listed += ["--private", *map(str, self.private)]
         if self.shared:
             listed += ["--shared", str(self.shared)]
         return listed
+
+    @property
+    def cost(self) -> Plan:
+        """What of it decides how long a step takes, the rest made alike: plans of equal cost take equally long a step."""
+        alike = {field.name: getattr(Settings, field.name) for field in fields(Settings) if field.name not in COSTLY}
+        return replace(self, settings=replace(self.settings, **alike))
 
 
 @dataclass(frozen=True)
@@ -135,7 +124,7 @@ class Run:
         pairs_per_second: At the end; None before the first steps.
         seconds_left: To the end at that speed; None where nothing trains it.
         device: Where it is or was trained; empty before.
-        message: What the training said as it failed; empty where it did not, or could not say.
+        message: What the training said as it diverged; empty where it did not.
     """
 
     path: Path
@@ -162,6 +151,11 @@ class Run:
     def live(self) -> bool:
         """Whether some process works on it."""
         return self.state in LIVE
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss or gradient stopped being finite: the same steps would come to the same end."""
+        return bool(self.message)
 
     @property
     def openable(self) -> bool:
@@ -196,8 +190,7 @@ def runs_folder(home: Path | None = None) -> Path:
 
 def runs(home: Path | None = None) -> list[Run]:
     """Every run, the newest first."""
-    folders = [file.parent for file in runs_folder(home).glob("[!.]*/*") if file.name in (CONFIG, LAUNCH)]
-    return sorted((_look(folder) for folder in set(folders)), key=lambda run: (-run.began, run.name))
+    return sorted((_look(folder) for folder in _folders(home)), key=lambda run: (-run.began, run.name))
 
 
 def run_named(name: str, home: Path | None = None) -> Run:
@@ -206,10 +199,25 @@ def run_named(name: str, home: Path | None = None) -> Run:
     Raises:
         RunError: Where there is none.
     """
-    folder = runs_folder(home) / name
-    if not _NAME.fullmatch(name) or not ((folder / CONFIG).is_file() or (folder / LAUNCH).is_file()):
+    folder = next((folder for folder in _folders(home) if folder.name == name), None)  # a link's name is no path to follow
+    if folder is None:
         raise RunError(f"no run {name!r} on this machine")
     return _look(folder)
+
+
+def last_alike(plan: Plan, home: Path | None = None) -> Run | None:
+    """The newest run whose steps cost what the plan's do and which has done some; None where there is none."""
+    for run in runs(home):
+        if run.step and run.seconds and (run.variant, run.dataset) == (plan.variant, plan.dataset):
+            with contextlib.suppress(RunError):  # its settings are not known: it is not alike
+                was = run.plan
+                if replace(was, settings=replace(was.settings, device=run.device)).cost == plan.cost:
+                    return run
+    return None
+
+
+def _folders(home: Path | None) -> list[Path]:
+    return [f for f in runs_folder(home).glob("[!.]*/") if (f / CONFIG).is_file() or (f / LAUNCH).is_file()]
 
 
 def snapshots(run: Path) -> dict[int, str]:
@@ -253,16 +261,21 @@ def begin(name: str, plan: Plan, home: Path | None = None) -> Run:
 
     Raises:
         RunError: Where the name cannot be used.
+        OSError: Where no process can be started; nothing is left behind.
     """
     check_name(name, home)
     folder = runs_folder(home) / name
     folder.mkdir(parents=True)
-    _launch(folder, [*plan.arguments(folder), "--wait"])
+    try:
+        _launch(folder, [*plan.arguments(folder), "--wait"])
+    except OSError:
+        shutil.rmtree(folder)
+        raise
     return _look(folder)
 
 
-def resume(run: Run, steps: int | None = None) -> None:
-    """Goes on from the last snapshot, to more steps in total where told so.
+def resume(run: Run, steps: int | None = None, device: str | None = None) -> None:
+    """Goes on from the last snapshot, to more steps in total or on another device where told so.
 
     Raises:
         RunError: Where some process works on the run already, or its configuration does not say how to go on.
@@ -273,7 +286,7 @@ def resume(run: Run, steps: int | None = None) -> None:
         return
     _launch(
         run.path,
-        ["train", "--out", _shown(run.path), "--resume", "--steps", str(steps or run.steps), "--device", run.plan.settings.device, "--wait"],
+        ["train", "--out", _shown(run.path), "--resume", "--steps", str(steps or run.steps), "--device", device or run.plan.settings.device, "--wait"],
     )
 
 
@@ -370,7 +383,13 @@ class Measured:
     precision: str
 
 
-def measure(plan: Plan, steps: int = 5, patience: float = 180.0, told: Callable[[str], None] = lambda text: None) -> Measured:
+def measure(
+    plan: Plan,
+    steps: int = 5,
+    patience: float = 180.0,
+    told: Callable[[str], None] = lambda text: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Measured:
     """Trains a few steps in a process of its own at low priority, in a folder that is thrown away.
 
     The first step, which warms up, is not counted; validation and snapshots are not, either.
@@ -378,16 +397,17 @@ def measure(plan: Plan, steps: int = 5, patience: float = 180.0, told: Callable[
     Arguments:
         patience: Seconds after which it is given up.
         told: Called with what is going on.
+        stopped: Asked again and again; True ends it.
 
     Raises:
-        RunError: With the process's own last line, where it failed.
+        RunError: With the process's own last line, where it failed; where it was stopped.
     """
     # Runs of few steps tell of each one; the snapshot never comes.
     trial = replace(plan, settings=replace(plan.settings, steps=steps + 100, snapshot=steps + 100))
     with tempfile.TemporaryDirectory(prefix="mmvae-measure-") as parent:
         folder = Path(parent) / "run"
         folder.mkdir()
-        process = _spawn(folder, trial.arguments(folder))
+        process = _spawn_logged(folder, trial.arguments(folder))
         try:
             deadline = time.monotonic() + patience
             while True:
@@ -398,6 +418,8 @@ def measure(plan: Plan, steps: int = 5, patience: float = 180.0, told: Callable[
                     return Measured(steps, max(1e-6, at[1 + steps] - at[1]) / steps, first["device"], first["precision"])
                 if ended:
                     raise RunError(log_tail(folder, 1) or f"the process ended with status {process.returncode}")
+                if stopped():
+                    raise RunError("it was stopped")
                 if time.monotonic() > deadline:
                     raise RunError(f"{len(at)} steps in {patience:.0f} s: too slow to measure")
                 told(f"step {len(at)} of {steps + 1}" if at else "starting a process, opening the data")
@@ -474,7 +496,11 @@ def _launch(folder: Path, arguments: Sequence[str]) -> None:
     write_json(folder / LAUNCH, {"arguments": list(arguments)})
     turns.withdraw_stop(folder)
     turns.note(folder, "spawned")
-    process = _spawn(folder, arguments)
+    try:
+        process = _spawn_logged(folder, arguments)
+    except OSError:
+        turns.note(folder, "ended")
+        raise
 
     def reap() -> None:
         process.wait()
@@ -484,21 +510,37 @@ def _launch(folder: Path, arguments: Sequence[str]) -> None:
     threading.Thread(target=reap, name=f"reap {folder.name}", daemon=True).start()
 
 
-def _spawn(folder: Path, arguments: Sequence[str]) -> subprocess.Popen:
-    with open(folder / LOG, "a", encoding="utf-8") as log:
-        print(f"$ {command_line(arguments)}", file=log, flush=True)
-        process = subprocess.Popen(
-            ["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", *arguments],
-            cwd=PROGRAM,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+def spawn(arguments: Sequence[str], nice: int = NICE, **streams) -> subprocess.Popen:
+    """Starts ``python -m mmvae`` with these arguments as a process that outlives this one, at lower priority.
+
+    Arguments:
+        nice: By how much it is nicer than this process; on Windows, where there are no such numbers, below normal.
+        streams: ``stdout``, ``stderr`` and ``text``, as `subprocess.Popen` takes them.
+
+    Raises:
+        OSError: Where it cannot be started.
+    """
+    windows = os.name == "nt"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmvae", *arguments],
+        cwd=PROGRAM,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        creationflags=subprocess.BELOW_NORMAL_PRIORITY_CLASS if windows else 0,
+        **streams,
+    )
+    if not windows:  # from here, before it has threads: Python cannot run code in a child safely where it has threads itself
+        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
     # Where Linux groups processes by session, niceness counts within the group alone: the group needs its own.
     with contextlib.suppress(OSError):
-        Path(f"/proc/{process.pid}/autogroup").write_text(str(NICE))
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(nice))
     return process
+
+
+def _spawn_logged(folder: Path, arguments: Sequence[str]) -> subprocess.Popen:
+    with open(folder / LOG, "a", encoding="utf-8") as log:
+        print(f"$ {command_line(arguments)}", file=log, flush=True)
+        return spawn(arguments, NICE, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _shown(folder: Path) -> str:

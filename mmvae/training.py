@@ -15,8 +15,10 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +29,19 @@ from torch import Tensor
 
 from .checkpoints import STATISTICS, CheckpointError, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
 from .data.base import PairedDataset
-from .history import EVENTS
+from .history import EVENTS, event_of
 from .machine import processor
 from .modalities import Modality
 from .model import MultimodalVAE
 from .objective import Loss, loss
-from .presets import Settings
-from .soap import Soap
+from .presets import OPTIMIZERS, Settings
 from .turns import Busy, held, stop_asked
 
 STATE, BEST, SNAPSHOTS = "state.safetensors", "best.safetensors", "snapshots"
 LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
 MOST_SNAPSHOTS = 40
 VALIDATION_PAIRS = 512
-OPTIMIZERS = {"adam": torch.optim.Adam, "soap": Soap}
+PACE = 60.0  # seconds of steps over which speed is averaged
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -70,7 +71,7 @@ def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | Non
     write_json(run / "config.json", config)
 
 
-def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event: Callable[[dict], None] | None = None,
+def train(run: Path, data: PairedDataset, *, until: int | None = None, device: str | None = None, on_event: Callable[[dict], None] | None = None,
           stopped: Callable[[], bool] | None = None) -> str:
     """Trains the run in this folder from where it stands to its end.
 
@@ -78,6 +79,7 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
         run: A folder made by `start`; continues from its last snapshot where there is one.
         data: The data set.
         until: Steps in total, where it should go on for longer than its settings say.
+        device: Where to train, where that is not what its settings say.
         on_event: Called with each event as it is written to ``events.jsonl``.
         stopped: Asked after each step, beside `mmvae.turns.stop_asked`; True saves a snapshot and returns.
 
@@ -93,6 +95,8 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, on_event:
     except CheckpointError as error:
         raise RunError(str(error)) from None
     settings = settings_of(config, run / "config.json")
+    if device is not None:
+        settings = replace(settings, device=device)
     try:
         with held(run):
             return _train(run, config, settings, data, until, on_event, stopped)
@@ -130,7 +134,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
     model = build_model(config, str(run / "config.json")).to(device)
     if _shapes(model.modalities) != _shapes(data.modalities):
         raise RunError(f"{run} was begun on {_shapes(model.modalities)}, these data are {_shapes(data.modalities)}")
-    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.learning_rate)
+    optimizer = optimizer_for(settings, model.parameters())
     done, best, elapsed = _resume(run, model, optimizer) if (run / STATE).exists() else (0, math.inf, 0.0)
     _forget_events_after(run / EVENTS, done)
     validation = data.split("validation")
@@ -162,7 +166,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
         if done == 0:
             _keep(run / SNAPSHOTS, model, 0)
         every = max(1, min(LOG_EVERY, steps // 200))
-        window, counted = time.perf_counter(), done
+        pace, counted, since = Pace(), done, time.perf_counter()
         for step in range(done, steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, step, steps)
@@ -173,15 +177,15 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
                 raise
             if (step + 1) % every == 0 or step + 1 == steps:
                 now = time.perf_counter()
-                speed = (step + 1 - counted) / (now - window)
-                window, counted = now, step + 1
+                speed = pace.after(step + 1 - counted, now - since)
+                counted, since = step + 1, now
                 tell("step", step + 1, total=_number(result.total), parts={name: _number(value) for name, value in result.parts.items()},
                      kl={name: [_number(v) for v in values] for name, values in result.kl.items()},
-                     pairs_per_second=round(speed * settings.batch_size, 1), seconds_left=round((steps - step - 1) / speed, 1))
+                     pairs_per_second=round(speed * settings.batch_size, 1), seconds_left=round((steps - step - 1) / speed))
             halt = stop_asked(run) or (stopped is not None and stopped())
             if halt or (step + 1) % settings.snapshot == 0 or step + 1 == steps:
                 snapshot(step + 1)
-                window, counted = time.perf_counter(), step + 1
+                counted, since = step + 1, time.perf_counter()
             if halt and step + 1 < steps:
                 tell("stopped", step + 1)
                 return "stopped"
@@ -189,6 +193,31 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
         write_json(run / STATISTICS, statistics_of(model, data))
         tell("finished", steps)
     return "finished"
+
+
+class Pace:
+    """Steps a second over about the last minute: those of a second alone jump with whatever else the machine does."""
+
+    def __init__(self) -> None:
+        self._stretches: deque[tuple[int, float]] = deque()
+
+    def after(self, steps: int, seconds: float) -> float:
+        """The pace now that so many more steps took so long.
+
+        Arguments:
+            steps: Since what was counted last.
+            seconds: That they took, without validation and snapshots.
+        """
+        self._stretches.append((steps, max(seconds, 1e-9)))
+        while sum(spent for _, spent in self._stretches) - self._stretches[0][1] >= PACE:
+            self._stretches.popleft()
+        return sum(done for done, _ in self._stretches) / sum(spent for _, spent in self._stretches)
+
+
+def optimizer_for(settings: Settings, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, over these parameters."""
+    module, name = OPTIMIZERS[settings.optimizer].opener.split(":")
+    return getattr(import_module(module), name)(parameters, lr=settings.learning_rate)
 
 
 def thinned(steps: Sequence[int], most: int = MOST_SNAPSHOTS) -> list[int]:
@@ -311,17 +340,11 @@ def _resume(run: Path, model: MultimodalVAE, optimizer: torch.optim.Optimizer) -
 
 
 def _forget_events_after(file: Path, step: int) -> None:
-    """Drops what was told of steps that a kill undid, and a last line cut short."""
+    """Drops what was told of steps that a kill undid, and lines that are no events, as a last one cut short."""
     if not file.exists():
         return
-    kept = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if event["step"] <= step:
-            kept.append(line + "\n")
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    kept = [line + "\n" for line in lines if (event := event_of(line)) is not None and event["step"] <= step]
     write_atomically(file, lambda temporary: Path(temporary).write_text("".join(kept), encoding="utf-8"))
 
 

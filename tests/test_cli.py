@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mmvae import runs
 from mmvae.checkpoints import digest
 from mmvae.cli import Progress, main
 from mmvae.data import DATASETS
@@ -175,6 +176,26 @@ def test_a_run_is_not_overwritten_but_goes_on_for_longer(own, tmp_path, capsys):
     assert main(["train", "--resume", "--out", str(tmp_path / "a"), "--steps", "4"]) == 0
     events = [json.loads(line) for line in (tmp_path / "a" / "events.jsonl").read_text().splitlines()]
     assert [event["step"] for event in events if event["event"] in ("resumed", "finished")] == [2, 4] or events[-1]["step"] == 4
+
+
+def test_without_its_data_no_run_is_begun(capsys, tmp_path):
+    new = ["train", "--variant", "joint-poe", "--dataset", "mnist-svhn", "--data-root", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+    for _ in range(2):
+        assert "already holds a run" not in failed(capsys, new)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_lies_where_the_pages_look_under_a_name_that_they_take(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    shutil.copy(own, tmp_path / "my pairs.npz")
+    assert main(["train", "--variant", "joint-poe", "--dataset", str(tmp_path / "my pairs.npz"), "--steps", "1", "--batch-size", "2"]) == 0
+    assert [run.name for run in runs.runs()] == ["my-pairs-joint-poe"]
+    runs.check_name(runs.free_name("my-pairs-joint-poe"))
+
+
+def test_what_is_printed_needs_no_encoding_of_the_console():
+    done = subprocess.run([sys.executable, "-m", "mmvae", "datasets"], cwd=HOME, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert done.returncode == 0 and "–" in done.stdout.decode("utf-8")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -342,6 +363,8 @@ def test_resuming_a_run_damaged_by_hand_fails_with_one_line(run, tmp_path, capsy
         (["interpolate", "{run}", "--blocks", "z_middle", "--out", "{tmp}/a.png"], "no block 'z_middle'"),
         (["embed", "{run}", "--block", "z_middle", "--out", "{tmp}/a.csv"], "no block 'z_middle'"),
         (["train", "--resume"], "--out DIR"),
+        (["train", "--resume", "--out", "{tmp}", "--steps", "9", "--batch-size", "4"], "--batch-size cannot be said"),
+        (["train", "--resume", "--out", "{tmp}", "--no-augment"], "--augment cannot be said"),
         (["train", "--resume", "--out", "{tmp}"], "holds no run"),
         (["train", "--variant", "mumo"], "--dataset"),
         (["train", "--variant", "mumo", "--dataset", "nothing"], "no data set 'nothing'"),

@@ -1,10 +1,13 @@
 """What is trained with unless one says otherwise: the sources' likelihoods and weights, and sizes that fit."""
 
+from importlib import import_module
+
 import pytest
+import torch
 
 from mmvae.data import DATASETS
 from mmvae.model import MultimodalVAE
-from mmvae.presets import first_look_for, latents_for, modalities_for, published_for, settings_for
+from mmvae.presets import OPTIMIZERS, first_look_for, latents_for, modalities_for, published_for, settings_for
 from mmvae.variants import VARIANTS
 
 DIGITS = DATASETS["mnist-svhn"]
@@ -17,6 +20,20 @@ def test_every_variant_can_be_built_on_every_data_set_from_its_presets(variant, 
     assert all(block.dim > 0 for block in model.blocks)
     assert all(m.weight > 0 for m in model.modalities)
     assert first_look_for(variant, row).steps < settings_for(variant, row).steps
+
+
+@pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_every_optimizer_s_row_names_one(row):
+    module, name = row.opener.split(":")
+    assert issubclass(getattr(import_module(module), name), torch.optim.Optimizer)
+
+
+@pytest.mark.parametrize("row", [DATASETS["faces"], DIGITS], ids=["faces", "mnist-svhn"])
+def test_a_first_look_has_fewer_steps_where_a_step_is_dearer(row):
+    looks = [first_look_for(VARIANTS[name], row) for name in ("joint-poe", "dmvae-clusters", "mmvae")]
+    pairs = [look.steps * look.batch_size for look in looks]
+    assert pairs == sorted(pairs, reverse=True) and len(set(pairs)) == 3
+    assert all(look.steps // look.snapshot >= 5 for look in looks)
 
 
 def test_joint_poe_on_mnist_svhn_is_the_experiment_s():

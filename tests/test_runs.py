@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tiny import TinyPairs, tiny_model
 
-from mmvae import runs, turns
+from mmvae import cli, runs, turns
 from mmvae.checkpoints import CheckpointError, open_checkpoint
 from mmvae.presets import Settings
 from mmvae.runs import Plan, RunError
@@ -123,8 +123,15 @@ def test_a_run_says_what_would_train_it_anew(home):
     assert (plan.variant, plan.private, plan.shared) == ("mmpoe-v2", (2, 3), 4)
 
 
+def test_every_run_that_is_listed_opens_whatever_its_folder_is_named(home):
+    for name in ("_begun", "my pairs-dmvae", "x" * 64):
+        configured(home, name)
+    assert [runs.run_named(run.name, home) == run for run in runs.runs(home)] == [True] * 3
+
+
 def test_a_link_to_no_run_is_refused(home):
-    for name in ("absent", "../runs", "", ".hidden"):
+    (home / "runs" / "empty").mkdir()
+    for name in ("absent", "empty", "../runs", "", ".hidden"):
         with pytest.raises(RunError, match="no run"):
             runs.run_named(name, home)
 
@@ -144,6 +151,28 @@ def test_a_free_name_is_free_and_alike(home):
     configured(home)
     assert runs.free_name("mine", home) == "mine-2"
     runs.check_name(runs.free_name("../my set!", home), home)
+
+
+def test_a_plan_says_every_setting_on_its_command_line(home, monkeypatch):
+    """No value is a default, so that one left out would come back as another."""
+    settings = Settings(77, 9, 1.23456789e-3, 8, 3.5, 6, False, "cpu", "bfloat16", 5, "soap")
+    plan = Plan("dmvae", "digits", settings, (1, 2), 3)
+    assert not any(getattr(settings, name) == value for name, value in vars(Settings()).items())
+    monkeypatch.setattr(cli, "dataset", lambda *_: None)
+    assert cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "mine")))[0] == home / "runs" / "mine"
+    assert runs.run_named("mine", home).plan == plan
+
+
+def test_a_run_is_alike_where_a_step_costs_the_same(home):
+    folder = configured(home)
+    told(folder, {"event": "started", "device": "cpu"}, {"event": "finished"})
+    plan = runs.run_named("mine", home).plan
+    longer = replace(plan, settings=replace(plan.settings, steps=999, seed=7, learning_rate=0.1))
+    assert runs.last_alike(longer, home).name == "mine"
+    for field, value in {"batch_size": 64, "optimizer": "soap", "device": "cuda", "precision": "bfloat16"}.items():
+        assert runs.last_alike(replace(plan, settings=replace(plan.settings, **{field: value})), home) is None
+    for other in (replace(plan, shared=9), replace(plan, private=(9, 9)), replace(plan, variant="dmvae"), replace(plan, dataset="x")):
+        assert runs.last_alike(other, home) is None
 
 
 def test_a_run_is_renamed_and_deleted_with_all_it_holds(home):
@@ -232,6 +261,25 @@ def test_a_run_is_started_queued_stopped_killed_and_resumed(home, plan, processe
     assert runs.log_tail(finished.path, 1000).count("$ python -m mmvae train") == 2
 
 
+def test_a_run_whose_process_cannot_be_started_leaves_nothing(home, plan, monkeypatch):
+    configured(home)
+    monkeypatch.setattr(runs.sys, "executable", str(home / "absent"))
+    with pytest.raises(OSError):
+        runs.begin("first", plan, home)
+    with pytest.raises(OSError):
+        runs.resume(runs.run_named("mine", home))
+    assert [(run.name, run.live) for run in runs.runs(home)] == [("mine", False)]
+
+
+def test_a_run_goes_on_on_the_device_it_is_told_to(home, monkeypatch):
+    configured(home, settings=replace(SETTINGS, device="cuda"))
+    started = []
+    monkeypatch.setattr(runs, "_launch", lambda folder, arguments: started.append(arguments))
+    for device in (None, "cpu"):
+        runs.resume(runs.run_named("mine", home), device=device)
+    assert [arguments[arguments.index("--device") + 1] for arguments in started] == ["cuda", "cpu"]
+
+
 def test_a_process_that_cannot_begin_says_why(home, plan, processes):
     runs.begin("bad", replace(plan, dataset=str(home / "absent.npz")), home)
     run = until(home, "bad", lambda run: not run.live)
@@ -241,12 +289,10 @@ def test_a_process_that_cannot_begin_says_why(home, plan, processes):
 def test_a_few_steps_are_measured_and_leave_nothing(home, plan, processes):
     said = []
     measured = runs.measure(plan, steps=2, told=said.append)
-    assert (
-        measured.steps == 2
-        and measured.seconds_per_step > 0
-        and (measured.device, measured.precision) == ("cpu", measured.precision)
-    )
+    assert measured.seconds_per_step > 0 and (measured.steps, measured.device, measured.precision) == (2, "cpu", "float32")
     assert runs.runs(home) == [] and said
+    with pytest.raises(RunError, match="stopped"):
+        runs.measure(plan, stopped=lambda: True)
     with pytest.raises(RunError, match="no data set"):
         runs.measure(replace(plan, dataset="absent.npz"))
 
@@ -264,6 +310,16 @@ def test_a_run_travels_as_one_zip_and_goes_on_elsewhere(home, tmp_path):
     assert runs.events(run.path) == runs.events(folder) and list(runs.snapshots(run.path)) == [0, 2, 4, 6]
     train(run.path, TinyPairs(), until=8)
     assert runs.run_named(name, there).step == 8
+
+
+@pytest.mark.parametrize("name", ["_x.zip", "--.zip", "y" * 70 + ".zip"])
+def test_a_run_from_a_zip_has_a_name_that_a_new_run_could_have(home, tmp_path, name):
+    folder = configured(home)
+    train(folder, TinyPairs())
+    packed = runs.pack(runs.run_named("mine", home))
+    for there in (runs.unpack(packed, name, tmp_path / "there"), runs.unpack(packed, name, tmp_path / "there")):
+        assert runs.run_named(there, tmp_path / "there").openable
+        runs.check_name(there, tmp_path / "elsewhere")
 
 
 def zipped(folder, **more: bytes) -> bytes:

@@ -17,7 +17,7 @@ from mmvae.checkpoints import open_checkpoint
 from mmvae.objective import loss
 from mmvae.presets import Settings
 from mmvae.soap import TURN_EVERY
-from mmvae.training import Diverged, RunError, start, train, update
+from mmvae.training import PACE, Diverged, Pace, RunError, start, train, update
 
 SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
 CPU = torch.device("cpu")
@@ -213,6 +213,29 @@ def test_a_step_depends_on_the_seed_and_its_number_alone():
         settings, optimizer = settings_and_optimizer(model, seed=seed, warmup=0)
         totals.append(update(model, optimizer, TinyPairs(), settings, step, CPU).total.item())
     assert totals[0] == totals[1] and len(set(totals)) == 3
+
+
+def test_speed_is_that_of_about_the_last_minute():
+    pace = Pace()
+    assert pace.after(25, 5.0) == pytest.approx(5)
+    assert pace.after(25, 20.0) == pytest.approx(2)  # one slow stretch does not stand for all
+    for _ in range(int(PACE)):
+        now = pace.after(3, 1.0)
+    assert now == pytest.approx(3)  # what was before the minute is forgotten
+
+
+def test_a_run_begun_on_a_device_that_is_not_here_goes_on_on_another(tmp_path):
+    run = begin(tmp_path / "run", settings=replace(SETTINGS, steps=2, device="cuda"))
+    assert train(run, TinyPairs(), device="cpu") == "finished"
+    assert events(run)[0]["device"] == "cpu"
+
+
+def test_a_run_goes_on_whatever_else_stands_among_its_events(tmp_path):
+    run = trained(tmp_path / "run", settings=replace(SETTINGS, steps=4))
+    with open(run / "events.jsonl", "ab") as file:
+        file.write(b'[1]\n"text"\n{"event": "step"}\n{"event": "step", "step": "x"}\n\xff\xfe\n{"event": "st')
+    assert train(run, TinyPairs(), until=6) == "finished"
+    assert [event["step"] for event in events(run) if event["event"] == "step"] == [1, 2, 3, 4, 5, 6]
 
 
 # ---- what stops a run, in one line

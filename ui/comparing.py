@@ -68,23 +68,14 @@ class Task:
 
 def default(known: Sequence[str]) -> list[str]:
     """The checkpoints that are compared where nothing is asked for: those of the first one's data set that were measured, else all of it."""
-    alike = [name for name in known if dataset_of(name) == dataset_of(known[0])]
+    alike = [name for name in known if models.trained_on(name) == models.trained_on(known[0])]
     measured = [name for name in alike if (models.path_of(name) / "card.json").is_file()]
     return (measured if len(measured) > 1 else alike)[:MOST]
 
 
 def of_one_set(names: Sequence[str]) -> list[str]:
     """Those of the names that are of the first one's data set: others have nothing to be compared by."""
-    return [name for name in names if dataset_of(name) == dataset_of(names[0])]
-
-
-def dataset_of(name: str) -> str | None:
-    """What a checkpoint was trained on; None where its configuration cannot be read."""
-    try:
-        config = read_json(models.path_of(name) / CONFIG)
-    except CheckpointError:
-        return None
-    return config.get("source") or config.get("dataset")
+    return [name for name in names if models.trained_on(name) == models.trained_on(names[0])]
 
 
 def _joined(names: Sequence[str]) -> str:
