@@ -2,14 +2,16 @@ r"""Beliefs about a latent block: diagonal Gaussians, their products and mixture
 
 from __future__ import annotations
 
-__all__ = ["Belief", "DiagonalGaussian", "DiagonalLaplace", "Mixture", "precision_shares", "product_of_experts"]
+__all__ = ["Belief", "DiagonalGaussian", "DiagonalLaplace", "Mixture", "keyed_sample", "precision_shares", "product_of_experts"]
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,30 @@ class Mixture:
 
 
 Belief = DiagonalGaussian | DiagonalLaplace | Mixture
+
+#: Noise is drawn for whole multiples of so many dimensions: torch draws other numbers for fewer than 16 values than for more.
+DRAWN_AT_ONCE = 64
+
+
+def keyed_sample(belief: Belief, *key: object) -> Tensor:
+    """A sample with noise that depends on nothing but a key, with the shape of the mean.
+
+    The noise of a single item is the same in a belief of fewer dimensions, as far as it goes: models with blocks of different
+    sizes are compared under it.
+
+    Arguments:
+        belief: Of N items, [N, D]; each gets noise of its own.
+        key: Whatever names the noise, such as a seed, the block's name and the number of the sample.
+
+    Example:
+        >>> small, large = DiagonalGaussian.standard(1, 2), DiagonalGaussian.standard(1, 5)
+        >>> torch.equal(keyed_sample(small, 0, "z"), keyed_sample(large, 0, "z")[:, :2])
+        True
+    """
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    dim = belief.mean.shape[-1]
+    return belief.map(lambda tensor: pad(tensor, (0, -dim % DRAWN_AT_ONCE))).sample(generator)[..., :dim]
 
 
 def product_of_experts(experts: Sequence[DiagonalGaussian]) -> DiagonalGaussian:

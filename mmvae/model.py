@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CannotInfer", "Experts", "MultimodalVAE"]
+__all__ = ["CannotInfer", "Experts", "MultimodalVAE", "seeded_sample"]
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .gaussian import Belief, DiagonalGaussian, DiagonalLaplace, Mixture, product_of_experts
+from .gaussian import Belief, DiagonalGaussian, DiagonalLaplace, Mixture, keyed_sample, product_of_experts
 from .latents import SHARED, Block, partition
 from .modalities import Modality
 from .networks import Decoder, Encoder
@@ -21,6 +21,11 @@ Experts = dict[tuple[frozenset[int], str], DiagonalGaussian | DiagonalLaplace]
 
 #: Of log-variances and log-scales, far outside what is learned: a single wild step must not turn into an infinite precision.
 BOUNDS = (-12.0, 8.0)
+
+
+def seeded_sample(posterior: Mapping[str, Belief], seed: int, k: int) -> dict[str, Tensor]:
+    """Sample number k of a posterior under a seed, {block: [N, dim]}: noise that no other block has a part in."""
+    return {name: keyed_sample(belief, seed, name, k) for name, belief in posterior.items()}
 
 
 class CannotInfer(ValueError):
@@ -221,6 +226,9 @@ class MultimodalVAE(nn.Module):
     def translate(self, observed: Mapping[str, Tensor], to: str, samples: int = 1, seed: int = 0) -> Tensor:
         """Pictures of one modality from the other: posterior samples, private codes of `to` from its prior.
 
+        Each item gets noise of its own. A single item's private codes are those of every model at this seed, see
+        `mmvae.gaussian.keyed_sample`.
+
         Returns:
             Images [N, samples, C, H, W] in [0, 1].
 
@@ -229,9 +237,8 @@ class MultimodalVAE(nn.Module):
             ValueError: Where `to` is no modality of this model.
         """
         self.positions([to])
-        generator = torch.Generator().manual_seed(seed)
         posterior = self.posterior(observed)
-        draws = [self.logits({name: belief.sample(generator) for name, belief in posterior.items()}, [to])[to] for _ in range(samples)]
+        draws = [self.logits(seeded_sample(posterior, seed, k), [to])[to] for k in range(samples)]
         return torch.sigmoid(torch.stack(draws, 1))
 
     @torch.inference_mode()

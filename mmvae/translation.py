@@ -1,12 +1,12 @@
 """One modality into the other: samples, their mean and spread, what was kept of the factors.
 
-Every input of a call gets the same noise, and so does every model with blocks of the same sizes: column k of a
-picture shows one private code throughout, and variants compare fairly.
+Every input of a call gets the same noise, and so does every model, in the dimensions that it has: column k of a picture
+shows one private code throughout, and variants compare fairly.
 """
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "VIRIDIS", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read",
+__all__ = ["ROLES", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read",
            "restyled", "role_of", "rows", "scale_of", "swap_sheet", "swapped", "translate"]
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,13 @@ from .data.base import Factor, PairedDataset
 from .explore import swap
 from .gaussian import Belief
 from .metrics.coherence import Preserved, preserved
-from .model import MultimodalVAE
+from .model import MultimodalVAE, seeded_sample
+from .palettes import VIRIDIS
 from .pictures import Pixels, sheet
 from .readers import Readers
 
 #: What becomes of a factor: a shared one is kept, one of the source alone stays neutral, one of the target alone may vary.
 ROLES = ("kept", "neutral", "free")
-#: viridis at equal steps, dark to light.
-VIRIDIS = ("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725")
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,8 @@ def translate(model: MultimodalVAE, posterior: Mapping[str, Belief], to: str, sa
     n = len(posterior[model.blocks[0].name].mean)
     drawn: list[dict[str, Tensor]] = []
     for i in range(n):
-        generator = torch.Generator().manual_seed(seed)
         one = {name: belief.map(lambda tensor, i=i: tensor[i:i + 1]) for name, belief in posterior.items()}
-        drawn += [{name: belief.sample(generator) for name, belief in one.items()} for _ in range(samples)]
+        drawn += [seeded_sample(one, seed, k) for k in range(samples)]
     codes = {block.name: torch.cat([z[block.name] for z in drawn]).unflatten(0, (n, samples)) for block in model.blocks}
     return _drawn(model, codes, {name: belief.mean for name, belief in posterior.items()}, to)
 
@@ -169,7 +167,7 @@ def _drawn(model: MultimodalVAE, codes: Mapping[str, Tensor], mean: Mapping[str,
 
 def heat(values: Tensor, top: float) -> Tensor:
     """Amounts [..., H, W] from 0 to `top` in the colours of viridis, [..., 3, H, W]."""
-    colours = torch.tensor([[int(code[i:i + 2], 16) / 255 for i in (0, 2, 4)] for code in VIRIDIS])
+    colours = torch.tensor([[int(code[i:i + 2], 16) / 255 for i in (1, 3, 5)] for code in VIRIDIS])
     position = (values / max(top, 1e-9)).clamp(0, 1) * (len(colours) - 1)
     low = position.floor().clamp_max(len(colours) - 2).long()
     share = (position - low)[..., None]
@@ -244,6 +242,9 @@ def check(model: MultimodalVAE, data: PairedDataset, readers: Readers, to: str, 
           seed: int = 0) -> list[Kept]:
     """Whether translations of many items keep what is shared, leave the source's own factors neutral, and vary in what is free.
 
+    Unlike in `translate` each item gets noise of its own: otherwise all would share one handful of private codes, and the
+    figures be those of that handful.
+
     Arguments:
         ids: The items to translate.
 
@@ -253,11 +254,9 @@ def check(model: MultimodalVAE, data: PairedDataset, readers: Readers, to: str, 
     source = next(name for name in model.names if name != to)
     readings: list[dict[str, NDArray]] = []
     labels: list[Mapping[str, Tensor]] = []
-    for chunk in torch.as_tensor(ids).split(32):
+    for number, chunk in enumerate(torch.as_tensor(ids).split(32)):
         images, true = data.items(chunk)
-        with torch.inference_mode():
-            posterior = model.posterior({source: images[source]})
-        readings.append(read(readers, to, translate(model, posterior, to, samples, seed).samples))
+        readings.append(read(readers, to, model.translate({source: images[source]}, to, samples, seed + number)))
         labels.append(true)
     truth = {f.name: np.concatenate([part[f.name].numpy() for part in labels]) for f in data.factors}
     wanted = expected(data.factors, truth, to)

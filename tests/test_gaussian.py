@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Laplace, Normal
 
-from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace, Mixture, precision_shares, product_of_experts
+from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace, Mixture, keyed_sample, precision_shares, product_of_experts
 
 DOUBLE = torch.float64
 GRID = torch.linspace(-15, 15, 300_001, dtype=DOUBLE)
@@ -196,3 +196,20 @@ def test_map_reaches_every_tensor_of_a_mixture():
     flipped = MIXTURES[0].map(lambda t: t + 1)
     torch.testing.assert_close(flipped.mean, MIXTURES[0].mean + 1)
     assert [c.logvar.item() for c in flipped.components] == pytest.approx([1.3, 0.0, 2.0])
+
+
+@pytest.mark.parametrize("family", [DiagonalGaussian, DiagonalLaplace])
+def test_keyed_noise_is_the_beliefs_own_and_goes_on_where_a_smaller_belief_ends(family):
+    large = family(torch.full((2000, 20), 3.0), torch.full((2000, 20), 0.5))
+    drawn = keyed_sample(large, 7, "z", 0)
+    assert drawn.mean().item() == pytest.approx(3, abs=0.05) and drawn.std().item() == pytest.approx(large.stddev[0, 0].item(), rel=0.03)
+    one, few = (large.map(lambda tensor, dim=dim: tensor[:1, :dim]) for dim in (20, 3))
+    assert torch.equal(keyed_sample(one, 7, "z", 0)[:, :3], keyed_sample(few, 7, "z", 0))
+    assert torch.equal(keyed_sample(one, 7, "z", 0), drawn[:1])
+    assert not torch.equal(keyed_sample(one, 7, "z", 1), drawn[:1]) and not torch.equal(keyed_sample(one, 7, "y", 0), drawn[:1])
+
+
+def test_keyed_noise_chooses_a_mixture_s_components_too():
+    mixture = Mixture((gaussian(-40, 0, n=500), gaussian(40, 0, n=500)))
+    drawn = keyed_sample(mixture, 0)
+    assert drawn.shape == (500, 1) and 0.4 < (drawn > 0).double().mean() < 0.6
