@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["write_csv", "write_html", "write_projector"]
 
 import csv
-import itertools
+import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .palettes import ON_DARK
+
 SPRITE_LIMIT = 8192  # pixels a side: what TensorBoard reads
-CATEGORIES = 20  # up to so many distinct values, a label gets one legend entry per value
-GREY = "#94a4a2"  # where colour says nothing: no label, or more names than can be told apart
-# petroff10: ten colours that stay apart under the colour blindnesses
-PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+GREY = "#68727f"  # where colour says nothing: no label, no value, or more names than can be told apart
+GROUND, INK = "#0b0e14", "#e6e9ef"  # the colours of classes are made for a dark ground
 
 Labels = Mapping[str, Sequence]
 
@@ -43,14 +43,18 @@ def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: La
 
 
 def write_html(
-    path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = ""
+    path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = "",
+    hues: Mapping[str, str] | None = None,
 ) -> None:
     """Write a page that draws the map without a network: zoom, pan, hover with id and labels, a legend that toggles.
 
     Arguments:
         ids, positions, labels: As for :func:`write_csv`.
-        colour: The label to colour by; the first where None. Of more than 20 distinct values,
-            numbers get a colour scale and names stay grey.
+        colour: The label to colour by; the first where None. Floats get a colour scale between their 1st and 99th percentile,
+            around 0 where they lie on both sides of it. Whole numbers and names are classes: as many as there are colours get
+            one each, more stay grey.
+        title: What the page is called.
+        hues: {class: colour} of the label to colour by, in the order of the legend.
 
     Raises:
         ValueError: Where lengths differ or there is no label of that name.
@@ -73,25 +77,40 @@ def write_html(
 
     everything = np.arange(len(positions))
     values = np.asarray(labels[colour]) if colour is not None else np.zeros(len(positions), int)
-    distinct = np.unique(values)
-    if colour is None or (len(distinct) > CATEGORIES and not np.issubdtype(values.dtype, np.number)):
-        traces = [points(everything, {"color": GREY})]
-    elif len(distinct) > CATEGORIES:
-        scale = {"color": values, "colorscale": "Viridis", "showscale": True, "colorbar": {"title": {"text": colour}}}
-        traces = [points(everything, scale)]
+    if np.issubdtype(values.dtype, np.floating):
+        unknown = np.isnan(values)
+        traces = [points(np.flatnonzero(~unknown), _scale(values[~unknown], colour))]
+        traces += [points(np.flatnonzero(unknown), {"color": GREY}, "unknown")] if unknown.any() else []
     else:
-        colours = itertools.cycle(PALETTE)
-        traces = [points(np.flatnonzero(values == value), {"color": next(colours)}, str(value)) for value in distinct]
+        names = values.astype(str)
+        distinct = np.unique(values).astype(str)
+        if hues is None:
+            hues = dict(zip(distinct, ON_DARK["few"])) if colour is not None and len(distinct) <= len(ON_DARK["few"]) else {}
+        traces = [points(np.flatnonzero(names == name), {"color": hue}, name) for name, hue in hues.items()]
+        rest = np.flatnonzero(~np.isin(names, list(hues)))
+        traces += [points(rest, {"color": GREY}, "others")] if len(rest) else []
     figure = go.Figure(traces)
     figure.update_layout(
-        title={"text": title}, template="plotly_dark", dragmode="pan", showlegend=len(traces) > 1,
-        legend={"title": {"text": colour or ""}, "itemsizing": "constant"},
+        title={"text": html.escape(title)}, template="plotly_dark", paper_bgcolor=GROUND, plot_bgcolor=GROUND, font={"color": INK},
+        dragmode="pan", showlegend=len(traces) > 1, legend={"title": {"text": html.escape(colour or "")}, "itemsizing": "constant"},
         xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"},
     )  # fmt: skip
     config = {"scrollZoom": True, "displaylogo": False}
-    page = figure.to_html(include_plotlyjs=True, full_html=True, default_height="96vh", config=config)
+    page = figure.to_html(include_plotlyjs=True, full_html=True, default_height="100vh", config=config)
+    page = page.replace("<head>", f"<head><title>{html.escape(title)}</title><style>body {{ margin: 0; background: {GROUND}; }}</style>", 1)
     with _opened(path) as file:
         file.write(page)
+
+
+def _scale(values: np.ndarray, name: str) -> dict:
+    """How amounts are coloured: as on the Map page, see `mmvae.palettes.ON_DARK`."""
+    low, high = np.percentile(values, [1, 99]) if len(values) else (0.0, 1.0)
+    kind = "around" if low < 0 < high else "from"
+    if kind == "around":
+        low, high = -max(-low, high), max(-low, high)
+    colours = ON_DARK[kind]
+    steps = [[i / (len(colours) - 1), colour] for i, colour in enumerate(colours)]
+    return {"color": values, "colorscale": steps, "cmin": low, "cmax": high, "showscale": True, "colorbar": {"title": {"text": html.escape(name)}}}
 
 
 def write_projector(

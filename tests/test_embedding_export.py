@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mmvae.embedding_export import write_csv, write_html, write_projector
+from mmvae.palettes import ON_DARK
 
 IDS = np.array([4, 8, 15, 16, 23])
 POSITIONS = np.arange(10, dtype=np.float32).reshape(5, 2) / 3
@@ -83,3 +84,34 @@ def test_a_sprite_too_large_for_the_projector_is_shrunk(tmp_path):
 def test_lengths_that_differ_are_refused(tmp_path):
     with pytest.raises(ValueError, match="5 ids but 4 rows of digit"):
         write_csv(tmp_path / "map.csv", IDS, POSITIONS, {"digit": [1, 2, 3, 4]})
+
+
+def exported(path) -> dict:
+    """The traces and the layout of an exported page."""
+    text = path.read_text(encoding="utf-8").split("Plotly.newPlot(")[-1]
+    decoder = json.JSONDecoder()
+    traces, end = decoder.raw_decode(text, text.index("[{"))
+    layout, _ = decoder.raw_decode(text, text.index("{", end))
+    return {"traces": traces, "layout": layout}
+
+
+def test_html_colours_an_ordered_factor_on_a_scale_around_its_neutral_value(tmp_path):
+    elevation = np.repeat(np.linspace(-30.0, 30.0, 11), 3)
+    write_html(tmp_path / "map.html", range(33), np.zeros((33, 2)), {"elevation": elevation}, title="faces-mumo: UMAP")
+    found = exported(tmp_path / "map.html")
+    (trace,) = found["traces"]
+    marker = trace["marker"]
+    assert (marker["cmin"], marker["cmax"]) == (-30, 30) and [colour for _, colour in marker["colorscale"]] == list(ON_DARK["around"])
+    assert found["layout"]["title"]["text"] == "faces-mumo: UMAP"
+
+
+def test_html_takes_the_colours_of_classes_in_their_order(tmp_path):
+    hues = {"lost": "#f0883e", "kept": "#56d4c4"}
+    write_html(tmp_path / "map.html", range(3), np.zeros((3, 2)), {"verdict": ["kept", "lost", "kept"]}, hues=hues)
+    assert [(trace["name"], trace["marker"]["color"]) for trace in exported(tmp_path / "map.html")["traces"]] == list(hues.items())
+
+
+def test_html_is_as_dark_around_the_map_as_behind_it(tmp_path):
+    write_html(tmp_path / "map.html", IDS, POSITIONS, LABELS)
+    ground = exported(tmp_path / "map.html")["layout"]["paper_bgcolor"]
+    assert f"background: {ground}" in (tmp_path / "map.html").read_text(encoding="utf-8")[:400]

@@ -12,7 +12,7 @@ import streamlit as st
 from torch import Tensor
 
 from mmvae.point import Point
-from mmvae.translation import VIRIDIS
+from mmvae.palettes import VIRIDIS
 
 from .figures import data_uri, png, to_uint8
 
@@ -50,6 +50,6 @@ def link(content: str, point: Point) -> str:
 
 def scale(top: float) -> str:
     """The colours of `mmvae.translation.heat`, from 0 to `top`."""
-    colours = ", ".join(f"#{colour}" for colour in VIRIDIS)
+    colours = ", ".join(VIRIDIS)
     return (f'<span class="scale" style="background: linear-gradient(90deg, {colours})"></span>'
             f'<span class="ends"><span>0</span><span>{top:.2f}</span></span>')

@@ -1,17 +1,14 @@
-"""Colours with a meaning: blocks by hue, digits that stay apart under colour blindness, scales by what they show."""
+"""Colours of the interface with a meaning: blocks by hue, in either theme. Those of data are in `mmvae.palettes`."""
 
 from __future__ import annotations
 
-__all__ = ["BLOCKS", "DIGITS", "DIVERGING", "GREY", "SEQUENTIAL", "block_colours", "plotly_scale", "theme"]
+__all__ = ["BLOCKS", "GREY", "block_colours", "plotly_scale", "theme"]
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from mmvae.latents import Block
-
-#: Ten classes: petroff10. Weak on white, so that maps are drawn on a dark ground.
-DIGITS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
 #: Hues of the latent blocks by theme: private to the first modality, shared, private to the second.
 BLOCKS = {
@@ -21,12 +18,6 @@ BLOCKS = {
 
 #: What is not in focus, by theme.
 GREY = {"dark": "#8b949e", "light": "#6b7480"}
-
-#: vik, for angles and other bounded factors around a neutral value.
-DIVERGING = ("#001261", "#033e7d", "#1e6f9d", "#71a8c4", "#c9dde7", "#eacebd", "#d39774", "#be6533", "#8b2706", "#590008")
-
-#: viridis, for KL, errors and other amounts from zero.
-SEQUENTIAL = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
 
 
 def theme() -> str:

@@ -23,6 +23,7 @@ from mmvae.checkpoints import Checkpoint, CheckpointError, open_checkpoint, refe
 from mmvae.data import PairedDataset
 from mmvae.explore import encode, sample_codes, traversal_figure
 from mmvae.latents import Block
+from mmvae.palettes import VIRIDIS
 from mmvae.pictures import png, sheet
 
 from . import figures, live, models, palette
@@ -125,7 +126,7 @@ def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
             z=z,
             zmin=0,
             zmax=max(1.0, float(np.nanpercentile(z, 97))),
-            colorscale=palette.plotly_scale(palette.SEQUENTIAL),
+            colorscale=palette.plotly_scale(VIRIDIS),
             colorbar=dict(thickness=8, outlinewidth=0, title=None, tickfont=dict(size=10)),
             hovertemplate="step %{x}: %{z:.2f} nats<extra></extra>",
             hoverongaps=False,

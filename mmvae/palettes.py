@@ -1,0 +1,17 @@
+"""Colours of data: classes that stay apart under the colour blindnesses, and scales by what they show."""
+
+from __future__ import annotations
+
+__all__ = ["ON_DARK", "PETROFF10", "VIK", "VIRIDIS"]
+
+#: Ten classes (Petroff, 2021). Weak on white, so that maps are drawn on a dark ground.
+PETROFF10 = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+
+#: Angles and other amounts around a neutral value, at equal steps (Crameri, 2018).
+VIK = ("#001261", "#033e7d", "#1e6f9d", "#71a8c4", "#c9dde7", "#eacebd", "#d39774", "#be6533", "#8b2706", "#590008")
+
+#: KL, errors and other amounts from zero, at equal steps, dark to light.
+VIRIDIS = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
+
+#: By the kind of a column, as points on the dark ground of a map: scales without their darkest ends, which it would swallow.
+ON_DARK = {"few": PETROFF10, "around": VIK[2:8], "from": VIRIDIS[2:]}
