@@ -5,16 +5,14 @@ from __future__ import annotations
 __all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "command", "curve", "curves_of", "measure", "measurement"]
 
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
 from urllib.parse import quote, unquote
 
-from mmvae.checkpoints import CONFIG, CheckpointError, read_json
 from mmvae.history import is_number
-from mmvae.runs import command_line
+from mmvae.runs import command_line, spawn
 
 from . import models
 
@@ -22,7 +20,6 @@ from . import models
 MOST = 4
 VIEWS = {"leakage": "What each part knows", "live": "Side by side", "maps": "Maps", "figures": "All figures", "training": "Training and traversals",
          "results": "All models", "story": "The faces story"}
-PROGRAM = Path(__file__).resolve().parents[1]
 NICE = 10
 
 
@@ -166,8 +163,7 @@ def measure(name: str) -> None:
     with _lock:
         if folder in _measurements and _measurements[folder].running:
             return
-        process = subprocess.Popen(["nice", "-n", str(NICE), sys.executable, "-m", "mmvae", "evaluate", str(folder)], cwd=PROGRAM, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", start_new_session=True)
+        process = spawn(["evaluate", str(folder)], NICE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace")
         _measurements[folder] = Measurement(process)
     Thread(target=_follow, args=(_measurements[folder],), name=f"measure {name}", daemon=True).start()
 

@@ -8,6 +8,7 @@ import pytest
 from mmvae.checkpoints import config_of, save
 from mmvae.history import events
 from mmvae.report import COLOURS
+from mmvae.runs import PROGRAM
 from tests.tiny import tiny_model
 from ui import comparing, palette
 from ui.comparing import LOSS, Measurement, Task, curve, curves_of
@@ -54,7 +55,7 @@ def test_without_a_term_of_the_pair_a_reconstruction_is_the_mean_over_the_codes_
 
 
 def test_the_shipped_models_carry_the_steps_in_which_they_learn():
-    told = events(comparing.PROGRAM / "checkpoints" / "faces-mumo")
+    told = events(PROGRAM / "checkpoints" / "faces-mumo")
     for title in curves_of(told):
         points = curve(told, title)
         assert points[0][0] <= 25 and len(points) > 20, title
@@ -81,9 +82,9 @@ def test_a_measurement_whose_words_cannot_be_read_comes_to_its_end_all_the_same(
 
 
 def test_a_measurement_that_says_what_is_no_text_is_followed_to_its_end(named, monkeypatch, tmp_path):
-    (tmp_path / "nice").write_text("#!/bin/sh\nprintf 'caf\\351\\n' >&2\nexit 3\n", "utf-8")
-    (tmp_path / "nice").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "python").write_text("#!/bin/sh\nprintf 'caf\\351\\n' >&2\nexit 3\n", "utf-8")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     threads = []
     monkeypatch.setattr(comparing, "Thread", lambda target, args, **_: threads.append((target, args)) or SimpleNamespace(start=lambda: None))
     comparing.measure("plain")
