@@ -26,23 +26,28 @@ from torch import Tensor
 from .checkpoints import write_atomically
 from .data import DATASETS
 from .data.base import SPLITS, Factor, PairedDataset
-from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, params_to_json, preservation
+from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, embed, params_to_json, preservation
 from .metrics.clusters import ModalityGap, Probe, knn_accuracy, modality_gap, silhouette
 from .metrics.clusters import judged as judged_probe
 from .metrics.codes import as_classes, hold_out
 from .model import MultimodalVAE
 from .readers import Readers
+from .translation import hits
 
 PAIR, EACH = "pair", "each"
 #: Numbers of items that are offered; a map of all has as many as its split.
 COUNTS = (500, 1000, 2000, 5000, 10_000, 20_000, 60_000)
 CHUNK = 125
+#: Codes after which there is something to look at, and the share of all after which there is more of it.
+FIRST_CODES, MORE = 1000, 0.05
 #: Bytes of kept maps beyond which the oldest go.
 KEPT_BYTES = 1_000_000_000
 FIGURE_ITEMS = 3000
 VERSION = 1  # raise where the same choice gives other codes
+JUDGED = 2  # raise where the same codes are judged otherwise
 
 Tell = Callable[[float], None]
+Look = Callable[[np.ndarray], None]
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,12 @@ class Figures:
 
     Arguments:
         silhouette: See `mmvae.metrics.clusters.silhouette`.
+        shuffled: The same with the classes shuffled among the points: its level by chance.
         neighbours: Accuracy of the nearest codes' majority, with that of naming the commonest class.
     """
 
     silhouette: float | None
+    shuffled: float | None
     neighbours: Probe | None
 
 
@@ -146,11 +153,13 @@ def source_blocks(model: MultimodalVAE, source: str) -> tuple[str, ...]:
 
 
 @torch.inference_mode()
-def codes_of(model: MultimodalVAE, data: PairedDataset, choice: Choice, tell: Tell | None = None, cancelled: Callable[[], bool] | None = None) -> Codes:
+def codes_of(model: MultimodalVAE, data: PairedDataset, choice: Choice, tell: Tell | None = None, cancelled: Callable[[], bool] | None = None,
+             look: Look | None = None) -> Codes:
     """The codes that a choice asks for.
 
     Arguments:
         tell: Called with the share that is done.
+        look: Called now and then with what is laid out of the codes known so far, float32 [p, d].
         cancelled: Asked between batches; a true answer stops the computation.
 
     Raises:
@@ -168,6 +177,7 @@ def codes_of(model: MultimodalVAE, data: PairedDataset, choice: Choice, tell: Te
     givens = choice.given(model.names)
     full, kl = ([[] for _ in givens] for _ in range(2))
     labels: dict[str, list[np.ndarray]] = {f.name: [] for f in data.factors}
+    columns, looked = _columns(model, choice.blocks), 0
     for start in range(0, len(ids), CHUNK):
         if cancelled is not None and cancelled():
             raise Cancelled(f"encoding was stopped at {start:,} of {len(ids):,} items")
@@ -179,16 +189,25 @@ def codes_of(model: MultimodalVAE, data: PairedDataset, choice: Choice, tell: Te
             kl[i].append(sum(posterior[name].kl(prior[name]).sum(1) for name in choice.blocks).numpy())
         for name, column in labels.items():
             column.append(known[name].numpy().astype(np.float32))
+        done = min(start + CHUNK, len(ids))
         if tell is not None:
-            tell(min(1.0, (start + CHUNK) / len(ids)))
-    at, columns = 0, []
-    for block in model.blocks:
-        columns += range(at, at + block.dim) if block.name in choice.blocks else ()
-        at += block.dim
+            tell(done / len(ids))
+        if look is not None and (done == len(ids) or done >= FIRST_CODES and done - looked >= MORE * len(ids)):
+            looked = done
+            look(np.concatenate([z[:, columns] for each in full for z in each]))
     times = len(givens)
     return Codes(np.tile(ids.numpy(), times), np.repeat(np.arange(times, dtype=np.uint8), len(ids)), np.concatenate([z for each in full for z in each]),
-                 np.array(columns), np.concatenate([k for each in kl for k in each]).astype(np.float32),
+                 columns, np.concatenate([k for each in kl for k in each]).astype(np.float32),
                  {name: np.tile(np.concatenate(column), times) for name, column in labels.items()})
+
+
+def _columns(model: MultimodalVAE, blocks: Sequence[str]) -> np.ndarray:
+    """The dimensions of these blocks within the whole code."""
+    at, columns = 0, []
+    for block in model.blocks:
+        columns += range(at, at + block.dim) if block.name in blocks else ()
+        at += block.dim
+    return np.array(columns)
 
 
 @torch.inference_mode()
@@ -199,7 +218,7 @@ def judged(model: MultimodalVAE, data: PairedDataset, codes: Codes, readers: Rea
     Returns:
         ``"error"``: the squared error per pixel, mean over both pictures, float32 [P]; with readers also ``"verdict"``: 1
         where both pictures show every factor that the pair shares, 0 where one does not, float32 [P]. A category is shown
-        where it is read, an ordered factor where it is read to within half a step and half the reader's own error.
+        where it is read, an ordered factor where it is read to within a step; see `mmvae.translation.hits`.
     """
     errors, kept = [], []
     for start in range(0, len(codes.ids), CHUNK):
@@ -210,7 +229,7 @@ def judged(model: MultimodalVAE, data: PairedDataset, codes: Codes, readers: Rea
         pictures = model.decode({b.name: part for b, part in zip(model.blocks, z)})
         errors.append(torch.stack([(pictures[name] - images[name]).square().mean((1, 2, 3)) for name in model.names]).mean(0).numpy())
         if readers is not None:
-            kept.append(_shown(readers, data.factors, pictures, labels).numpy())
+            kept.append(_shown(readers, data.factors, pictures, labels))
         if tell is not None:
             tell(min(1.0, (start + CHUNK) / len(codes.ids)))
     found = {"error": np.concatenate(errors).astype(np.float32)}
@@ -219,18 +238,14 @@ def judged(model: MultimodalVAE, data: PairedDataset, codes: Codes, readers: Rea
     return found
 
 
-def _shown(readers: Readers, factors: Sequence[Factor], pictures: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
-    right = torch.ones(len(next(iter(labels.values()))), dtype=torch.bool)
-    for name, readings in readers.read(pictures).items():
-        for factor in factors:
-            if factor.owner is None and factor.name in readings:
-                value = readings[factor.name].value
-                if factor.kind == "categorical":
-                    right &= value == labels[factor.name]
-                else:
-                    step = (max(factor.values) - min(factor.values)) / (len(factor.values) - 1)
-                    error = readers.accuracy.get(name, {}).get(factor.name, {}).get("error", 0.0)
-                    right &= (value - labels[factor.name]).abs() <= step / 2 + error / 2
+def _shown(readers: Readers, factors: Sequence[Factor], pictures: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> np.ndarray:
+    shared = [factor for factor in factors if factor.owner is None]
+    wanted = {factor.name: labels[factor.name].numpy() for factor in shared}
+    right = np.ones(len(next(iter(labels.values()))), bool)
+    for readings in readers.read(pictures).values():
+        values = {name: reading.value.numpy()[:, None] for name, reading in readings.items()}
+        for hit in hits(values, wanted, shared).values():
+            right &= hit[:, 0]
     return right
 
 
@@ -239,18 +254,21 @@ def figures_of(codes: Codes, classes: np.ndarray, factors: Sequence[Factor] = ()
 
     Where an item has two points, only those of the first modality count: the other one would give its neighbour away. So
     would items that share a picture: those alike in every factor that both modalities show are held out together, unless
-    these are the classes themselves.
+    these are the classes themselves. Where the classes are the modalities, all points count, and an item's are held out
+    together.
     """
-    rows = np.flatnonzero(codes.giver == 0)
+    classes, modalities = np.asarray(classes), np.array_equal(classes, codes.giver) and codes.giver.any()
+    rows = np.arange(len(codes.ids)) if modalities else np.flatnonzero(codes.giver == 0)
     rows = np.random.default_rng(0).permutation(rows)[:FIGURE_ITEMS]
-    shown, classes = codes.shown[rows], np.asarray(classes)[rows]
+    shown, classes = codes.shown[rows], classes[rows]
     if len(np.unique(classes)) < 2:
-        return Figures(None, None)
+        return Figures(None, None, None)
     try:
-        parted = silhouette(shown, classes)
+        parted, shuffled = silhouette(shown, classes), silhouette(shown, np.random.default_rng(0).permutation(classes))
     except ValueError:  # as many classes as items
-        parted = None
-    return Figures(parted, _neighbour_probe(shown, as_classes(classes), _alike(codes, rows, factors)) if len(shown) > 20 else None)
+        parted = shuffled = None
+    groups = np.unique(codes.ids[rows], return_inverse=True)[1] if modalities else _alike(codes, rows, factors)
+    return Figures(parted, shuffled, _neighbour_probe(shown, as_classes(classes), groups) if len(shown) > 20 else None)
 
 
 def _alike(codes: Codes, rows: np.ndarray, factors: Sequence[Factor]) -> np.ndarray | None:
@@ -305,7 +323,7 @@ class Job:
         state: ``"waiting"``, ``"encoding"``, ``"placing"``, ``"done"``, ``"cancelled"`` or ``"failed"``.
         progress: Of that state, 0 to 1.
         codes: Once they are known.
-        positions: The newest frame, float32 [P, 2]; `version` counts frames.
+        positions: The newest frame, float32 [P, 2], while encoding with fewer points; `version` counts frames.
         embedding: The finished map.
         complaint: One line where it failed.
     """
@@ -370,7 +388,7 @@ class Job:
             if self.data is None:
                 raise ValueError("the images to compare with are not on this machine")
             if self._judged is None:
-                path = self.folder / f"judged-{self.codes_key}.npz"
+                path = self.folder / f"judged-{JUDGED}-{self.codes_key}.npz"
                 self._judged = read_arrays(path)
                 if self._judged is None or (readers is not None and "verdict" not in self._judged):
                     self._judged = judged(self.model, self.data, self.codes, readers, tell)
@@ -386,13 +404,16 @@ class Job:
         self.positions, self.progress = positions, progress
         self.version += 1  # last: who sees the new number finds the new positions
 
+    def _look(self, positions: np.ndarray) -> None:
+        self._show(self.progress, positions)
+
     def _encode(self) -> Codes:
         def tell(share: float) -> None:
             self.progress = share
 
         if self.data is None:
             raise ValueError("the images of the data set are not on this machine")
-        codes = codes_of(self.model, self.data, self.choice, tell, self._cancel.is_set)
+        codes = codes_of(self.model, self.data, self.choice, tell, self._cancel.is_set, _Preview(self._look, self.params))
         _write_arrays(self.folder / f"codes-{self.codes_key}.npz", {
             "ids": codes.ids, "giver": codes.giver, "full": codes.full, "columns": codes.columns, "kl": codes.kl,
             **{f"label {name}": values for name, values in codes.labels.items()}})
@@ -405,6 +426,25 @@ class Job:
                                     **{name: values for name, values in arrays.items() if not name.startswith("label ")})
         except TypeError:  # an array is missing
             return None
+
+
+class _Preview:
+    """Shows codes while more of them are computed: as they are, or on the two principal directions of the first ones.
+
+    Arguments:
+        show: Called with positions float32 [p, 2].
+        params: None for codes of two dimensions as they are.
+    """
+
+    def __init__(self, show: Look, params: Params | None) -> None:
+        self.show, self.params = show, params
+        self.first: Embedding | None = None
+
+    def __call__(self, codes: np.ndarray) -> None:
+        if self.params is None:
+            return self.show(plain(codes).positions)
+        self.first = self.first or embed(codes, PCA())
+        self.show(self.first.place(codes))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import streamlit as st
 import torch
+from torch import Tensor
 
-from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
+from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import SPLITS, PairedDataset
 from mmvae.embedding import TSNE, UMAP, Params, params_from_json, params_to_json
-from mmvae.inputs import InputError, prepare, read_picture
+from mmvae.inputs import HANDWRITING, InputError, drawn, prepare
 from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, layouts_for, source_blocks
+from mmvae.modalities import Modality
 from mmvae.model import MultimodalVAE
 from mmvae.shipped_maps import FIRST, first_map, maps_in
-from ui import datasets, models, navigation
-from ui.map_panel import about, digest_of, job_for, map_panel, own_columns, warm
+from ui import datasets, live, models, navigation
+from ui.canvas import canvas
+from ui.map_panel import about, job_for, map_panel, own_columns, warm
+from ui.preview import given_pictures, preview
 
 SHOWN, FOLLOWED, ADDRESS = "map shown", "map followed", "map"
 METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-PICTURES = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]
+MOST = 12  # pictures that are placed at a time
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,6 @@ class Wish:
 
 
 # ---- what is asked for
-
-def source_of(name: str) -> str | None:
-    try:
-        config = read_json(models.path_of(name) / CONFIG)
-    except CheckpointError:
-        return None
-    return config.get("source") or config["dataset"]
-
 
 def adopt(wishes: Sequence[Wish]) -> None:
     """Sets the widgets to what an address asks for."""
@@ -92,7 +89,7 @@ def asked_by_address() -> list[Wish]:
 def first_wishes(opened: Checkpoint) -> list[Wish]:
     """The map that a model is shown with at first; none without its data set, unless it brings the map along."""
     data = models.data_for(opened)
-    found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, digest_of(opened))
+    found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, models.digest_of(opened))
     return [Wish(opened.name, choice, params) for choice, params in found[:1]]
 
 
@@ -174,8 +171,8 @@ def choices() -> list[Wish] | None:
     params = layout_choice("a", opened.model, blocks)
     wishes = [Wish(opened.name, Choice(blocks, source, sampled, split, count), params)]
     if st.toggle("A second map beside it", key="map second", persist_state="session", help="Two blocks, two methods or two models: one lasso selects in both."):
-        here = source_of(opened.name)
-        beside, source, blocks, sampled = code_choice("b", [name for name in names if source_of(name) == here])
+        here = models.trained_on(opened.name)
+        beside, source, blocks, sampled = code_choice("b", [name for name in names if models.trained_on(name) == here])
         if not blocks:
             st.caption("Choose at least one block.")
             return None
@@ -183,43 +180,57 @@ def choices() -> list[Wish] | None:
     return wishes
 
 
-def title_of(wish: Wish) -> str:
-    method = wish.params.title if wish.params else "Codes"
-    choice = wish.choice
-    given = {PAIR: "given the pair", EACH: "given each image alone"}.get(choice.source, f"given {choice.source} alone")
-    what = "samples" if choice.sampled else "means"
-    return f"{method} of {' + '.join(choice.blocks)}, {what} {given}"
+# ---- points of one's own
 
-
-# ---- a picture of one's own
-
-def uploads(opened: Checkpoint, job: Job) -> list[dict]:
-    """Pictures to place into the map, where the model puts their codes."""
-    model, choice = opened.model, job.choice
-    able = [name for name in model.names if set(choice.blocks) <= set(source_blocks(model, name))]
-    with st.popover("Place a picture", icon=":material/add_photo_alternate:", width="stretch"):
+def placing(maps: Sequence[tuple[Checkpoint, Job]]) -> list[dict]:
+    """Pictures to place into the maps, where their models put the codes: given as files, or drawn."""
+    names = maps[0][0].model.names
+    able = [name for name in names if any(tells(job, name) for _, job in maps)]
+    with st.popover("Place a point", icon=":material/add_photo_alternate:", width="stretch"):
         if not able:
             st.caption("No single image tells of the blocks of this map.")
             return []
-        name = st.segmented_control("As an image of", able, default=able[0], required=True, key=f"map place {opened.name} {'+'.join(able)}") if len(able) > 1 else able[0]
-        files = st.file_uploader("Pictures", type=PICTURES, accept_multiple_files=True, key="map files", label_visibility="collapsed")
-        if files and job.embedding is None:
-            st.caption("They are placed once the map is finished.")
-    if not files or job.embedding is None:
+        name = st.segmented_control("As an image of", able, default=able[0], required=True, key=f"map place {'+'.join(able)}") if len(able) > 1 else able[0]
+        modality = next(m for m in maps[0][0].model.modalities if m.name == name)
+        given = list(given_pictures(modality, MOST, "map files"))
+        if name == HANDWRITING:
+            given += drawing(modality)
+        for opened, job in maps if given else ():
+            if not tells(job, name):
+                st.caption(f"{name} alone tells nothing of {' + '.join(job.choice.blocks)}: it is not placed there.")
+            elif job.embedding is None:
+                st.caption(f"{opened.name}: placed once the map is finished.")
+    return [placed(opened, job, name, title, image) for opened, job in maps if tells(job, name) and job.embedding is not None for title, image in given]
+
+
+def tells(job: Job, name: str) -> bool:
+    """Whether an image of this modality alone has a code of the blocks that a map shows."""
+    return set(job.choice.blocks) <= set(source_blocks(job.model, name))
+
+
+def drawing(modality: Modality) -> list[tuple[str, Tensor]]:
+    """What a person draws, as an image of a modality."""
+    strokes = st.session_state.setdefault("map strokes", "")
+    canvas(strokes, key="map sheet", on_draw=lambda strokes: st.session_state.update({"map strokes": strokes}))
+    if not strokes:
         return []
-    modality = next(m for m in model.modalities if m.name == name)
-    placed = []
-    for file in files[:12]:
-        try:
-            image = prepare(read_picture(file)[0], modality).image
-        except InputError as error:
-            st.error(f"{file.name}: {error}", icon=":material/error:")
-            continue
-        with torch.inference_mode():
-            code = torch.cat([belief.mean for belief in model.posterior({name: image[None]}).values()], 1)[0].numpy()
-        x, y = job.embedding.place(code[None, job.codes.columns])[0].tolist()
-        placed.append({"map": job.key, "x": x, "y": y, "title": file.name[:40]})
-    return placed
+    try:
+        pixels = drawn(strokes)
+        prepared = prepare(pixels, modality)
+    except InputError as error:
+        st.error(f"{error}.", icon=":material/error:")
+        return []
+    preview(torch.from_numpy(pixels).permute(2, 0, 1), prepared, "drawing")
+    return [("drawing", prepared.image)]
+
+
+@torch.inference_mode()
+def placed(opened: Checkpoint, job: Job, name: str, title: str, image: Tensor) -> dict:
+    """A point of one's own on a finished map, as `map_panel` takes it."""
+    code = torch.cat([belief.mean for belief in opened.model.posterior({name: image[None]}).values()], 1)[0].numpy()
+    x, y = job.embedding.place(code[None, job.codes.columns])[0].tolist()
+    pixels = base64.b64encode(live.pixels(image[None]).tobytes()).decode()
+    return {"map": job.key, "checkpoint": opened.name, "x": x, "y": y, "title": title[:40], "modality": name, "code": code.tolist(), "image": pixels}
 
 
 # ---- columns of one's own
@@ -302,10 +313,10 @@ def draw(wishes: Sequence[Wish], again: bool, below) -> None:
             return
         jobs.append((opened, job))
     with below:
-        placed, columns = uploads(*jobs[0]), own(jobs[0][1])
+        points, columns = placing(jobs), own(jobs[0][1])
         if jobs[0][1].data is None:
             without_data(jobs[0][0], shown=True)
-    result = map_panel([about(job, opened, title_of(wish)) for wish, (opened, job) in zip(wishes, jobs)], placed=placed, own=columns, key="map panel")
+    result = map_panel([about(job, opened) for opened, job in jobs], placed=points, own=columns, key="map panel")
     address = json.dumps([wish.as_json() for wish in wishes], separators=(",", ":"))
     st.query_params.from_dict({ADDRESS: address})
     st.session_state[FOLLOWED] = (address, None)

@@ -6,7 +6,7 @@ out, pictures of what is hovered, columns that take a while to compute. No scrip
 
 from __future__ import annotations
 
-__all__ = ["about", "digest_of", "job_for", "map_panel", "own_columns", "routes", "warm"]
+__all__ = ["about", "described", "job_for", "map_panel", "own_columns", "routes", "warm"]
 
 import asyncio
 import hashlib
@@ -29,16 +29,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mmvae import embedding
-from mmvae.checkpoints import Checkpoint, digest
+from mmvae.checkpoints import Checkpoint
 from mmvae.columns import FEW, Column, read_columns
 from mmvae.data import Factor, PairedDataset, data_root
 from mmvae.embedding_export import write_csv, write_html, write_projector
-from mmvae.maps import Choice, Codes, Job, figures_of, gap_of
+from mmvae.maps import EACH, PAIR, Choice, Codes, Figures, Job, figures_of, gap_of
+from mmvae.palettes import ON_DARK
 from mmvae.readers import Readers
 from mmvae.shipped_maps import read_map
 
-from . import live, models, palette
+from . import live, models
 from .component import nothing, served
+from .exports import attachment
 from .translating import readers_of
 
 PATH = "/maps/{key}"
@@ -47,6 +49,8 @@ MAPS, PICTURES, WAIT_SECONDS, PAUSE_SECONDS = 12, 64, 2.0, 0.05
 OWN = 96  # columns of persons' own that the server remembers
 THUMBNAILS = 4000  # in an exported projector
 VERDICTS = ("shared factor lost", "all kept")
+#: Colours of points by the kind of a column, and of two columns that are not a data set's: the modalities, what readers see.
+COLOURS = {**ON_DARK, "modality": ("#58a6ff", "#f4736e"), "verdict": ("#f0883e", "#56d4c4")}
 
 _component = served("mmvae_map", "map.js", "map.css")
 
@@ -100,7 +104,10 @@ class Jobs:
 
 
 _jobs = Jobs()
-_judging: dict[str, float] = {}
+#: Of the codes of a map, by their key: the share of points that are judged, or why they could not be.
+_judging: dict[str, float | str] = {}
+# Figures and judging may wait, pictures may not: one at a time of either, away from the threads that answer for pictures.
+_measurer, _judge = (ThreadPoolExecutor(1, thread_name_prefix=name, initializer=torch.set_num_threads, initargs=(1,)) for name in ("figures", "judge"))
 
 
 def job_for(opened: Checkpoint, data: PairedDataset | None, choice: Choice, params: embedding.Params | None, again: bool = False) -> Job | None:
@@ -113,7 +120,7 @@ def job_for(opened: Checkpoint, data: PairedDataset | None, choice: Choice, para
     Returns:
         None where there is neither a map of the model's own nor data to make one of.
     """
-    job = Job(opened.model, data, digest_of(opened), choice, params, data_root() / "maps")
+    job = Job(opened.model, data, models.digest_of(opened), choice, params, data_root() / "maps")
     if not _jobs.has(job):
         kept = read_map(opened.path, job.weights, choice, params, data)
         if kept is not None:
@@ -121,11 +128,6 @@ def job_for(opened: Checkpoint, data: PairedDataset | None, choice: Choice, para
         elif data is None:
             return None
     return _jobs.begin(job, again)
-
-
-def digest_of(opened: Checkpoint) -> str:
-    """The digest of a model's weights."""
-    return _digests((opened.path, models.version_of(opened.path)))
 
 
 def warm() -> None:
@@ -137,15 +139,28 @@ def warm() -> None:
 
 
 _warming, _warmed = threading.Lock(), []
-_digests: models.Recent = models.Recent(32, lambda key: digest(key[0]))
 
 
-def about(job: Job, checkpoint: Checkpoint, title: str) -> dict:
+def described(job: Job) -> str:
+    """What a map shows and how it is laid out, in a line."""
+    choice, params = job.choice, job.params
+    given = {PAIR: "given the pair", EACH: "given each image alone"}.get(choice.source, f"given {choice.source} alone")
+    what = "samples" if choice.sampled else "means"
+    parts = [f"{params.title if params else 'codes'} of {' + '.join(choice.blocks)}, {what} {given}", f"{choice.count:,} items"]
+    if isinstance(params, embedding.TSNE):
+        parts.append(f"perplexity {params.perplexity:g}, {params.iterations} iterations")
+    elif isinstance(params, embedding.UMAP):
+        parts.append(f"{params.neighbours} neighbours, least distance {params.min_dist:g}")
+    return "; ".join(parts)
+
+
+def about(job: Job, checkpoint: Checkpoint) -> dict:
     """What the browser needs to know of a map before it fetches anything, as JSON values."""
     model = checkpoint.model
     letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities}
     return {
-        "key": job.key, "url": f"/maps/{job.key}", "title": title, "checkpoint": checkpoint.name, "digest": job.weights,
+        "key": job.key, "url": f"/maps/{job.key}", "title": checkpoint.name, "detail": described(job),
+        "method": job.params.title if job.params else "codes", "checkpoint": checkpoint.name, "digest": job.weights,
         "modalities": [{"name": m.name, "title": m.title, "shape": list(m.shape)} for m in model.modalities],
         "given": [list(given) for given in job.choice.given(model.names)], "factors": [_factor(f) for f in job.factors],
         "axes": [f"z{letters[b.owner] if b.owner else 'S'}{d + 1}" for b in model.blocks if b.name in job.choice.blocks for d in range(b.dim)]
@@ -192,17 +207,15 @@ def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), own: S
 
     Arguments:
         maps: See `about`.
-        placed: Further points: ``{"map", "x", "y", "title"}`` each.
+        placed: Further points: ``{"map", "checkpoint", "x", "y", "title", "modality", "code", "image"}`` each, the whole code as
+            floats and the image as the model gets it, its pixels in base64.
         own: A person's columns to colour by, see `own_columns`.
 
     Returns:
         The component's result: ``.open`` (the text of a point that was clicked) and ``.done`` (the keys of finished maps).
     """
-    # vik and viridis without their darkest ends, which the dark ground of the map would swallow
-    scales = {"few": list(palette.DIGITS), "around": list(palette.DIVERGING[2:8]), "from": list(palette.SEQUENTIAL[2:])}
-    data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "own": list(own), "colours": scales}
+    data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "own": list(own), "colours": COLOURS}
     return _component(key=key, data=data, default={"done": []}, on_open_change=nothing, on_done_change=nothing)
-
 
 
 # ---- routes
@@ -259,20 +272,22 @@ def _column(request: Request, job: Job) -> Response:
         raise ValueError("the server does not remember this column any more; give it the file again")
     if name not in ("error", "verdict"):
         raise ValueError("column is neither error nor verdict")
-    if job.codes_key not in _judging:
-        _judging[job.codes_key] = 0.0
-        threading.Thread(target=_judge, args=(job, readers), name="judge a map", daemon=True).start()
-    if _judging[job.codes_key] < 1:
-        return JSONResponse({"progress": _judging[job.codes_key]}, 202)
+    done = _judging.get(job.codes_key)
+    if done is None:
+        _judging[job.codes_key] = done = 0.0
+        _judge.submit(_judged, job, readers)
+    if isinstance(done, str):
+        raise ValueError(f"this could not be computed: {done}")
+    if done < 1:
+        return JSONResponse({"progress": done}, 202)
     found = job.judge(readers)
     if name not in found:
         raise ValueError("there are no factor readers for this data set")
     return _binary(packed({}, {"values": found[name]}))
 
 
-def _judge(job: Job, readers: Readers | None) -> None:
-    torch.set_num_threads(1)
-
+def _judged(job: Job, readers: Readers | None) -> None:
+    """Judges a map's points; who asks for them finds in `_judging` how far that is, or why it failed."""
     def tell(share: float) -> None:
         _judging[job.codes_key] = min(share, 0.999)
         time.sleep(0.002)  # in which the live path has the processor
@@ -280,40 +295,54 @@ def _judge(job: Job, readers: Readers | None) -> None:
     try:
         job.judge(readers, tell)
         _judging[job.codes_key] = 1.0
-    except BaseException:
-        _judging.pop(job.codes_key, None)
-        raise
+    except Exception as error:  # the end of a thread: what is not said here is said nowhere
+        _judging[job.codes_key] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
-def _figures(request: Request, job: Job) -> Response:
+async def _figures(request: Request, job: Job) -> Response:
     """Figures of a colouring in the latent space, of the map, and of the modality gap."""
     codes, colour = _codes(job), request.query_params.get("colour", "")
-    found = _measured((job.key, colour, job.state == "done"), job, codes, colour)
-    return JSONResponse(found)
+    return JSONResponse(await asyncio.get_running_loop().run_in_executor(_measurer, _measured, job, codes, colour))
 
 
 _figures_kept: OrderedDict[tuple, dict] = OrderedDict()
-_figures_lock = threading.Lock()
 
 
-def _measured(key: tuple, job: Job, codes: Codes, colour: str) -> dict:
-    with _figures_lock:  # one at a time: figures may wait, pictures may not
-        if key not in _figures_kept:
-            figures = figures_of(codes, codes.labels[colour], job.factors) if colour in codes.labels else None
-            if colour in _own and _own[colour].categories:
-                values = _own[colour].of(codes.ids)
-                known = ~np.isnan(values)
-                figures = figures_of(codes.where(known), values[known], job.factors) if known.sum() > 1 else None
-            gap = gap_of(codes)
-            trust, recall = job.preservation() if job.state == "done" and len(codes.ids) > 8 else (None, None)
-            probe = figures.neighbours if figures else None
-            _figures_kept[key] = {
-                "silhouette": figures.silhouette if figures else None, "accuracy": probe.accuracy if probe else None,
-                "chance": probe.chance if probe else None, "gap": gap and {"ratio": gap.ratio, "paired": gap.paired, "random": gap.random},
-                "trust": trust, "recall": recall}
-            while len(_figures_kept) > 64:
-                _figures_kept.popitem(last=False)
-        return _figures_kept[key]
+def _measured(job: Job, codes: Codes, colour: str) -> dict:
+    """The figures as the browser gets them; where there are none, in words why: ``"without"`` of classes, ``"unplaced"`` of the map."""
+    key = (job.key, colour, job.state == "done", _judging.get(job.codes_key) == 1)
+    if key not in _figures_kept:
+        figures, without = _separation(job, codes, colour)
+        gap, probe = gap_of(codes), figures.neighbours
+        placed = job.state == "done" and len(codes.ids) > 8
+        trust, recall = job.preservation() if placed else (None, None)
+        _figures_kept[key] = {
+            "silhouette": figures.silhouette, "shuffled": figures.shuffled, "accuracy": probe and probe.accuracy, "chance": probe and probe.chance,
+            "without": without, "gap": gap and {"ratio": gap.ratio, "paired": gap.paired, "random": gap.random},
+            "trust": trust, "recall": recall, "unplaced": "" if placed else "too few points" if job.state == "done" else "not finished"}
+        while len(_figures_kept) > 64:
+            _figures_kept.popitem(last=False)
+    return _figures_kept[key]
+
+
+def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str]:
+    """How well a colouring separates, and in a few words why it is not measured where it is not."""
+    nothing_known = Figures(None, None, None)
+    if colour == "modality":
+        found = figures_of(codes, codes.giver)
+    elif colour in codes.labels:
+        found = figures_of(codes, codes.labels[colour], job.factors)
+    elif colour in _own and _own[colour].categories:
+        values = _own[colour].of(codes.ids)
+        known = ~np.isnan(values)
+        found = figures_of(codes.where(known), values[known], job.factors) if known.sum() > 1 else nothing_known
+    elif colour == "verdict":
+        if _judging.get(job.codes_key) != 1:
+            return nothing_known, "not decoded yet"
+        found = figures_of(codes, job.judge(readers_of(job.model.dataset))["verdict"], job.factors)
+    else:
+        return nothing_known, "no classes"
+    return found, "too few of a class"
 
 
 def _pictures(request: Request, job: Job) -> Response:
@@ -337,10 +366,12 @@ def _export(request: Request, job: Job) -> Response:
         write, name, media = EXPORTS[kind]
     except KeyError:
         raise ValueError(f"kind is none of {', '.join(EXPORTS)}") from None
+    model = request.query_params.get("model", "")
+    if model not in models.names():
+        raise ValueError("there is no model of this name")
     with tempfile.TemporaryDirectory() as folder:
-        content = write(job, Path(folder), request.query_params.get("colour", ""))
-    disposition = f'attachment; filename="map-{job.key[:8]}-{name}"'
-    return Response(content, media_type=media, headers={"Content-Disposition": disposition})
+        content = write(job, Path(folder), request.query_params.get("colour", ""), model)
+    return Response(content, media_type=media, headers=attachment(f"{model}-{name}"))
 
 
 def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None]:
@@ -364,20 +395,29 @@ def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None
     return labels, name if name in labels else None
 
 
-def _csv(job: Job, folder: Path, colour: str) -> bytes:
+def _csv(job: Job, folder: Path, colour: str, model: str) -> bytes:
     write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, _labels(job, colour)[0])
     return (folder / "map.csv").read_bytes()
 
 
-def _html(job: Job, folder: Path, colour: str) -> bytes:
+def _html(job: Job, folder: Path, colour: str, model: str) -> bytes:
     labels, coloured = _labels(job, colour)
-    method = job.params.title if job.params else "codes"
-    title = f"{method} of {' + '.join(job.choice.blocks)}, {len(job.codes.ids):,} points"
-    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, title)
+    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, f"{model}: {described(job)}", _hues(job, colour))
     return (folder / "map.html").read_bytes()
 
 
-def _projector(job: Job, folder: Path, colour: str) -> bytes:
+def _hues(job: Job, colour: str) -> dict[str, str] | None:
+    """The colours of the classes of a column by their names; None where it has no classes, or more than there are colours."""
+    factor = next((f for f in job.factors if f.name == colour), None)
+    classes = list(VERDICTS) if colour == "verdict" else ["+".join(given) for given in job.choice.given(job.model.names)] if colour == "modality" else []
+    if colour in _own:
+        classes = list(_own[colour].categories)
+    elif factor is not None and factor.kind == "categorical":
+        classes = [factor.format(v) for v in range(len(factor.values))]
+    return dict(zip(classes, COLOURS.get(colour, COLOURS["few"]))) if 0 < len(classes) <= FEW else None
+
+
+def _projector(job: Job, folder: Path, colour: str, model: str) -> bytes:
     thumbnails = job.data.items(job.codes.ids)[0][job.model.names[0]].numpy() if job.data is not None and len(job.codes.ids) <= THUMBNAILS else None
     write_projector(folder / "projector", job.codes.ids, job.codes.shown, _labels(job, colour)[0], thumbnails)
     buffer = io.BytesIO()
@@ -387,10 +427,10 @@ def _projector(job: Job, folder: Path, colour: str) -> bytes:
     return buffer.getvalue()
 
 
-#: Kinds of files: how each is made, its name and its type.
-EXPORTS: dict[str, tuple[Callable[[Job, Path, str], bytes], str, str]] = {
-    "csv": (_csv, "points.csv", "text/csv"),
-    "html": (_html, "points.html", "text/html"),
+#: Kinds of files: how each is made of a map, in a folder, with a colour and the name of the model; its name and its type.
+EXPORTS: dict[str, tuple[Callable[[Job, Path, str, str], bytes], str, str]] = {
+    "csv": (_csv, "map.csv", "text/csv"),
+    "html": (_html, "map.html", "text/html"),
     "projector": (_projector, "projector.zip", "application/zip"),
 }
 

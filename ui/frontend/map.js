@@ -1,34 +1,27 @@
 // The panel of the Map page: one map or two, a legend, figures of the latent space, what is selected, and the walk.
 
-import { button, el } from "./dom.js";
+import { button, el, mount } from "./dom.js";
 import { canvas, paint } from "./pictures.js";
 import { pointText } from "./point.js";
 import { Live } from "./socket.js";
 import { Pane } from "./pane.js";
+import { Selection } from "./selection.js";
 import { columnsOf, say } from "./colouring.js";
+import { download, picture } from "./files.js";
+import { figureRows } from "./figures.js";
 
 const TOOLS = [["pan", "Move", "Drag to move, wheel to zoom, double-click to see all"], ["lasso", "Lasso", "Draw around points to select them; with Shift in every tool"],
   ["box", "Box", "Select a rectangle"], ["walk", "Walk", "Decode the code under the pointer, mixed from its neighbours; with Alt in every tool"]];
 const REMEMBERED = "mmvae map colour";
 const REMEMBERED_AS = "mmvae map points as";
-const GRID = 32; // images of a selection that are shown
-const OUTLIERS = 8;
 
-export function render(component) {
-  const { data, parentElement } = component;
-  let host = parentElement.querySelector(".map");
-  if (!host) {
-    host = el("div", { class: "map" });
-    parentElement.append(host);
-    host.panel = new Panel(host);
-  }
-  host.panel.update(component);
-  return () => host.panel.rest();
-}
+export const render = (component) => mount(component, Panel);
 
 class Panel {
-  constructor(host) {
-    Object.assign(this, { host, panes: [], selected: new Set(), hidden: new Set(), lit: null, tool: "pan", placed: [], lives: new Map(), finished: new Set() });
+  constructor(parent) {
+    const host = el("div", { class: "map" });
+    parent.append(host);
+    Object.assign(this, { host, panes: [], hidden: new Set(), lit: null, tool: "pan", placed: [], lives: new Map(), finished: new Set() });
     this.colour = sessionStorage.getItem(REMEMBERED) ?? "";
     this.pictured = null;
     this.build();
@@ -50,17 +43,22 @@ class Panel {
     this.figures = el("table", { class: "figures" });
     this.walks = el("div", { class: "walks" });
     this.walkLine = el("p", {}, "");
-    this.chosen = el("div", { class: "chosen" });
-    const aside = el("aside", {}, el("h4", {}, "Decoded under the pointer"), this.walks, this.walkLine, this.legend, this.figures, this.chosen);
+    this.selection = new Selection(this);
+    const aside = el("aside", {}, el("h4", {}, "Decoded under the pointer"), this.walks, this.walkLine, this.legend, this.figures, this.selection.node);
     this.host.replaceChildren(bar, el("div", { class: "body" }, this.stage, aside));
     this.take("pan");
-    this.showSelection();
   }
 
-  update({ data, setStateValue, setTriggerValue }) {
+  destroy() {
+    this.observer.disconnect();
+    this.panes.forEach((pane) => pane.close());
+    this.lives.forEach((live) => live.close());
+    this.host.remove();
+  }
+
+  receive({ data, setStateValue, setTriggerValue }) {
     const fresh = this.own ? data.own.find(({ id }) => !this.own.some((each) => each.id === id)) : null;
     Object.assign(this, { colours: data.colours, own: data.own, placed: data.placed, socket: data.socket, report: setStateValue, trigger: setTriggerValue });
-    clearTimeout(this.resting);
     const keys = data.maps.map(named).join();
     if (keys !== this.keys) this.replace(data.maps, keys);
     else {
@@ -79,17 +77,6 @@ class Panel {
     this.choice.value = this.colour;
   }
 
-  /** Taken off the page, unless it comes back at once as it does when the theme changes. */
-  rest() {
-    this.resting = setTimeout(() => {
-      this.panes.forEach((pane) => pane.close());
-      this.lives.forEach((live) => live.close());
-      this.lives.clear();
-      this.panes = [];
-      this.keys = null;
-    }, 500);
-  }
-
   replace(maps, keys) {
     this.keys = keys;
     const kept = new Map(this.panes.map((pane) => [named(pane.info), pane]));
@@ -106,13 +93,13 @@ class Panel {
     this.showAs(sessionStorage.getItem(REMEMBERED_AS) ?? (classes ? "" : "0"), false);
     this.walked0 = modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" }));
     this.walks.replaceChildren(...this.walked0.map((each, m) => el("figure", {}, each, el("figcaption", {}, modalities[m].title))));
-    this.selected = new Set();
     this.hidden = new Set();
     this.lit = null;
+    this.pointed = false;
+    this.selection.forget();
     this.showLegend();
-    this.showSelection();
-    for (const pane of this.panes) if (pane.ids) pane.recolour().then(() => this.showLegend());
     this.measure();
+    for (const pane of this.panes) if (pane.ids) this.loaded(pane);
   }
 
   take(tool) {
@@ -125,7 +112,8 @@ class Panel {
   // ---- what panes tell
 
   loaded(pane) {
-    if (pane === this.panes[0] && !this.host.dataset.walked) this.walked(pane, pane.codeAt(0)); // until something is pointed at
+    if (pane === this.panes[0] && !this.pointed) this.liveOf(pane).show(pane.codeAt(0));
+    this.joinIn(pane);
     pane.recolour().then(() => this.showLegend());
     this.measure();
   }
@@ -148,7 +136,7 @@ class Panel {
   }
 
   open(pane, code, item, observed = []) {
-    this.trigger("open", pointText({ checkpoint: encodeURIComponent(pane.info.checkpoint), digest: pane.info.digest, item, observed }, code));
+    this.trigger("open", pointText({ checkpoint: pane.info.checkpoint, digest: pane.info.digest, item, observed }, code));
   }
 
   liveOf(pane) {
@@ -165,6 +153,7 @@ class Panel {
   }
 
   walked(pane, code) {
+    this.pointed = true;
     this.liveOf(pane).show(code);
   }
 
@@ -182,7 +171,8 @@ class Panel {
     this.legend.replaceChildren();
     Promise.all(this.panes.map((pane) => pane.recolour())).then(() => {
       this.showLegend();
-      this.showSelection();
+      this.selection.show();
+      if (id === "verdict") this.measure(); // its classes are known from here on
     });
     this.measure();
   }
@@ -208,7 +198,7 @@ class Panel {
   }
 
   showLegend() {
-    const column = this.panes[0]?.column;
+    const column = this.panes.find((pane) => pane.column)?.column;
     if (!column) return;
     const heading = el("h4", {}, column.title);
     if (column.kind === "few") {
@@ -251,163 +241,43 @@ class Panel {
   join() {
     const on = this.joined.getAttribute("aria-pressed") !== "true";
     this.joined.setAttribute("aria-pressed", on);
-    this.panes.forEach((pane) => pane.points.join(on ? pane.pairs : null));
+    this.panes.forEach((pane) => this.joinIn(pane));
+  }
+
+  joinIn(pane) {
+    pane.points.join(this.joined.getAttribute("aria-pressed") === "true" ? pane.pairs : null);
   }
 
   // ---- figures
 
   async measure() {
-    const [pane] = this.panes;
-    const apart = this.panes.find(({ info }) => info.given.length > 1);
-    const wanted = `${pane.info.key} ${this.colour}`;
-    this.measuring = wanted;
-    const rows = (found) => [
-      ["silhouette", found?.silhouette, 2, "In the latent space, from −1 to 1: are items nearer to their own class than to the next one?"],
-      ["nearest neighbours", found?.accuracy, 0, "In the latent space: how often the ten nearest codes name the class of a held-out item", found?.chance],
-      ...(apart ? [["modality gap", found?.gap?.ratio, 2, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none"]] : []),
-      ["map: trustworthy", found?.trust, 2, "Are neighbours on the map neighbours in the latent space? 1 where all are"],
-      ["map: recall", found?.recall, 2, "Share of the 15 nearest codes that are nearest on the map too"],
-    ];
-    const show = (found) => this.figures.replaceChildren(el("caption", {}, `In ${pane.dims && pane.shown ? pane.shown.length : ""} latent dimensions`),
-      ...rows(found).map(([name, value, digits, title, chance]) => el("tr", { title }, el("th", {}, name),
-        el("td", {}, value === null || value === undefined ? "–" : digits ? value.toFixed(digits).replace("-", "−") : `${(100 * value).toFixed(0)} %`),
-        el("td", { class: "chance" }, chance === null || chance === undefined ? "" : `chance ${(100 * chance).toFixed(0)} %`))));
-    show(null);
-    if (!pane.ids) return;
-    const ask = async ({ info }) => {
-      const reply = await fetch(`${info.url}/figures?colour=${encodeURIComponent(this.colour)}`);
-      return reply.ok ? reply.json() : null;
-    };
-    try {
-      const found = await ask(pane);
-      if (found && apart?.ids && apart !== pane) found.gap = (await ask(apart))?.gap;
-      if (this.measuring === wanted) show(found);
-    } catch {
-      // the connection is lost: the map itself says so
-    }
+    const turn = (this.measuring = {});
+    const { panes } = this;
+    const show = (found) => this.figures.replaceChildren(...figureRows(panes, found));
+    show(panes.map(() => null));
+    const found = await Promise.all(panes.map((pane) => pane.figures(this.colour)));
+    if (this.measuring === turn) show(found);
   }
 
-  // ---- the selection
-
-  select(ids) {
-    this.selected = new Set(ids);
-    this.host.dataset.selected = ids.length;
+  /** Selects points of one map, and the same items on the other. */
+  select(pane, points) {
+    this.selection.take(pane, points);
+    this.host.dataset.selected = this.selection.ids.size;
     this.shadeAll();
-    this.showSelection();
   }
-
-  async showSelection() {
-    const [pane] = this.panes;
-    if (!this.selected.size || !pane?.ids || !pane.column) {
-      this.unselect?.();
-      this.chosen.replaceChildren(el("h4", {}, "Selection"), el("p", {}, "Draw around points, with the lasso or with Shift, to see what they have in common."));
-      return;
-    }
-    const points = pane.ids.flatMap((id, i) => (this.selected.has(id) ? [i] : []));
-    const items = this.selected.size.toLocaleString();
-    const mean = new Float32Array(pane.dims);
-    for (const i of points) for (let d = 0; d < pane.dims; d++) mean[d] += pane.codes[i * pane.dims + d] / points.length;
-    const far = points.map((i) => [i, Math.hypot(...pane.shown.map((d) => pane.codes[i * pane.dims + d] - mean[d]))]).sort((a, b) => b[1] - a[1]);
-    const outliers = far.slice(0, OUTLIERS).map(([i]) => i);
-    const stride = Math.max(1, points.length / GRID);
-    const shown = points.filter((_, k) => Math.floor(k / stride) !== Math.floor((k - 1) / stride)).slice(0, GRID);
-    const decoded = pane.info.modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" }));
-    const tile = (i) => el("button", { type: "button", class: "tile", title: this.caption(pane, i), onclick: () => this.open(pane, pane.codeAt(i), pane.ids[i], pane.info.given[pane.giver[i]]) },
-      pane.info.modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" })));
-    const tiles = new Map([...new Set([...shown, ...outliers])].map((i) => [i, []]));
-    const grid = (indices) => el("div", { class: "tiles" }, indices.map((i) => {
-      const node = tile(i);
-      tiles.get(i).push(node);
-      return node;
-    }));
-    this.chosen.replaceChildren(
-      el("h4", {}, `${items} ${this.selected.size === 1 ? "item" : "items"} `, button("CSV", "The selected items with ids and labels", () => this.saveSelection()), button("Clear", "Esc", () => this.select([]))),
-      this.counts(pane, points),
-      el("div", { class: "mean" }, el("span", {}, "mean code decoded"), decoded),
-      el("h5", {}, `${shown.length < points.length ? `${shown.length} of ${points.length.toLocaleString()}` : "All"}`), grid(shown),
-      el("h5", { title: "Farthest from the selection's mean in the latent space" }, "Outliers"), grid(outliers));
-    this.unselect?.();
-    const wanted = [...tiles.keys()];
-    const show = (i, images) => tiles.get(i).forEach((node) => [...node.children].forEach((each, m) => paint(each, images[m])));
-    const instead = pane.info.pictured ? [] : wanted.map((i) => pane.codeAt(i)); // without images, what their codes decode to
-    this.unselect = this.decode(pane, [mean, ...instead], (k, images) => (k ? show(wanted[k - 1], images) : decoded.forEach((each, m) => paint(each, images[m]))));
-    const images = await pane.pictures(wanted);
-    if (images) wanted.forEach((i, k) => show(i, images[k]));
-  }
-
-  caption(pane, i) {
-    const words = pane.info.factors.map((factor) => say(factor, pane.labels[factor.name][i]));
-    return `item ${pane.ids[i]}: ${words.join(", ")}`;
-  }
-
-  /** Counts of each class, or mean and spread, of the column that colours. */
-  counts(pane, points) {
-    const { column } = pane;
-    const values = points.map((i) => column.data[i]).filter((value) => !Number.isNaN(value));
-    if (!values.length) return el("p", {}, `${column.title}: unknown of all of these`);
-    if (column.kind === "few" || column.kind === "many") {
-      const counts = new Map();
-      for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-      const rows = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 10);
-      return el("div", { class: "counts" }, rows.map(([value, count]) => el("div", { "data-value": value, "data-count": count },
-        el("span", {}, say(column, value)), el("i", { style: `width: ${(100 * count) / rows[0][1]}%; background: ${column.kind === "few" ? column.hex[value % column.hex.length] : "var(--faint)"}` }),
-        el("b", {}, count.toLocaleString()))));
-    }
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-    return el("p", {}, `${column.title} ${say(column, mean)} ± ${say({ ...column, unit: "" }, spread)}${column.unit}`);
-  }
-
-  // ---- files
 
   save() {
     const kind = this.saves.value;
     this.saves.value = "";
-    if (kind === "png") this.savePicture();
-    else if (kind) this.panes.forEach(({ info }, i) => setTimeout(() => download(`${info.url}/export?kind=${kind}&colour=${encodeURIComponent(this.colour)}`), 400 * i));
-  }
-
-  savePicture() {
-    const boxes = this.panes.map(({ surface }) => surface);
-    const band = 34;
-    const picture = el("canvas", { width: boxes.reduce((sum, { width }) => sum + width, 0), height: Math.max(...boxes.map(({ height }) => height)) + band });
-    const pen = picture.getContext("2d");
-    pen.fillStyle = "#0b0e14";
-    pen.fillRect(0, 0, picture.width, picture.height);
-    let left = 0;
-    for (const pane of this.panes) {
-      pane.points.paint(); // what WebGL drew is gone after a frame
-      pen.drawImage(pane.surface, left, band);
-      pen.drawImage(pane.overlay, left, band);
-      pen.fillStyle = "#e6e9ef";
-      pen.font = "15px system-ui, sans-serif";
-      pen.fillText(`${pane.info.title}, ${pane.info.checkpoint}, by ${pane.column?.title ?? ""}`, left + 12, 22);
-      left += pane.surface.width;
-    }
-    picture.toBlob((blob) => download(URL.createObjectURL(blob), "map.png"));
-  }
-
-  saveSelection() {
-    const [pane] = this.panes;
-    const names = pane.info.factors.map(({ name }) => name);
-    const quote = (text) => (/[",\n]/.test(text) ? `"${String(text).replaceAll('"', '""')}"` : text);
-    const lines = [["id", "given", "x", "y", "kl", ...names].join(",")];
-    pane.ids.forEach((id, i) => {
-      if (!this.selected.has(id)) return;
-      const labels = pane.info.factors.map((factor) => quote(factor.values.length ? factor.values[pane.labels[factor.name][i]] : pane.labels[factor.name][i]));
-      lines.push([id, pane.info.given[pane.giver[i]].join("+"), pane.raw[2 * i].toFixed(4), pane.raw[2 * i + 1].toFixed(4), pane.kl[i].toFixed(4), ...labels].join(","));
+    if (kind === "png") return picture(this.panes).toBlob((blob) => download(URL.createObjectURL(blob), "map.png"));
+    if (kind) this.panes.forEach(({ info }, i) => {
+      const asked = new URLSearchParams({ kind, colour: this.colour, model: info.checkpoint });
+      setTimeout(() => download(`${info.url}/export?${asked}`), 400 * i);
     });
-    download(URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" })), "selection.csv");
   }
 }
 
-/** What tells a map from others: its key, and whether the images of its items are on this machine, as they may be from now on. */
-function named({ key, pictured }) {
-  return `${key} ${pictured}`;
-}
-
-function download(href, name = "") {
-  const link = el("a", { href, download: name });
-  link.click();
-  if (href.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(href), 10_000);
+/** What tells a map from others: its key, the name of its model, and whether the images of its items are on this machine, as they may be from now on. */
+function named({ key, checkpoint, pictured }) {
+  return `${key} ${checkpoint} ${pictured}`;
 }

@@ -45,7 +45,7 @@ export class Mosaic {
     const [red, green, blue, opacity] = points.colours.subarray(4 * i, 4 * i + 4);
     if (!picture || !opacity) return 0;
     const [x, y] = this.pane.screen(i).map((value) => Math.round(value) - SIDE / 2);
-    pen.globalAlpha = opacity < 128 ? 0.25 : 1; // as far back as its point
+    pen.globalAlpha = points.behind[i] ? 0.25 : 1; // as far back as its point
     pen.fillStyle = `rgb(${red} ${green} ${blue})`;
     pen.fillRect(x - FRAME, y - FRAME, SIDE + 2 * FRAME, SIDE + 2 * FRAME);
     pen.drawImage(picture, x, y, SIDE, SIDE);

@@ -1,10 +1,11 @@
 // One map: its points, what the pointer does on them, and what is drawn over them.
 
 import { el } from "./dom.js";
-import { canvas, paint } from "./pictures.js";
+import { pixelsOf } from "./pictures.js";
+import { Card } from "./card.js";
 import { Mosaic } from "./mosaic.js";
 import { Points } from "./points.js";
-import { columnsOf, filled, paintAll, say } from "./colouring.js";
+import { columnsOf, filled, paintAll, paintGrey, say } from "./colouring.js";
 
 const PICK = 14; // px within which a point is meant
 const DWELL = 125; // ms of rest before the card
@@ -32,15 +33,15 @@ const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mill
 /** panel: what the panes share, see map.js. */
 export class Pane {
   constructor(panel, info) {
-    Object.assign(this, { panel, info, known: {}, state: "waiting", hovered: -1 });
+    Object.assign(this, { panel, info, known: {}, asked: {}, state: "waiting", hovered: -1, starred: null, fingers: new Map() });
     this.surface = el("canvas", { class: "points" });
-    this.overlay = el("canvas", { class: "overlay", tabIndex: 0, role: "application", "aria-label": `Map: ${info.title}` });
-    this.title = el("div", { class: "title" }, info.title);
+    this.overlay = el("canvas", { class: "overlay", tabIndex: 0, role: "application", "aria-label": `Map: ${info.title}, ${info.detail}` });
+    this.title = el("div", { class: "title" }, el("b", {}, info.title), info.detail);
     this.fill = el("i");
     this.line = el("span");
     this.stop = el("button", { type: "button", class: "button", onclick: () => fetch(`${info.url}/cancel`, { method: "POST" }) }, "Cancel");
     this.status = el("div", { class: "status", role: "status" }, this.line, el("b", {}, this.fill), this.stop);
-    this.card = this.makeCard();
+    this.card = new Card(this);
     this.node = el("section", { class: "pane" }, this.surface, this.overlay, this.title, this.status, this.card.node);
     this.mosaic = new Mosaic(this);
     this.points = new Points(this.surface, () => this.over());
@@ -91,9 +92,8 @@ export class Pane {
   }
 
   tell({ state, progress, complaint }) {
-    const method = this.info.title.split(" ")[0];
     const share = `${Math.round(100 * progress)} %`;
-    const words = { waiting: "waiting for another map …", encoding: `encoding ${share}`, placing: `${method} ${share}`, cancelled: "stopped; draw it again to go on", failed: complaint };
+    const words = { waiting: "waiting for another map …", encoding: `encoding ${share}`, placing: `${this.info.method} ${share}`, cancelled: "stopped; draw it again to go on", failed: complaint };
     this.say(words[state] ?? "", ["waiting", "encoding", "placing"].includes(state), progress);
   }
 
@@ -141,7 +141,10 @@ export class Pane {
     this.points.extent = [Math.max(0.3, (right - left) / 2 / half), Math.max(0.3, (top - bottom) / 2 / half)];
     const matches = places.length === this.points.target?.length;
     this.points.place(places, animate && matches);
-    if (!matches || !this.column) this.recolour();
+    if (!matches || !this.column) {
+      this.shadeAll();
+      this.recolour();
+    }
     this.centres = null;
     this.node.dataset.points = places.length / 2;
   }
@@ -152,42 +155,63 @@ export class Pane {
     return columnsOf(this.info, this.panel.own);
   }
 
-  /** The column of this name with its values; computed by the server where it takes a while. */
+  /** The column of this name with its values; null where they cannot be had. */
   async columnOf(id) {
     const column = this.columns().find((each) => each.id === id) ?? this.columns()[0];
     if (this.known[column.id]) return this.known[column.id];
-    let values = { label: this.labels?.[column.id], giver: this.giver, kl: this.kl }[column.source];
-    while (!values && column.source === "later" && !this.closed) {
-      const reply = await fetch(`${this.info.url}/column?name=${column.id}`);
-      if (reply.status === 202) {
+    const here = { label: this.labels?.[column.id], giver: this.giver, kl: this.kl }[column.source];
+    const values = here ?? (await (this.asked[column.id] ??= this.computed(column)));
+    if (!values) delete this.asked[column.id];
+    return values ? (this.known[column.id] ??= filled(column, values, this.panel.colours)) : null;
+  }
+
+  /** The values of a column that the server computes, which may take a while; null where it cannot. */
+  async computed(column) {
+    while (!this.closed) {
+      try {
+        const reply = await fetch(`${this.info.url}/column?name=${encodeURIComponent(column.id)}`);
+        if (reply.status !== 202) {
+          if (reply.ok) return unpack(await reply.arrayBuffer()).arrays.values;
+          this.panel.refused(column, await reply.text());
+          return null;
+        }
         this.panel.pending(column, (await reply.json()).progress);
-        await wait(AGAIN);
-      } else if (reply.ok) values = unpack(await reply.arrayBuffer()).arrays.values;
-      else {
-        this.panel.refused(column, await reply.text());
-        return null;
+      } catch {
+        // the connection is lost: asked again until it is back
       }
+      if (this.panel.colour === column.id) this.uncolour();
+      await wait(AGAIN);
     }
-    return values ? (this.known[column.id] = filled(column, values, this.panel.colours)) : null;
+    return null;
   }
 
   async recolour() {
     if (!this.ids) return;
     const wanted = this.panel.colour;
     const column = await this.columnOf(wanted);
-    if (!column || this.closed || wanted !== this.panel.colour) return;
+    if (this.closed || wanted !== this.panel.colour) return;
+    if (!column) return this.uncolour();
     if (this.column !== column) this.centres = null;
     this.column = column;
     this.shadeAll();
   }
 
+  /** Grey, where values are not there. */
+  uncolour() {
+    if (!this.column) return;
+    this.column = this.centres = null;
+    this.shadeAll();
+  }
+
   /** Colours from what is known: who is hidden, lit or selected. */
   shadeAll() {
-    if (!this.column || !this.ids) return;
-    const { hidden, selected } = this.panel;
+    const { count } = this.points;
+    if (!this.column || this.column.data.length !== count) return this.points.colour(paintGrey(count));
+    const { hidden, selection } = this.panel;
+    const selected = selection.ids;
     // a selection stays lit as a whole while the pointer is over some of it
     const lit = this.panel.lit ?? (this.column.kind === "many" && this.hovered >= 0 && !selected.size ? this.column.data[this.hovered] : null);
-    const picked = selected.size ? (i) => selected.has(this.ids[i]) : null;
+    const picked = selected.size ? (i) => selection.focus(this, i) : null;
     this.points.colour(paintAll(this.column, { hidden, lit, picked }));
   }
 
@@ -220,7 +244,7 @@ export class Pane {
     this.axes(pen);
     this.mosaic.draw(pen);
     this.names(pen);
-    for (const mark of this.panel.placed.filter(({ map }) => map === this.info.key)) this.star(pen, mark);
+    for (const mark of this.stars()) this.star(pen, mark);
     const at = this.hovered >= 0 ? this.hovered : this.panel.echo(this);
     if (at >= 0 && this.points.target) {
       if (this.pairs) this.bond(pen, at);
@@ -246,7 +270,7 @@ export class Pane {
     pen.textAlign = "right";
     pen.fillText(this.info.axes[0], this.points.width - 10, y - 7);
     pen.textAlign = "left";
-    if (this.info.axes[1]) pen.fillText(this.info.axes[1], x + 8, 44);
+    if (this.info.axes[1]) pen.fillText(this.info.axes[1], x + 8, this.title.offsetHeight + 26);
   }
 
   names(pen) {
@@ -296,13 +320,22 @@ export class Pane {
     pen.stroke();
   }
 
-  star(pen, { x, y, title }) {
-    if (!this.frame) return;
-    const [sx, sy] = this.points.toScreen((x - this.frame.x) / this.frame.half, (y - this.frame.y) / this.frame.half);
+  /** The points on this map that a person placed. */
+  stars() {
+    return this.frame ? this.panel.placed.filter(({ map, checkpoint }) => map === this.info.key && checkpoint === this.info.checkpoint) : [];
+  }
+
+  starPlace({ x, y }) {
+    return this.points.toScreen((x - this.frame.x) / this.frame.half, (y - this.frame.y) / this.frame.half);
+  }
+
+  star(pen, mark) {
+    const { title } = mark;
+    const [sx, sy] = this.starPlace(mark);
     pen.beginPath();
     for (let k = 0; k < 10; k++) pen.lineTo(sx + Math.sin((k * Math.PI) / 5) * (k % 2 ? 5 : 12), sy - Math.cos((k * Math.PI) / 5) * (k % 2 ? 5 : 12));
     pen.closePath();
-    pen.fillStyle = "#fff";
+    pen.fillStyle = mark === this.starred ? "#ffd666" : "#fff";
     pen.strokeStyle = "#0b0e14";
     pen.lineWidth = 2;
     pen.stroke();
@@ -311,6 +344,7 @@ export class Pane {
     pen.textAlign = "left";
     pen.lineWidth = 4;
     pen.strokeText(title, sx + 15, sy + 4);
+    pen.fillStyle = "#fff";
     pen.fillText(title, sx + 15, sy + 4);
   }
 
@@ -343,21 +377,31 @@ export class Pane {
       if (event.button) return;
       node.setPointerCapture(event.pointerId);
       const { x, y } = place(event);
+      if (event.pointerType === "touch") this.touched(event.pointerId, x, y);
       const tool = event.shiftKey ? "lasso" : this.panel.tool;
-      this.drag = { tool, x, y, lastX: x, lastY: y, far: 0, from: this.points.toMap(x, y), point: this.hovered };
+      this.drag = this.fingers.size > 1 ? null : { ...this.drag, tool, x, y, lastX: x, lastY: y, far: 0, from: this.points.toMap(x, y), point: this.hovered };
     });
     node.addEventListener("pointermove", (event) => {
       const { x, y } = place(event);
-      if (this.drag) this.dragged(x, y);
+      if (this.fingers.size > 1) this.pinched(event.pointerId, x, y);
+      else if (this.drag) this.dragged(x, y);
+      else if (this.fingers.size) return; // what is left of two
       else if (this.panel.tool === "walk" || event.altKey) this.walk(x, y);
       else this.hover(x, y);
     });
-    node.addEventListener("pointerup", () => this.dropped());
-    node.addEventListener("pointercancel", () => {
+    node.addEventListener("pointerup", (event) => {
+      this.fingers.delete(event.pointerId);
+      this.dropped();
+    });
+    node.addEventListener("pointercancel", (event) => {
+      this.fingers.delete(event.pointerId);
       this.drag = this.path = null;
+      this.hideCard();
       this.points.draw();
     });
-    node.addEventListener("pointerleave", () => this.leave());
+    node.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.leave()); // a finger that is lifted leaves its card
+    // one finger may scroll the page, see map.css; two move the map
+    node.addEventListener("touchmove", (event) => event.touches.length > 1 && event.preventDefault(), { passive: false });
     node.addEventListener("wheel", (event) => {
       event.preventDefault();
       const { x, y } = place(event);
@@ -375,7 +419,7 @@ export class Pane {
     else if (event.key === "+" || event.key === "=") this.points.zoomBy(1.25, width / 2, height / 2);
     else if (event.key === "-") this.points.zoomBy(0.8, width / 2, height / 2);
     else if (event.key === "0") this.points.fit();
-    else if (event.key === "Escape") this.panel.select([]);
+    else if (event.key === "Escape") this.panel.select(null, []);
     else return;
     event.preventDefault();
   }
@@ -384,6 +428,7 @@ export class Pane {
     const { drag } = this;
     drag.far = Math.max(drag.far, Math.hypot(x - drag.x, y - drag.y));
     if (drag.far < STILL) return;
+    if (this.fingers.size && drag.tool === "walk") return this.walk(x, y);
     this.hideCard();
     if (drag.tool === "lasso") this.path = [...(this.path ?? [drag.from]), this.points.toMap(x, y)];
     else if (drag.tool === "box") {
@@ -399,15 +444,53 @@ export class Pane {
     const { drag, path } = this;
     this.drag = this.path = null;
     if (!drag) return;
-    if (path) this.panel.select([...new Set(this.points.within(path).map((i) => this.ids[i]))]);
-    else if (drag.far < STILL) this.clicked(drag.point);
+    if (path) this.panel.select(this, this.points.within(path));
+    else if (drag.far < STILL && !drag.fresh) this.clicked(drag.point);
     this.points.draw();
   }
 
   clicked(point) {
     if (this.walkers) this.panel.open(this, this.walked, null);
-    else if (point >= 0) this.panel.open(this, this.codeAt(point), this.ids[point], this.info.given[this.giver[point]]);
-    else if (this.panel.selected.size) this.panel.select([]);
+    else if (this.starred) this.panel.open(this, this.starred.code, null, [this.starred.modality]);
+    else if (point >= 0) this.open(point);
+    else if (this.panel.selection.ids.size) this.panel.select(null, []);
+  }
+
+  open(i) {
+    this.panel.open(this, this.codeAt(i), this.ids[i], this.info.given[this.giver[i]]);
+  }
+
+  /** A finger on the map: the first one points, since nothing hovered before; what it points at anew is shown and not opened. */
+  touched(id, x, y) {
+    this.fingers.set(id, { x, y });
+    if (this.fingers.size > 1) {
+      this.path = null;
+      return this.hideCard();
+    }
+    const before = { hovered: this.hovered, starred: this.starred, walked: this.walkers && this.walkedAt };
+    if (this.panel.tool === "walk") {
+      this.walk(x, y);
+      this.drag = { fresh: !before.walked || Math.hypot(before.walked.x - x, before.walked.y - y) > PICK };
+      return;
+    }
+    const shown = this.card.shown;
+    if (!shown) this.hovered = -1;
+    this.hover(x, y);
+    const pointed = this.hovered >= 0 || this.starred;
+    this.drag = { fresh: Boolean(pointed) && !(shown && this.hovered === before.hovered && this.starred === before.starred) };
+  }
+
+  /** Two fingers: the map follows both. */
+  pinched(id, x, y) {
+    const spread = () => {
+      const [a, b] = [...this.fingers.values()];
+      return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, wide: Math.hypot(a.x - b.x, a.y - b.y) };
+    };
+    const before = spread();
+    this.fingers.set(id, { x, y });
+    const now = spread();
+    this.points.pan(now.x - before.x, now.y - before.y);
+    this.points.zoomBy(now.wide / Math.max(1, before.wide), now.x, now.y);
   }
 
   codeAt(i) {
@@ -415,25 +498,31 @@ export class Pane {
   }
 
   hover(x, y) {
-    if (!this.ids || !this.points.target) return;
+    if (this.ids?.length !== this.points.count) return;
     this.walkers = null;
-    const pictured = this.mosaic.at(x, y);
-    const found = pictured >= 0 ? pictured : this.points.near(...this.points.toMap(x, y), PICK / this.points.unit, 1)[0]?.i ?? -1;
-    if (found === this.hovered) return;
-    this.hovered = found;
+    const star = this.stars().find((mark) => Math.hypot(...this.starPlace(mark).map((at, k) => at - [x, y][k])) < PICK) ?? null;
+    const found = star ? -1 : this.pointNear(x, y);
+    if (found === this.hovered && star === this.starred) return;
+    Object.assign(this, { hovered: found, starred: star });
     this.node.dataset.hovered = found >= 0 ? this.ids[found] : "";
-    this.overlay.style.cursor = found >= 0 ? "pointer" : "";
+    this.overlay.style.cursor = found >= 0 || star ? "pointer" : "";
     this.hideCard();
-    if (found >= 0) {
-      this.dwell = setTimeout(() => this.showCard(found), DWELL);
-      this.panel.walked(this, this.codeAt(found));
+    if (found >= 0 || star) {
+      this.dwell = setTimeout(() => this.card.show(star ? this.aboutStar(star) : this.about(found)), DWELL);
+      this.panel.walked(this, star ? star.code : this.codeAt(found));
     }
     if (this.column?.kind === "many") this.shadeAll();
     this.panel.hovers(this);
   }
 
+  /** The point that is meant at a place of the screen, or −1. */
+  pointNear(x, y) {
+    const pictured = this.mosaic.at(x, y);
+    return pictured >= 0 ? pictured : this.points.near(...this.points.toMap(x, y), PICK / this.points.unit, 1)[0]?.i ?? -1;
+  }
+
   leave() {
-    this.walkers = null;
+    this.walkers = this.starred = null;
     if (this.hovered >= 0) {
       this.hovered = -1;
       if (this.column?.kind === "many") this.shadeAll();
@@ -447,6 +536,7 @@ export class Pane {
     if (!this.ids || !this.points.target) return;
     this.hideCard();
     this.hovered = -1;
+    this.starred = null;
     const [mx, my] = this.points.toMap(x, y);
     let found = [];
     for (let radius = 20 / this.points.unit; found.length < Math.min(WALKERS, this.points.count) && radius < 4; radius *= 2) {
@@ -462,55 +552,43 @@ export class Pane {
       for (let d = 0; d < this.dims; d++) code[d] += weight * this.codes[i * this.dims + d];
     }
     this.walked = code.map((value) => value / total);
+    this.walkedAt = { x, y };
     this.walkers = found;
     this.panel.walked(this, this.walked);
     this.points.draw();
   }
 
-  // ---- the card of a point
+  // ---- the card of a point, and what else the server knows
 
-  makeCard() {
-    const { modalities } = this.info;
-    const row = (title) => ({ title, canvases: modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" })) });
-    const rows = [row("image"), row("decoded")];
-    const text = el("dl");
-    const node = el("div", { class: "card", hidden: true }, rows.map(({ title, canvases }) => el("div", { class: "pictures" }, el("span", {}, title), canvases)), text);
-    rows[0].canvases[0].parentElement.hidden = !this.info.pictured;
-    return { node, rows, text };
-  }
-
-  async showCard(i) {
-    const { node, rows, text } = this.card;
-    const lines = this.info.factors.map((factor) => [factor.name, say(this.columns().find(({ id }) => id === factor.name), this.labels[factor.name][i])]);
+  about(i) {
+    const lines = [["item", this.ids[i]], ...this.info.factors.map((factor) => [factor.name, say(factor, this.labels[factor.name][i])])];
     if (this.info.given.length > 1) lines.push(["code of", this.info.given[this.giver[i]].join(" + ")]);
     lines.push(["KL", `${this.kl[i].toFixed(2)} nats`]);
     for (const { source, title, id } of this.columns()) if (source === "later" && this.known[id]) lines.push([title, say(this.known[id], this.known[id].data[i])]);
-    text.replaceChildren(...[["item", this.ids[i]], ...lines].flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
-    node.style.visibility = "hidden";
-    node.hidden = false;
-    node.dataset.item = this.ids[i];
     const [x, y] = this.screen(i);
-    const { width, height } = this.points;
-    node.style.left = `${Math.max(6, x + 22 + node.offsetWidth > width ? x - 22 - node.offsetWidth : x + 22)}px`;
-    node.style.top = `${Math.min(Math.max(6, y - node.offsetHeight / 2), Math.max(6, height - node.offsetHeight - 6))}px`;
-    const images = await this.pictures([i]);
-    if (this.hovered !== i) return;
-    if (images) rows[0].canvases.forEach((each, m) => paint(each, images[0][m]));
-    node.style.visibility = "visible";
-    this.cancelDecoding?.();
-    rows[1].canvases.forEach((each) => each.classList.add("old"));
-    this.cancelDecoding = this.panel.decode(this, [this.codeAt(i)], (_, decoded) => {
-      rows[1].canvases.forEach((each, m) => {
-        paint(each, decoded[m]);
-        each.classList.remove("old");
-      });
-      node.dataset.decoded = this.ids[i];
-    });
+    return { name: this.ids[i], x, y, lines, code: this.codeAt(i), images: this.pictures([i]).then((found) => found?.[0]) };
+  }
+
+  aboutStar(mark) {
+    const [x, y] = this.starPlace(mark);
+    const images = this.info.modalities.map(({ name }) => (name === mark.modality ? pixelsOf(mark.image) : null));
+    return { name: mark.title, x, y, lines: [[mark.title, `as ${mark.modality}`]], code: Float32Array.from(mark.code), images: Promise.resolve(images) };
   }
 
   hideCard() {
     clearTimeout(this.dwell);
-    this.card.node.hidden = true;
+    this.card.hide();
+  }
+
+  /** The figures of a colouring, null where they are not known. */
+  async figures(colour) {
+    if (!this.ids) return null;
+    try {
+      const reply = await fetch(`${this.info.url}/figures?colour=${encodeURIComponent(colour)}`);
+      return reply.ok ? await reply.json() : null;
+    } catch {
+      return null; // the connection is lost: the map itself says so
+    }
   }
 
   /** The images of points: for each, one Uint8Array a modality; null where they cannot be had. */

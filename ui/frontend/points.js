@@ -46,6 +46,7 @@ export class Points {
 
   build() {
     const gl = this.gl;
+    this.wide = gl.getExtension("OES_element_index_uint");
     const program = (this.program = gl.createProgram());
     for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
       const shader = gl.createShader(type);
@@ -57,11 +58,11 @@ export class Points {
     gl.useProgram(program);
     this.at = Object.fromEntries(["from", "to", "colour"].map((name) => [name, gl.getAttribLocation(program, name)]));
     this.uniform = Object.fromEntries(["t", "size", "disc", "centre", "scale"].map((name) => [name, gl.getUniformLocation(program, name)]));
-    for (const name of ["from", "to", "colour", "line"]) this.buffers[name] = gl.createBuffer();
+    for (const name of ["from", "to", "colour", "line", "order"]) this.buffers[name] = gl.createBuffer();
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     if (this.target) this.place(this.target, false);
-    if (this.colours) this.colour(this.colours);
+    if (this.colours) this.colour(this);
     if (this.lines) this.join(this.lines);
   }
 
@@ -95,20 +96,23 @@ export class Points {
     return this.target.map((to, i) => this.from[i] + t * (to - this.from[i]));
   }
 
-  /** Colours the points: Uint8Array, red, green, blue and opacity in turn. */
-  colour(colours) {
-    this.colours = colours;
-    if (this.gl) this.fill("colour", colours);
+  /** Colours the points: Uint8Array, red, green, blue and opacity in turn; those behind (Uint8Array) are drawn before the others. */
+  colour({ colours, behind }) {
+    Object.assign(this, { colours, behind });
+    const order = new Uint32Array(behind.length);
+    let at = 0;
+    for (const each of [1, 0]) for (let i = 0; i < behind.length; i++) if (behind[i] === each) order[at++] = i;
+    if (this.gl) {
+      this.fill("colour", colours);
+      this.fill("order", order, this.gl.ELEMENT_ARRAY_BUFFER);
+    }
     this.draw();
   }
 
   /** Joins points by lines: Uint32Array of two indices each, or null. */
   join(lines) {
     this.lines = lines;
-    if (this.gl && lines) {
-      this.wide = this.gl.getExtension("OES_element_index_uint");
-      this.fill("line", lines, this.gl.ELEMENT_ARRAY_BUFFER);
-    }
+    if (this.gl && lines) this.fill("line", lines, this.gl.ELEMENT_ARRAY_BUFFER);
     this.draw();
   }
 
@@ -204,7 +208,9 @@ export class Points {
     gl.enableVertexAttribArray(at.colour);
     gl.vertexAttribPointer(at.colour, 4, gl.UNSIGNED_BYTE, true, 0, 0);
     gl.uniform1f(uniform.disc, 1);
-    gl.drawArrays(gl.POINTS, 0, this.count);
+    if (!this.wide) return gl.drawArrays(gl.POINTS, 0, this.count);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffers.order);
+    gl.drawElements(gl.POINTS, this.count, gl.UNSIGNED_INT, 0);
   }
 
   // ---- finding points: a grid of cells, each the indices of its points

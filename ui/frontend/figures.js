@@ -1,0 +1,42 @@
+// The figures beside a map: how well a colouring separates in the latent space, the modality gap, and what the map keeps.
+
+import { el } from "./dom.js";
+
+const whole = (value) => `${(100 * value).toFixed(0)} %`;
+const decimals = (value) => value.toFixed(2).replace("-", "−");
+
+// name, value, how it is written, what it is, its chance level, and in words why there is none
+const ROWS = [
+  ["silhouette", ({ silhouette }) => silhouette, decimals, "In the latent space, from −1 to 1: are items nearer to their own class than to the next one? By chance: with shuffled classes.",
+    ({ shuffled }) => shuffled, ({ without }) => without],
+  ["nearest neighbours", ({ accuracy }) => accuracy, whole, "In the latent space: how often the ten nearest codes name the class of a held-out item. By chance: naming the commonest class.",
+    ({ chance }) => chance, ({ without }) => without],
+  ["modality gap", ({ gap }) => gap?.ratio, decimals, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none", () => 1, () => "one code a pair"],
+  ["distance in a pair", ({ gap }) => gap?.paired, decimals, "Mean distance of the two codes of one pair, in the latent space", () => null, () => "one code a pair"],
+  ["between pairs", ({ gap }) => gap?.random, decimals, "Mean distance of codes of different pairs, one of each modality", () => null, () => "one code a pair"],
+  ["map: trustworthy", ({ trust }) => trust, decimals, "Are neighbours on the map neighbours in the latent space? 1 where all are; about 0.5 on a random map", () => 0.5, ({ unplaced }) => unplaced],
+  ["map: recall", ({ recall }) => recall, decimals, "Share of the 15 nearest codes that are nearest on the map too", () => null, ({ unplaced }) => unplaced],
+];
+const GAP = new Set(["modality gap", "distance in a pair", "between pairs"]);
+
+/** The rows of the table: a column of figures for each map; found: those of each, null where they are not there yet. */
+export function figureRows(panes, found) {
+  const gaps = panes.some(({ info }) => info.given.length > 1);
+  const dims = [...new Set(panes.flatMap(({ shown }) => (shown ? [shown.length] : [])))];
+  const head = panes.length > 1 ? [el("tr", {}, el("th"), el("td", {}, "left"), el("td", {}, "right"), el("td"))] : [];
+  const rows = ROWS.filter(([name]) => gaps || !GAP.has(name)).map(([name, value, write, title, chance, why]) => {
+    const cells = found.map((figures) => cell(figures, value, write, why));
+    const known = found.find((figures) => figures && isNumber(value(figures)));
+    const level = known && chance(known);
+    return el("tr", { title }, el("th", {}, name), cells, el("td", { class: "chance" }, isNumber(level) ? `chance ${write(level)}` : ""));
+  });
+  return [el("caption", {}, `In ${dims.join(" and ")} latent dimensions`), ...head, ...rows];
+}
+
+const isNumber = (value) => value !== null && value !== undefined;
+
+function cell(figures, value, write, why) {
+  if (!figures) return el("td", {}, "…");
+  const found = value(figures);
+  return isNumber(found) ? el("td", {}, write(found)) : el("td", { class: "without" }, why(figures) ?? "");
+}
