@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
@@ -14,19 +14,21 @@ from mmvae import DATASETS, VARIANTS, runs
 from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
 from mmvae.data import DataError, DatasetRow
 from mmvae.history import EVENTS
-from mmvae.presets import Settings, first_look_for, latents_for, modalities_for, published_for, settings_for
+from mmvae.presets import OPTIMIZERS, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
 from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
 from ui.explaining import explain
-from ui.runs import clock, curves, kl_strip, moment, scrub
+from ui.runs import Measuring, clock, curves, kl_strip, left, moment, scrub
 
 #: What a preset sets.
 PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "optimizer")
 PRESETS = {"look": "A first look in two minutes", "good": "Good", "published": "As published"}
-OPTIMIZERS = {"adam": "Adam", "soap": "SOAP"}
 RUNS, NEW, HISTORY, IMPORT = "Runs", "New run", "Shipped models", "Import"
 VIEW, FILTER = "train-view", "train-filter"
+#: The run last asked for; the last of these that was by a link; what was ticked, or gave up its name, since the page was drawn.
+CHOSEN, LINKED, CLICKED, GONE = "train-chosen", "train-linked", "train-clicked", "train-gone"
+MEASURING = "train-measuring"
 ROW, ROWS = 29, 6  # pixels of a row of the table, and how many are shown before it scrolls
 CHIPS = {
     "training": "blue",
@@ -81,22 +83,31 @@ def main() -> None:
 
 def overview(listed: list[Run]) -> None:
     live = any(run.live for run in listed)
+    asked = st.query_params.get("run")
+    if asked != st.session_state.get(CHOSEN):
+        st.session_state[CHOSEN] = st.session_state[LINKED] = asked
+    chosen = next((run for run in listed if run.name == asked), listed[0])
     with st.container(key="table"):
-        st.fragment(table, run_every=5 if live else None)()
-    chosen = next((run for run in listed if run.name == st.query_params.get("run")), listed[0])
-    if st.query_params.get("run", chosen.name) != chosen.name:
-        st.warning(f"No run “{st.query_params['run']}” on this machine; this is the newest.")
+        st.fragment(table, run_every=5 if live else None)(chosen.name)
+    if asked not in (None, chosen.name):
+        st.warning(f"No run “{asked}” on this machine; this is the newest.")
     with st.container(key="watch"):
         st.fragment(watch, run_every=2 if chosen.live else None)(chosen.name, chosen.state)
 
 
-def table() -> None:
+def table(shown: str) -> None:
+    """The runs as rows; the one that is shown below is ticked."""
+    if st.session_state.pop(CLICKED, shown) != shown:
+        st.rerun()  # the rest of the page shows the run that was ticked
     asked = st.session_state.get(FILTER, "").lower().split()
     listed = [
         run
         for run in runs.runs()
         if all(word in f"{run.name} {run.dataset} {run.variant} {told_state(run)}".lower() for word in asked)
     ]
+    linked = next((i for i, run in enumerate(listed) if run.name == st.session_state.get(LINKED)), 0)
+    if linked >= ROWS:
+        listed.insert(0, listed.pop(linked))  # else one would have to scroll for what a link opened
     names = [run.name for run in listed]
     rows = {
         "Run": names,
@@ -108,11 +119,10 @@ def table() -> None:
         "Validation": [run.validation for run in listed],
         "Pairs/s": [run.pairs_per_second for run in listed],
         "Minutes": [run.seconds / 60 for run in listed],
-        "Left": [clock(run.seconds_left) if run.seconds_left is not None else "" for run in listed],
-        "Began": [datetime.fromtimestamp(run.began) for run in listed],
+        "Left": [left(run.seconds_left) if run.seconds_left is not None else "" for run in listed],
+        "Began": [datetime.fromtimestamp(run.began, UTC) for run in listed],
     }
     key = f"runs {hash(tuple(names))}"
-    chosen = st.query_params.get("run")
     st.dataframe(
         rows,
         key=key,
@@ -122,7 +132,7 @@ def table() -> None:
         placeholder="–",
         selection_mode="single-row",
         on_select=lambda: choose(names, key),
-        selection_default={"selection": {"rows": [names.index(chosen)] if chosen in names else [], "columns": []}},
+        selection_default={"selection": {"rows": [names.index(shown)] if shown in names else [], "columns": []}},
         column_config={
             "Run": st.column_config.TextColumn(width="medium"),
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent", width="small"),
@@ -140,7 +150,7 @@ def table() -> None:
 def choose(names: list[str], key: str) -> None:
     rows = st.session_state[key].selection.rows
     if rows:
-        st.query_params["run"] = names[rows[0]]
+        st.query_params["run"] = st.session_state[CHOSEN] = st.session_state[CLICKED] = names[rows[0]]
 
 
 def told_state(run: Run) -> str:
@@ -149,22 +159,19 @@ def told_state(run: Run) -> str:
 
 def watch(name: str, state_before: str) -> None:
     """The chosen run: what it does, its curves and its pictures; told anew while it is live."""
-    if st.session_state[VIEW] != RUNS:
-        st.rerun()  # a button here, drawn apart from the rest of the page, has chosen another view
+    if st.session_state[VIEW] != RUNS or st.session_state.pop(GONE, None) == name:
+        st.rerun()  # a button here, drawn apart from the rest of the page, has chosen another view, or the run goes by this name no more
     try:
         run = runs.run_named(name)
-    except RunError:
-        st.rerun()
+    except RunError:  # removed meanwhile from elsewhere
+        st.error(f"There is no run “{name}” on this machine any more.", icon=":material/error:")
+        return
     if run.state != state_before:
         st.rerun()  # the list and the buttons change with it
     heading(run)
     buttons(run)
     if run.state == "died":
-        st.error(
-            f"**{run.name} died at step {run.step:,}.** {cause(run)}"
-            + (" It can be resumed from the last snapshot." if run.openable else ""),
-            icon=":material/heart_broken:",
-        )
+        st.error(f"**{run.name} died at step {run.step:,}.** {cause(run)} {way_out(run)}", icon=":material/heart_broken:")
     if not run.config:
         st.code(runs.log_tail(run.path) or "Waiting for the process to begin …", language=None, height=160)
         return
@@ -206,15 +213,15 @@ def heading(run: Run) -> None:
         (figure(run.loss), "loss"),
         (f"{run.pairs_per_second:,.0f}" if run.pairs_per_second else "–", "pairs/s"),
         (clock(run.seconds), "trained"),
-        (clock(run.seconds_left) if run.seconds_left is not None else "–", "left"),
+        (left(run.seconds_left) if run.seconds_left is not None else "–", "left"),
         (html.escape(run.device) or "–", "device"),
     ]
     about = html.escape(f"{row.title if row else run.dataset} · {variant.title if variant else run.variant}")
     opened_as = name_in_lists(run)
     if opened_as not in (None, run.name):
-        about += f" · listed as <b>{opened_as}</b>, for another model is named {run.name}"
+        about += f" · listed as <b>{html.escape(opened_as)}</b>, for another model is named {html.escape(run.name)}"
     st.html(
-        f'<div class="run-head"><div><span class="run-name">{run.name}</span> '
+        f'<div class="run-head"><div><span class="run-name">{html.escape(run.name)}</span> '
         f'<span class="chip {CHIPS.get(run.state, "gray")}">{told_state(run)}</span>'
         f'<div class="muted">{about}</div></div>'
         + facts_of(facts)
@@ -245,6 +252,22 @@ def cause(run: Run) -> str:
     )
 
 
+def way_out(run: Run) -> str:
+    """What can be done about a run that died."""
+    if run.diverged:
+        return "Resumed, it would take the same steps to the same end: a lower learning rate may lead past it."
+    return "It can be resumed from the last snapshot." if run.openable else ""
+
+
+def device_of(run: Run) -> str | None:
+    """Where it would go on; None where that is what its settings say, or they say nothing."""
+    try:
+        absent = run.plan.settings.device == "cuda" and not torch.cuda.is_available()
+    except RunError:
+        return None
+    return "cpu" if absent else None
+
+
 def buttons(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-buttons"):
         if run.state in ("training", "waiting", "starting"):
@@ -257,20 +280,30 @@ def buttons(run: Run) -> None:
                 disabled=run.state == "starting",
             )
         elif not run.live:
+            device = device_of(run)
+            if run.diverged:
+                st.button(
+                    "Duplicate with half the learning rate",
+                    icon=":material/content_copy:",
+                    type="primary",
+                    on_click=duplicate,
+                    args=(run, 0.5),
+                )
             if run.state != "finished":
                 st.button(
-                    "Resume" if run.step else "Start",
+                    ("Resume" if run.step else "Start") + (" on the processor" if device else ""),
                     icon=":material/play_arrow:",
-                    type="primary",
+                    type="secondary" if run.diverged else "primary",
                     on_click=attempt,
-                    args=(runs.resume, run),
+                    args=(runs.resume, run, None, device),
+                    help="It was begun on a GPU; there is none here that PyTorch can use" if device else None,
                 )
             with st.popover("Continue for longer", icon=":material/more_time:", disabled=not run.config):
                 steps = st.number_input(
                     "Steps in total", run.step + 1, value=max(run.steps, run.step) * 2, step=500, key=f"longer {run.name}"
                 )
                 st.caption("The learning rate is held for the first half of the steps, so it rises again.")
-                st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps))
+                st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps, device))
         opened_as = name_in_lists(run)
         for page, label, icon in OPENERS if opened_as else ():
             st.page_link(
@@ -306,12 +339,14 @@ def attempt(action, *arguments) -> None:
 def rename(run: Run, name: str) -> None:
     attempt(runs.rename, run, name)
     if "train-complaint" not in st.session_state:
-        st.query_params["run"] = name
+        st.query_params["run"], st.session_state[GONE] = name, run.name
 
 
 def remove(run: Run) -> None:
     attempt(runs.delete, run)
-    st.query_params.pop("run", None)
+    if "train-complaint" not in st.session_state:
+        st.query_params.pop("run", None)
+        st.session_state[GONE] = run.name
 
 
 def pictures(run: Run, told: list[dict]) -> None:
@@ -393,10 +428,13 @@ def new_run() -> None:
             )
         ]
         try:
-            row = DATASETS.get(name) or own_row(name)
+            own = None if name in DATASETS else models.data_named(name)
         except DataError as error:
             st.error(str(error))
             return
+        row = own_row(own) if own else DATASETS[name]
+        if own and own.notes:
+            st.caption(" ".join(own.notes))
         plan = settings(variant, row, name)
         run_name = st.text_input(
             "Name", key="new-name", placeholder=runs.free_name(f"{row.name}-{variant.name}"), persist_state="session"
@@ -413,11 +451,6 @@ def new_run() -> None:
         )
 
 
-def own_row(path: str) -> DatasetRow:
-    data = models.data_named(path)
-    return DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
-
-
 def forget_sizes() -> None:
     """Another variant or data set has other sizes and settings: the preset's are taken anew."""
     for key in [key for key in st.session_state if str(key).startswith("set-")]:
@@ -430,7 +463,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     if "set-steps" not in st.session_state:
         sizes = {"private": row.private, "shared": row.shared if variant.private else row.joint} | latents_for(variant, row)
         fill(offered["look"], sizes["private"] if variant.private else None, sizes["shared"])
-    base = Settings(clip=offered["good"].clip)
+    base = st.session_state["set-rest"]
     kept = stated(base)
     st.session_state["new-preset"] = next(
         (key for key, value in offered.items() if all(getattr(value, f) == getattr(kept, f) for f in PRESET)), None
@@ -477,7 +510,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     b.selectbox(
         "Optimizer",
         list(OPTIMIZERS),
-        format_func=OPTIMIZERS.get,
+        format_func=lambda n: OPTIMIZERS[n].title,
         key="set-optimizer",
         help="SOAP is Adam in the eigenvectors of a second-order preconditioner: fewer, dearer steps",
     )
@@ -500,6 +533,7 @@ def put(values: Settings, fields: tuple[str, ...] = PRESET) -> None:
 def fill(values: Settings, private: tuple[int, int] | None, shared: int) -> None:
     """Puts settings and sizes into the form."""
     put(values, (*PRESET, "seed"))
+    st.session_state["set-rest"] = values  # the form asks for some of them alone
     st.session_state["set-device"] = "cuda" if values.device != "cpu" and torch.cuda.is_available() else "cpu"
     for index, dim in enumerate(private or ()):
         st.session_state[f"set-private-{index}"] = dim
@@ -539,44 +573,54 @@ def start(plan: Plan, name: str, dataset: str) -> None:
 
 
 def expected(plan: Plan, here: bool) -> None:
-    """How long it will take: as measured here and now, else as like runs took."""
-    measured: dict[Plan, runs.Measured] = st.session_state.setdefault("train-measured", {})
-    alike = replace(
-        plan, settings=replace(plan.settings, steps=1, snapshot=1, warmup=0, seed=0, learning_rate=1.0)
-    )  # what takes as long a step
+    """How long it will take: as measured here and now, else as the last run like it took."""
+    measuring: Measuring | None = st.session_state.get(MEASURING)
+    if measuring and measuring.running and measuring.plan.cost != plan.cost:
+        measuring.stop()  # what it would tell is not asked for any more
+        measuring = None
+    running = bool(measuring and measuring.running)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Measure",
             icon=":material/timer:",
-            disabled=not here,
+            disabled=not here or running,
             help="Trains five steps in a process of its own, and throws them away",
         ):
-            with st.spinner("Measuring five steps …", show_time=True):
-                try:
-                    measured[alike] = runs.measure(plan)
-                except RunError as error:
-                    st.error(f"Could not be measured: {error}")
-        known = measured.get(alike)
-        like = next(
-            (run for run in runs.runs() if (run.variant, run.dataset) == (plan.variant, plan.dataset) and run.pairs_per_second),
-            None,
-        )
-        if known:
-            pairs = plan.settings.batch_size
-            text = (
+            st.session_state[MEASURING] = Measuring(plan)
+            st.rerun()
+        st.fragment(told_time, run_every=0.5 if running else None)(plan, running)
+
+
+def told_time(plan: Plan, measuring_before: bool) -> None:
+    """The estimate, or how far the measurement has come; told anew while that goes on."""
+    measuring: Measuring | None = st.session_state.get(MEASURING)
+    if measuring and measuring.running:
+        st.markdown(f":gray[Measuring: {measuring.doing} …]", width="stretch")
+        return
+    if measuring_before:
+        st.rerun()  # the button is for use again
+    st.markdown(estimate(plan, measuring), width="stretch")
+
+
+def estimate(plan: Plan, measuring: Measuring | None) -> str:
+    """How long the plan takes, and how that is known."""
+    if measuring and measuring.plan.cost == plan.cost:
+        if measuring.error:
+            return f"Could not be measured: {measuring.error}"
+        if known := measuring.measured:
+            return (
                 f"About **{clock(plan.settings.steps * known.seconds_per_step)}**: "
                 f"{known.steps} steps took {known.steps * known.seconds_per_step:.1f} s, "
-                f"{pairs / known.seconds_per_step:,.0f} pairs/s on {known.device} in {known.precision}, beside whatever else ran."
+                f"{plan.settings.batch_size / known.seconds_per_step:,.0f} pairs/s on {known.device} in {known.precision}, "
+                "beside whatever else ran."
             )
-        elif like:
-            seconds = plan.settings.steps * plan.settings.batch_size / like.pairs_per_second
-            text = f"About **{clock(seconds)}** at the {like.pairs_per_second:,.0f} pairs/s of {like.name}."
-        else:
-            text = "How long it takes is not known before a few steps are measured."
-        st.markdown(text, width="stretch")
+    if like := runs.last_alike(plan):
+        return f"About **{clock(plan.settings.steps * like.seconds / like.step)}**, as {like.name} took {clock(like.seconds)} for {like.step:,} steps."
+    return "How long it takes is not known before a few steps are measured."
 
 
-def duplicate(run: Run) -> None:
+def duplicate(run: Run, slower: float = 1.0) -> None:
+    """Puts what would train a run anew into the form, its learning rate times `slower`."""
     try:
         plan = run.plan
     except RunError as error:
@@ -584,7 +628,7 @@ def duplicate(run: Run) -> None:
         return
     forget_sizes()
     st.session_state["new-dataset"], st.session_state["new-variant"] = plan.dataset, plan.variant
-    fill(plan.settings, plan.private, plan.shared)
+    fill(replace(plan.settings, learning_rate=slower * plan.settings.learning_rate), plan.private, plan.shared)
     st.session_state["new-name"] = runs.free_name(run.name)
     st.session_state[VIEW] = NEW
 

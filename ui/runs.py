@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["clock", "curves", "kl_strip", "moment", "routes", "scrub"]
+__all__ = ["Measuring", "clock", "curves", "kl_strip", "left", "moment", "routes", "scrub"]
 
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event, Thread
 from urllib.parse import quote
 
 import numpy as np
@@ -22,6 +24,7 @@ from mmvae import runs
 from mmvae.checkpoints import Checkpoint, CheckpointError, open_checkpoint, reference_ids
 from mmvae.data import PairedDataset
 from mmvae.explore import encode, sample_codes, traversal_figure
+from mmvae.history import is_number
 from mmvae.latents import Block
 from mmvae.palettes import VIRIDIS
 from mmvae.pictures import png, sheet
@@ -32,7 +35,8 @@ POINTS = 300  # of a curve: more than there are pixels for
 DEAD = 0.05  # nats, below which a dimension carries nothing
 ITEMS, FRAMES = 8, 5
 DASHES = {"J": "solid", "I": "dash", "T": "dot"}
-HEIGHT = 240
+HEIGHT, HIGHEST = 240, 400  # pixels of a chart, and of one with many rows
+ROW, AROUND = 12, 36  # pixels of a row that can be labelled, and of a chart's title and axis
 
 
 def clock(seconds: float) -> str:
@@ -43,6 +47,42 @@ def clock(seconds: float) -> str:
         return f"{seconds / 60:.0f} min"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def left(seconds: float) -> str:
+    """What is left of a training as a person says it, no finer than it is known."""
+    unit = 10 if seconds < 120 else 60 if seconds < 3600 else 300 if seconds < 4 * 3600 else 1800
+    return clock(unit * round(seconds / unit))
+
+
+class Measuring:
+    """A few steps of a plan being measured in a thread: the page goes on answering, and tells how far it is.
+
+    Arguments:
+        plan: What is measured.
+    """
+
+    def __init__(self, plan: runs.Plan) -> None:
+        self.plan, self.running, self.doing = plan, True, "starting a process"
+        self.measured: runs.Measured | None = None
+        self.error = ""  # why there is nothing measured
+        self._stopped = Event()
+        Thread(target=self._measure, name="measure a plan", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends it, with its process."""
+        self._stopped.set()
+
+    def _measure(self) -> None:
+        try:
+            self.measured = runs.measure(self.plan, told=self._tell, stopped=self._stopped.is_set)
+        except (runs.RunError, OSError) as error:
+            self.error = str(error)
+        finally:
+            self.running = False
+
+    def _tell(self, text: str) -> None:
+        self.doing = text
 
 
 def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, go.Figure, go.Figure]:
@@ -88,8 +128,34 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
         )
     for figure, title in ((total, "Loss, nats per pair"), (rebuilt, "Reconstruction, nats"), (rest, "KL and other terms, nats")):
         _dress(figure, title)
-        figure.update_yaxes(type="log", dtick=1 if figure is rest else None, tickformat="~g" if figure is rest else "~s")
+        places = _log_ticks([value for trace in figure.data for value in trace.y if is_number(value) and value > 0])
+        figure.update_yaxes(type="log", tickvals=places, ticktext=[_short(place) for place in places])
     return total, rebuilt, rest
+
+
+def _log_ticks(values: Sequence[float], most: int = 6) -> list[float]:
+    """Round numbers for a logarithmic axis over these values, few enough not to touch: powers of ten, with halves and fifths
+    of them where there is room, and evenly spaced ones within less than a decade."""
+    if not values:
+        return []
+    low, high = min(values), max(values)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [digit * 10.0**decade for decade in decades for digit in digits]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= most:
+            break
+    stride = -(-len(ticks) // most)
+    if len(ticks) > 2 or low == high:
+        return ticks[::stride]
+    unit = 10.0 ** math.floor(math.log10(high - low))
+    step = next(unit * m for m in (0.5, 1, 2, 5) if (high - low) / (unit * m) <= most - 1)
+    return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _short(value: float) -> str:
+    """A tick's number as it is read: ``"12k"``, ``"950"``, ``"0.01"``."""
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
 def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
@@ -105,6 +171,8 @@ def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
             and all(len(event["kl"].get(b.name, ())) == b.dim for b in blocks)
         ]
     )
+    height = min(HIGHEST, max(HEIGHT, ROW * (sum(block.dim for block in blocks) + len(blocks) - 1) + AROUND))
+    stride = -(-sum(block.dim for block in blocks) * ROW // (height - AROUND))  # of many dimensions not each can be named
     rows, places, labels, y = [], [], [], 0
     for i, block in enumerate(blocks):
         if i:
@@ -114,8 +182,9 @@ def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
             values = [event["kl"][block.name][d] for event in steps]
             now = f"{values[-1]:.2f}" if values and values[-1] >= DEAD else "dead" if values else ""
             rows.append(values)
-            places.append(y)
-            labels.append(f'<span style="color:{hues[block.name]}">{html.escape(block.name)} {d + 1}</span>  {now}')
+            if d % stride == 0:
+                places.append(y)
+                labels.append(f'<span style="color:{hues[block.name]}">{html.escape(block.name)} {d + 1}</span>  {now}')
             y += 1
     figure = go.Figure()
     if steps:
@@ -136,10 +205,10 @@ def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
         tickvals=places,
         ticktext=labels,
         range=[len(rows) - 0.5, -0.5],
-        tickfont=dict(size=10 if len(rows) < 20 else 8),
+        tickfont=dict(size=10),
         showgrid=False,
     )
-    figure.update_layout(showlegend=False)
+    figure.update_layout(showlegend=False, height=height)
     return figure
 
 
