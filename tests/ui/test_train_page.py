@@ -1,0 +1,155 @@
+"""The Train page: which run it shows, what it offers of one that died, and what it says before one is begun."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from mmvae import runs
+from mmvae.data import DATASETS
+from mmvae.model import MultimodalVAE
+from mmvae.presets import Settings
+from mmvae.training import start
+from mmvae.variants import VARIANTS
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "train.py")
+SETTINGS = Settings(steps=100, batch_size=4, learning_rate=2e-3, device="cpu", clip=7.0, augment=False)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("ui.datasets.WAYS", {})  # else the digits would be drawn behind these tests
+    return tmp_path
+
+
+def configured(home: Path, name: str, settings: Settings = SETTINGS, *events: dict) -> Path:
+    """A run of joint-poe on digits that ended with these events, untrained."""
+    folder = home / "runs" / name
+    start(folder, MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["digits"]), settings)
+    told = [{"event": "started", "device": "cpu"}, *(events or [{"event": "stopped"}])]
+    lines = (json.dumps({"step": 50, "steps": 100, "seconds": 25.0, **event}) + "\n" for event in told)
+    (folder / "events.jsonl").write_text("".join(lines))
+    (folder / "lock").touch()
+    return folder
+
+
+def opened(**parameters: str) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=300)
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def shown(page: AppTest) -> str:
+    """What the page's own HTML says."""
+    return "".join(element.proto.body for element in page.get("html"))
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def form(page: AppTest, label: str):
+    return next(field for field in (*page.number_input, *page.selectbox, *page.text_input) if field.label == label)
+
+
+# ---- which run
+
+
+@pytest.mark.parametrize("name", ["my pairs-dmvae", "_mine", "x" * 64])
+def test_a_run_is_shown_whatever_its_folder_is_named(home, name):
+    configured(home, name)
+    assert f'<span class="run-name">{name}</span>' in shown(opened(run=name))
+
+
+def test_what_a_folder_is_named_is_no_html(home):
+    configured(home, "<i>mine")
+    assert "&lt;i&gt;mine" in shown(opened()) and "<i>mine" not in shown(opened())
+
+
+def test_a_link_to_a_run_below_those_in_sight_puts_it_on_top(home):
+    for i in range(9):
+        os.utime(configured(home, f"run-{i}") / "config.json", (1000 - i, 1000 - i))
+    assert list(opened(run="run-3").dataframe[0].value["Run"]) == [f"run-{i}" for i in range(9)]
+    assert list(opened(run="run-8").dataframe[0].value["Run"])[:3] == ["run-8", "run-0", "run-1"]
+
+
+def test_a_link_to_a_run_that_is_gone_says_so(home):
+    configured(home, "mine")
+    page = opened(run="theirs")
+    assert [warning.value for warning in page.warning] == ["No run “theirs” on this machine; this is the newest."]
+
+
+def test_a_run_began_when_it_did_in_whatever_zone_the_server_is(home, monkeypatch):
+    moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    os.utime(configured(home, "mine") / "config.json", (moment.timestamp(),) * 2)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        (began,) = opened().dataframe[0].value["Began"]
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    assert began == moment
+
+
+# ---- one that ended
+
+
+def test_of_a_run_that_diverged_a_duplicate_with_half_the_learning_rate_comes_first(home):
+    folder = configured(home, "mine", SETTINGS, {"event": "diverged", "message": "step 51: the loss is not finite"})
+    (folder / "lock").write_text('{"doing": "training"}')
+    page = opened()
+    assert labels(page)[:2] == ["Duplicate with half the learning rate", "Resume"]
+    assert "the same steps to the same end" in page.error[0].value
+    page.button[0].click().run()
+    assert form(page, "Learning rate").value == 1e-3 and form(page, "Name").value == "mine-2"
+    assert "--clip 7.0" in page.code[0].value and "--no-augment" in page.code[0].value  # what the form does not ask for
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_run_begun_on_a_gpu_is_offered_to_go_on_without(home, monkeypatch):
+    configured(home, "mine", replace(SETTINGS, device="cuda"))
+    started = []
+    monkeypatch.setattr(runs, "_launch", lambda folder, arguments: started.append(arguments))
+    page = opened()
+    next(button for button in page.button if button.label == "Resume on the processor").click().run()
+    assert started[0][started[0].index("--device") + 1] == "cpu"
+
+
+# ---- before one is begun
+
+
+def test_what_is_done_to_ones_own_pairs_is_said(home):
+    images = np.zeros((20, 30, 40), np.uint8)
+    np.savez(home / "pairs.npz", left=images, right=images)
+    page = AppTest.from_file(PAGE, default_timeout=300)
+    page.session_state["new-dataset"] = str(home / "pairs.npz")
+    page.run()
+    assert any("images of 40×30 pixels were resized to 32×32" in caption.value for caption in page.caption)
+
+
+def test_the_time_is_that_of_a_run_whose_steps_cost_the_same(home):
+    alike = configured(home, "alike", replace(SETTINGS, batch_size=32, augment=True))
+    other = configured(home, "other", replace(SETTINGS, batch_size=64, augment=True))
+    for i, folder in enumerate((alike, other)):
+        os.utime(folder / "config.json", (1000 + i,) * 2)
+    page = opened(run="alike")
+    next(button for button in page.button if button.label == "Duplicate with changes").click().run()
+    assert any(text.value == "About **50 s**, as alike took 25 s for 50 steps." for text in page.markdown)
+    form(page, "Pairs a step").set_value(48).run()
+    assert any("is not known before" in text.value for text in page.markdown)
