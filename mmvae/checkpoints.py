@@ -10,14 +10,14 @@ A folder (a shipped checkpoint or a run's folder) holds
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "config_of", "digest", "home_folder", "load", "open_checkpoint", "read_json",
-           "reference_ids", "save", "statistics_of", "write_atomically", "write_json", "write_weights"]
+__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "config_of", "described", "digest", "home_folder", "load", "open_checkpoint", "read_card",
+           "read_json", "reference_ids", "save", "source_of", "statistics_of", "write_atomically", "write_json", "write_weights"]
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,11 +26,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from .data import DATASETS
 from .data.base import PairedDataset
+from .history import is_number
 from .latents import Block
 from .modalities import Modality
 from .model import CannotInfer, MultimodalVAE
-from .variants import variant_from_json, variant_to_json
+from .variants import Variant, variant_from_json, variant_to_json
 
 SCHEMA = 1
 SHIPPED, RUNS, UPLOADS = "checkpoints", "runs", "uploads"
@@ -82,7 +84,7 @@ def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHT
     folder = Path(path)
     if not (folder / CONFIG).is_file():
         raise CheckpointError(f"{folder}: no {CONFIG} in it; expected a checkpoint's or a run's folder")
-    config = read_json(folder / CONFIG)
+    config, statistics, card = described(folder)
     model = build_model(config, str(folder / CONFIG))
     file = folder / weights
     try:
@@ -102,8 +104,110 @@ def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHT
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise CheckpointError(f"{file}: holds values that are not finite")
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    optional = {name: read_json(folder / name) if (folder / name).is_file() else {} for name in (STATISTICS, CARD)}
-    return Checkpoint(folder, model.eval().to(device), config, optional[STATISTICS], optional[CARD], folder.name)
+    return Checkpoint(folder, model.eval().to(device), config, statistics, card, folder.name)
+
+
+def source_of(config: Mapping) -> str:
+    """What a model was trained on: the name of a data set, or the path of a person's own; empty where its configuration names none."""
+    return config.get("source") or config.get("dataset") or ""
+
+
+def described(folder: Path) -> tuple[dict, dict, dict]:
+    """What a checkpoint's folder says of its model, held against what this program reads from it; no weights are read.
+
+    Returns:
+        Configuration, statistics and card; either of the last two is empty where there is none.
+
+    Raises:
+        CheckpointError: Where one of them is malformed.
+    """
+    config = read_json(folder / CONFIG)
+    _, _, blocks = _parts(config, str(folder / CONFIG))
+    return config, _read_statistics(folder / STATISTICS, blocks), read_card(folder, [block.name for block in blocks])
+
+
+def read_card(folder: Path, blocks: Sequence[str] = ()) -> dict:
+    """The measured figures of a folder; empty where it was not evaluated.
+
+    Arguments:
+        blocks: The model's blocks, which a leakage matrix has a row for each of.
+
+    Raises:
+        CheckpointError: Where they are malformed.
+    """
+    file = folder / CARD
+    card = read_json(file) if file.is_file() else {}
+    figures, matrix = card.get("figures", {}), card.get("leakage")
+    if not isinstance(figures, dict):
+        raise CheckpointError(f"{file}: \"figures\" is {_short(figures)}, expected an object")
+    for name, figure in figures.items():
+        if not _is_figure(figure):
+            raise CheckpointError(f"{file}: figure {name!r} is {_short(figure)}, expected an object with a metric and a value")
+    if matrix and not _is_matrix(matrix, blocks):
+        raise CheckpointError(f"{file}: \"leakage\" is no matrix of blocks and factors")
+    for key, kinds in (("trained_pairs", int | None), ("training", dict | None), ("trained", dict | None)):
+        if not isinstance(card.get(key), kinds):
+            raise CheckpointError(f"{file}: {key!r} is {_short(card[key])}")
+    return card
+
+
+def _is_figure(figure: object) -> bool:
+    texts, numbers = ("unit", "note", "reason"), ("value", "stderr", "ceiling")
+    return (isinstance(figure, dict) and isinstance(figure.get("metric"), str) and "value" in figure
+            and all(isinstance(figure.get(key), str | None) for key in texts)
+            and all(figure.get(key) is None or is_number(figure[key]) for key in numbers))
+
+
+def _is_matrix(matrix: object, blocks: Sequence[str]) -> bool:
+    if not isinstance(matrix, dict) or not all(_is_texts(matrix.get(key)) for key in ("blocks", "factors", "measures")):
+        return False
+    shape = len(matrix["blocks"]), len(matrix["factors"])
+    return (set(blocks) <= set(matrix["blocks"]) and len(matrix["measures"]) == shape[1] and is_number(matrix.get("items"))
+            and _is_array(matrix.get("values"), *shape) and "ceiling" in matrix and (not matrix["ceiling"] or _is_array(matrix["ceiling"], *shape)))
+
+
+def _read_statistics(file: Path, blocks: Sequence[Block]) -> dict:
+    """See `statistics_of`; empty where there are none."""
+    statistics = read_json(file) if file.is_file() else {}
+    known, reference = statistics.get("blocks", {}), statistics.get("reference", {})
+    if not isinstance(known, dict) or known and not all(_is_aggregate(known.get(block.name), block.dim) for block in blocks):
+        raise CheckpointError(f"{file}: \"blocks\" are not statistics of every dimension")
+    if not isinstance(reference, dict) or reference and not _is_reference(reference, blocks):
+        raise CheckpointError(f"{file}: \"reference\" is not items with their labels and codes")
+    return statistics
+
+
+def _is_aggregate(known: object, dim: int) -> bool:
+    needed, others = ("stddev", "low", "high", "sigma", "kl"), ("mean", "min", "max")
+    return (isinstance(known, dict) and all(_is_array(known.get(key), dim) for key in (*needed, *(key for key in others if key in known)))
+            and isinstance(known.get("histogram"), list) and len(known["histogram"]) == dim
+            and all(isinstance(counts, list) and all(map(is_number, counts)) for counts in known["histogram"]))
+
+
+def _is_reference(reference: dict, blocks: Sequence[Block]) -> bool:
+    ids, labels, codes = (reference.get(key) for key in ("ids", "labels", "codes"))
+    if not isinstance(ids, list) or not all(type(i) is int for i in ids) or not isinstance(labels, dict) or not isinstance(codes, dict):
+        return False
+    return all(_is_array(values, len(ids)) for values in labels.values()) and all(
+        isinstance(code, dict) and isinstance(code.get(block.name), dict) and _is_array(code[block.name].get(moment), len(ids), block.dim)
+        for code in codes.values() for block in blocks for moment in ("mean", "stddev"))
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_array(value: object, *shape: int) -> bool:
+    """Whether JSON lists hold finite numbers in this shape."""
+    try:
+        array = np.array(value)
+    except ValueError:  # ragged
+        return False
+    return array.shape == shape and array.dtype.kind in "if" and bool(np.isfinite(array).all()) or array.size == 0 and 0 in shape
+
+
+def _short(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)[:40]
 
 
 def home_folder() -> Path:
@@ -124,7 +228,7 @@ def catalogue(home: Path | None = None) -> dict[str, Path]:
     found: dict[str, Path] = {}
     doubles = []
     for parent in (SHIPPED, RUNS, UPLOADS):
-        for folder in sorted((home / parent).glob("*/")):
+        for folder in sorted((home / parent).glob("[!.]*/")):  # hidden ones are on their way in or out
             if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
                 if found.setdefault(folder.name, folder) is not folder:
                     doubles.append(folder)
@@ -142,20 +246,46 @@ def digest(path: Path) -> str:
 
 def build_model(config: dict, where: str) -> MultimodalVAE:
     """An untrained model from a configuration; `where` names its source in errors."""
+    variant, modalities, blocks = _parts(config, where)
+    try:
+        return MultimodalVAE(variant, modalities, blocks, config["dataset"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{where}: {type(error).__name__}: {error}") from None
+
+
+def _parts(config: dict, where: str) -> tuple[Variant, list[Modality], list[Block]]:
+    """What a configuration describes, its other entries held against what is read from them."""
     schema = config.get("schema") if isinstance(config, dict) else None
     if schema != SCHEMA:
         raise CheckpointError(f"{where}: schema version {schema!r}, this program reads {SCHEMA}")
     try:
         modalities = [Modality(**{**row, "shape": tuple(row["shape"])}) for row in config["modalities"]]
         blocks = [Block(**row) for row in config["blocks"]]
-        # A hostile file must not make us allocate what no model of ours needs.
-        if len(modalities) != 2 or any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > 1024 for b in blocks):
-            raise ValueError("sizes beyond what this program builds")
-        if not isinstance(config["dataset"], str | None):
-            raise ValueError(f"data set {config['dataset']!r} is no name")
-        return MultimodalVAE(variant_from_json(config["variant"]), modalities, blocks, config["dataset"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        variant = variant_from_json(config["variant"])
+        _check_config(config, modalities, blocks)
+    except KeyError as error:
+        raise CheckpointError(f"{where}: no {error} in it") from None
+    except (TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{where}: {type(error).__name__}: {error}") from None
+    return variant, modalities, blocks
+
+
+def _check_config(config: dict, modalities: Sequence[Modality], blocks: Sequence[Block]) -> None:
+    # A hostile file must not make us allocate what no model of ours needs.
+    if len(modalities) != 2 or any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > 1024 for b in blocks):
+        raise ValueError("sizes beyond what this program builds")
+    for text in (text for m in modalities for text in (m.name, m.symbol, m.title)):
+        if not isinstance(text, str):
+            raise ValueError(f"a modality's name, symbol or title is {text!r}, expected a text")
+    for value in (config["dataset"], config.get("source")):
+        if not isinstance(value, str | None):
+            raise ValueError(f"data set {value!r} is no name")
+    for key in ("training", "trained"):
+        if not isinstance(config.get(key), dict | None):
+            raise ValueError(f"{key} is {config[key]!r}, expected an object")
+    row = DATASETS.get(config["dataset"])
+    if row and [(m.name, m.shape) for m in row.modalities] != [(m.name, m.shape) for m in modalities]:
+        raise ValueError(f"modalities {' and '.join(m.name for m in modalities)} of other names or shapes than {row.title} has")
 
 
 def config_of(model: MultimodalVAE, training: dict) -> dict:

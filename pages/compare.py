@@ -27,9 +27,9 @@ from mmvae.history import events
 from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
-from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, dataset_of, measure, measurement
+from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, measure, measurement
 from ui.figures import data_uri
-from ui.map_panel import about, digest_of, job_for, map_panel, warm
+from ui.map_panel import about, job_for, map_panel, warm
 from ui.pairs import Pairs, pairs_of
 from ui.panel import Beliefs, beliefs_of, draw
 from ui.translating import Given, posterior_of, readers_of
@@ -91,17 +91,17 @@ def follow_address() -> None:
 
 def choices() -> None:
     """The checkpoints and the view."""
-    alike = [name for name in models.names() if dataset_of(name) == dataset_of(task().models[0])]
-    sets = list(dict.fromkeys(filter(None, map(dataset_of, models.names()))))
+    alike = [name for name in models.names() if models.trained_on(name) == models.trained_on(task().models[0])]
+    sets = list(dict.fromkeys(filter(None, map(models.trained_on, models.names()))))
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare-bar"):
         if len(sets) > 1:
-            st.session_state["compare dataset"] = dataset_of(task().models[0])
+            st.session_state["compare dataset"] = models.trained_on(task().models[0])
             st.selectbox("Data set", sets, key="compare dataset", width=230, on_change=another_set,
                          format_func=lambda name: DATASETS[name].title if name in DATASETS else name)
         if task().view not in ("story", "results"):  # they bring their own
             st.session_state["compare models"] = list(task().models)
             st.multiselect("Models side by side", alike, key="compare models", format_func=models.variant_label_of, max_selections=MOST, on_change=chosen)
-    offered = {name: title for name, title in VIEWS.items() if name != "story" or dataset_of(task().models[0]) in ("faces", "basel-faces")}
+    offered = {name: title for name, title in VIEWS.items() if name != "story" or models.trained_on(task().models[0]) in ("faces", "basel-faces")}
     if task().view not in offered:
         change(view="leakage")
     st.session_state["compare view"] = task().view
@@ -115,7 +115,7 @@ def chosen() -> None:
 
 
 def another_set() -> None:
-    of_set = [name for name in models.names() if dataset_of(name) == st.session_state["compare dataset"]]
+    of_set = [name for name in models.names() if models.trained_on(name) == st.session_state["compare dataset"]]
     st.session_state[STATE] = replace(Task.parse({"models": ",".join(of_set)}, models.names()), view=task().view)
 
 
@@ -246,11 +246,11 @@ def maps_view(names: Sequence[str]) -> None:
     for name in names:
         opened = models.checkpoint(name)
         data = models.data_for(opened)
-        found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, digest_of(opened))
+        found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, models.digest_of(opened))
         job = job_for(opened, data, *found[0]) if found else None
         if job is None:
             st.info(f"The map of {models.variant_label_of(name)} needs the images of its data set, which are not on this machine.", icon=":material/info:")
-            datasets.offer(dataset_of(name))
+            datasets.offer(models.trained_on(name))
             return
         choice, params = found[0]
         shown.append(about(job, opened, f"{models.variant_label_of(name)}: {params.title if params else 'codes'} of {' + '.join(choice.blocks)}"))
@@ -468,7 +468,7 @@ def story_models() -> dict[str, str]:
     """The checkpoint that stands for each variant of the story, {variant: name}; shipped ones first, as `models.names` lists them."""
     found: dict[str, str] = {}
     for name in models.names():
-        if dataset_of(name) == dataset_of(task().models[0]):
+        if models.trained_on(name) == models.trained_on(task().models[0]):
             found.setdefault(read_json(models.path_of(name) / CONFIG)["variant"]["name"], name)
     return found
 
@@ -514,7 +514,7 @@ def compare() -> None:
         elif task().view == "maps":
             maps_view(names)
         elif task().view == "results":
-            results_view(dataset_of(names[0]))
+            results_view(models.trained_on(names[0]))
         elif task().view == "training":
             training_view(names)
         elif task().view == "story":

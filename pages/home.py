@@ -202,6 +202,8 @@ if running:
     shelf("Runs on this machine", running)
 if others:
     shelf("Uploads", others)
+for line in models.unreadable():
+    st.warning(f"Left out, since it cannot be read: {line}", icon=":material/warning:")
 variants()
 data_panel()
 upload()

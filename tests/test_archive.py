@@ -8,6 +8,8 @@ import pytest
 
 from mmvae import archive
 from mmvae.checkpoints import CheckpointError, catalogue, config_of, open_checkpoint, save
+from mmvae.data import DATASETS
+from mmvae.runs import check_name
 from tests.tiny import tiny_model
 
 
@@ -25,9 +27,9 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
-def zipped(**files: bytes) -> bytes:
+def zipped(method=zipfile.ZIP_STORED, **files: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
+    with zipfile.ZipFile(buffer, "w", method) as file:
         for name, content in files.items():
             file.writestr(name, content)
     return buffer.getvalue()
@@ -102,3 +104,43 @@ def test_a_file_that_swells_beyond_its_limit_is_stopped(home, monkeypatch):
     with pytest.raises(CheckpointError, match="unpacks to more than 1 MB"):
         archive.unpack(buffer.getvalue(), "bomb.zip", home)
     assert files_below(home) == []
+
+
+def changed(folder, **entries) -> bytes:
+    """The zip of a checkpoint whose configuration says something else."""
+    config = json.loads((folder / "config.json").read_text()) | entries
+    return zipped(**{"config.json": json.dumps(config).encode(), "weights.safetensors": (folder / "weights.safetensors").read_bytes()})
+
+
+def test_a_stranger_does_not_say_which_file_of_this_machine_is_read(folder, home):
+    for path in ("/home/someone/pairs.npz", "C:\\data\\pairs.npz"):
+        name = archive.unpack(changed(folder, source=path, dataset=path), "own.zip", home)
+        config = open_checkpoint(catalogue(home)[name]).config
+        assert config["dataset"] == "own pairs" and "source" not in config
+    name = archive.unpack(changed(folder, source="/etc", dataset=None), "none.zip", home)
+    config = open_checkpoint(catalogue(home)[name]).config
+    assert config["dataset"] is None and "source" not in config
+    assert config["dataset"] not in DATASETS
+
+
+@pytest.mark.parametrize(("entries", "complaint"), [({"source": [1]}, "no name"), ({"dataset": ["faces"]}, "no name"), ({"trained": 3}, "expected an object")])
+def test_what_says_of_itself_what_it_should_not_is_refused(folder, home, entries, complaint):
+    with pytest.raises(CheckpointError, match=complaint) as error:
+        archive.unpack(changed(folder, **entries), "odd.zip", home)
+    assert str(error.value).startswith("odd.zip") and "\n" not in str(error.value)
+    assert files_below(home) == []
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_packed_in_another_way_is_refused_before_it_is_unpacked(folder, home, method):
+    packed = bytearray(zipped(method, **{name: (folder / name).read_bytes() for name in ("config.json", "weights.safetensors")}))
+    packed[60] ^= 0xFF  # its unpacker has errors of its own
+    with pytest.raises(CheckpointError, match="compressed in another way") as error:
+        archive.unpack(bytes(packed), "odd.zip", home)
+    assert str(error.value).startswith("odd.zip") and files_below(home) == []
+
+
+@pytest.mark.parametrize("given", ["_hidden.zip", "-.zip", f"{'long' * 40}.zip", "___.zip"])
+def test_an_unpacked_checkpoint_has_a_name_that_a_run_can_have(folder, home, given):
+    for _ in range(2):
+        check_name(archive.unpack(archive.pack(folder), given, home))

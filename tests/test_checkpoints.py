@@ -121,13 +121,47 @@ SPOILS = [(("variant",), KeyError), (("variant",), "mumo"), (("variant", "terms"
           (("modalities", 0, "network"), "os.system"), (("modalities", 0, "network"), "small64"), (("modalities", 0, "likelihood"), "eval"), (("modalities", 0, "scale"), -1),
           (("modalities", 0, "name"), "x.y"), (("modalities", 0, "name"), "b"), (("modalities", 0, "name"), 3), (("modalities", 0, "colour"), "red"), (("blocks",), []),
           (("blocks", 0, "dim"), 0), (("blocks", 0, "dim"), 10**9), (("blocks", 0, "dim"), "4"), (("blocks", 0, "dim"), 2.5), (("blocks", 0, "dim"), float("nan")),
-          (("blocks", 0, "owner"), "nobody"), (("blocks", 0, "name"), "z_other"), (("blocks", 1), KeyError), (("dataset",), KeyError), (("dataset",), 7)]
+          (("blocks", 0, "owner"), "nobody"), (("blocks", 0, "name"), "z_other"), (("blocks", 1), KeyError), (("dataset",), KeyError), (("dataset",), 7), (("dataset",), "faces"),
+          (("source",), [1]), (("modalities", 0, "title"), 3), (("modalities", 0, "symbol"), None), (("training",), []), (("trained",), "long")]
 
 
 @pytest.mark.parametrize(("path", "value"), SPOILS)
 def test_a_configuration_that_builds_no_model_of_ours_is_refused(folder, path, value):
     write_json(folder / "config.json", spoiled(read_json(folder / "config.json"), path, value))
     refusal(folder, "config.json")
+
+
+def figure(**entries) -> dict:
+    return {"figures": {"elbo": {"metric": "elbo", "value": 1.0} | entries}}
+
+
+MATRIX = {"blocks": ["z_a", "z_shared", "z_b"], "factors": ["brightness"], "measures": ["R²"], "values": [[0.0], [1.0], [0.0]], "ceiling": None, "items": 5}
+
+
+@pytest.mark.parametrize("card", [{"figures": []}, {"figures": {"elbo": 3}}, figure(metric=None), figure(value="high"), figure(unit=1), figure(ceiling=[1]), {"trained_pairs": "many"},
+                                  {"leakage": 3}, {"leakage": MATRIX | {"blocks": ["z_shared"]}}, {"leakage": MATRIX | {"values": [[1.0]]}},
+                                  {"leakage": MATRIX | {"measures": []}}, {"leakage": MATRIX | {"ceiling": [1]}}, {"leakage": MATRIX | {"values": [[None]] * 3}}])
+def test_a_card_that_no_page_could_show_is_refused(folder, card):
+    write_json(folder / "card.json", card)
+    refusal(folder, "card.json")
+
+
+def test_a_card_as_it_should_be_is_opened(folder):
+    card = figure(stderr=None, note="") | {"leakage": MATRIX, "trained_pairs": 64}
+    write_json(folder / "card.json", card)
+    assert open_checkpoint(folder).card == card
+
+
+@pytest.mark.parametrize(("path", "value"), [(("blocks",), []), (("blocks", "z_a"), KeyError), (("blocks", "z_a", "kl"), [1.0]), (("blocks", "z_a", "low"), ["0", "1"]),
+                                             (("blocks", "z_a", "sigma"), KeyError), (("blocks", "z_a", "histogram"), [1, 2]), (("reference",), 3), (("reference", "ids"), ["1"]),
+                                             (("reference", "labels", "brightness"), [1.0]), (("reference", "codes", "a+b", "z_b", "mean"), [[1.0]]),
+                                             (("reference", "codes", "a+b", "z_b"), KeyError), (("reference", "codes"), KeyError)])
+def test_statistics_that_no_page_could_show_are_refused(folder, path, value):
+    statistics = statistics_of(load(folder), TinyPairs())
+    write_json(folder / "statistics.json", statistics)
+    assert open_checkpoint(folder).statistics == statistics
+    write_json(folder / "statistics.json", spoiled(statistics, path, value))
+    refusal(folder, "statistics.json")
 
 
 def test_no_random_change_of_a_configuration_does_more_than_be_refused(folder):
@@ -304,3 +338,10 @@ def test_a_scale_without_its_weights_is_refused():
 def test_all_that_is_shipped_stays_within_24_megabytes():
     files = list((Path(__file__).parents[1] / "checkpoints").rglob("weights.safetensors"))
     assert len(files) > 10 and sum(file.stat().st_size for file in files) < 24e6
+
+
+def test_a_folder_on_its_way_in_or_out_is_no_model(tmp_path):
+    model = tiny_model("mumo")
+    for name in ("mine", ".deleted-abc"):
+        save(tmp_path / "runs" / name, model, config_of(model, {}))
+    assert list(catalogue(tmp_path)) == ["mine"]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import asdict
 from html.parser import HTMLParser
 
 import pytest
 
+from mmvae import DATASETS, VARIANTS
+from mmvae.checkpoints import SCHEMA
 from mmvae.comparison import UNLIKE, Entry, columns, findings, key_lines, lines, matrix, measured_on, sentence
 from mmvae.report import csv_table, html_report, latex_table, matrix_html, standings_html, table_html
+from mmvae.variants import variant_to_json
 
 MODALITIES = [{"name": "elevation", "symbol": "x_I"}, {"name": "lighting", "symbol": "x_T"}]
 PARTS = [{"name": "z_elevation", "dim": 2, "owner": "elevation"}, {"name": "z_shared", "dim": 5, "owner": None}, {"name": "z_lighting", "dim": 2, "owner": "lighting"}]
@@ -148,7 +152,8 @@ def card_of(folder, entry_, *, config=True):
     folder.mkdir(parents=True)
     (folder / "card.json").write_text(json.dumps(entry_.card))
     if config:
-        (folder / "config.json").write_text(json.dumps(entry_.config))
+        whole = {"schema": SCHEMA, "variant": variant_to_json(VARIANTS["mumo"]), "modalities": [asdict(modality) for modality in DATASETS["faces"].modalities]}
+        (folder / "config.json").write_text(json.dumps(entry_.config | whole))
         (folder / "weights.safetensors").write_bytes(b"")
 
 

@@ -5,13 +5,15 @@ Works outside a script run too, where Streamlit's own caches do not: the live ro
 
 from __future__ import annotations
 
-__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title_of", "label_of", "names", "path_of", "title_of", "variant_label_of", "version_of"]
+__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title_of", "digest_of", "label_of", "names", "path_of", "title_of", "trained_on",
+           "unreadable", "variant_label_of", "version_of"]
 
 import gc
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import lru_cache
+from os import sep
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
@@ -19,8 +21,9 @@ from typing import Generic, TypeVar
 import torch
 
 from mmvae import DATASETS, VARIANTS
-from mmvae.checkpoints import CARD, CONFIG, SHIPPED, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, open_checkpoint, read_json, statistics_of
+from mmvae.checkpoints import CARD, CONFIG, SHIPPED, STATISTICS, WEIGHTS, Checkpoint, CheckpointError, catalogue, described, digest, home_folder, open_checkpoint, source_of, statistics_of
 from mmvae.data import DataError, PairedDataset, data_root, dataset, digits
+from mmvae.data import version_of as version_of_data
 from mmvae.data.faces import Faces
 
 Key = TypeVar("Key", bound=Hashable)
@@ -71,25 +74,34 @@ def names() -> list[str]:
 
     Private codes beside a shared one are what there is to see first: variants that have them come before those that have not.
     """
-    found = catalogue()
-    return sorted(found, key=lambda name: (found[name].parent.name != SHIPPED, *_place(found[name] / CONFIG)))
+    found = {name: (folder, config) for name, folder in catalogue().items() for config, fault in (_described(folder),) if not fault}
+    return sorted(found, key=lambda name: (found[name][0].parent.name != SHIPPED, *_place(found[name][1])))
 
 
-def _place(config: Path) -> tuple[int, bool, int]:
+def unreadable() -> list[str]:
+    """A line for each folder that lies among the models and is none: what it is, and what is wrong with it."""
+    return [fault.replace(f"{home_folder()}{sep}", "") for folder in catalogue().values() for _, fault in (_described(folder),) if fault]
+
+
+def _place(config: dict) -> tuple[int, bool, int]:
     """Where a model stands in a list: at the end where its data set or variant is in no table."""
-    try:
-        dataset, variant = _kind(config, config.stat().st_mtime_ns)
-    except (CheckpointError, OSError):  # it was deleted a moment ago
-        dataset = variant = ""
+    dataset, variant = config["dataset"], config["variant"]["name"]
     tables = list(DATASETS), list(VARIANTS)
     datasets, variants = ({name: i for i, name in enumerate(table)} for table in tables)
     return datasets.get(dataset, len(datasets)), not (variant in VARIANTS and VARIANTS[variant].private), variants.get(variant, len(variants))
 
 
+def _described(folder: Path) -> tuple[dict, str]:
+    """The configuration of a model's folder, or what is wrong with what the folder says of its model."""
+    return _read(folder, version_of(folder))
+
+
 @lru_cache(maxsize=1024)
-def _kind(config: Path, _version: int) -> tuple[str, str]:
-    content = read_json(config)
-    return content["dataset"], content["variant"]["name"]
+def _read(folder: Path, _version: tuple) -> tuple[dict, str]:
+    try:
+        return described(folder)[0], ""
+    except CheckpointError as error:
+        return {}, str(error)
 
 
 def path_of(name: str) -> Path:
@@ -109,6 +121,17 @@ def version_of(folder: Path) -> tuple[int, ...]:
     return tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in (folder / name for name in FILES))
 
 
+def digest_of(opened: Checkpoint) -> str:
+    """The digest of a model's weights, see `mmvae.checkpoints.digest`; computed once as long as its files stay."""
+    return _digests((opened.path, version_of(opened.path)))
+
+
+def trained_on(name: str) -> str:
+    """What the model of this name was trained on, see `mmvae.checkpoints.source_of`; empty where there is no such model."""
+    folder = catalogue().get(name)
+    return source_of(_described(folder)[0]) if folder else ""
+
+
 def checkpoint(name: str) -> Checkpoint:
     """The model of this name; opened anew where its files have changed since, as a running training's do.
 
@@ -121,9 +144,9 @@ def checkpoint(name: str) -> Checkpoint:
 
 def data_for(opened: Checkpoint) -> PairedDataset | None:
     """The data set a model was trained on, or None where its images are not on this machine."""
-    source = opened.config.get("source") or opened.model.dataset
+    source = source_of(opened.config)
     try:
-        return data_named(source) if source else None
+        return data_named(source) if source in DATASETS or Path(source).is_absolute() else None  # "own pairs" is no path
     except DataError:
         return None
 
@@ -134,7 +157,7 @@ def data_named(source: str) -> PairedDataset:
     Raises:
         DataError: Where its images are not on this machine.
     """
-    return _datasets((source, data_root()))
+    return _datasets((source, data_root(), version_of_data(source)))
 
 
 def title_of(config: dict) -> str:
@@ -145,7 +168,7 @@ def title_of(config: dict) -> str:
 def data_title_of(config: dict) -> str:
     """What a person calls the data set of a model, from the content of its ``config.json``."""
     row = DATASETS.get(config["dataset"])
-    return row.title if row else config["dataset"]
+    return row.title if row else config["dataset"] or "unnamed data"
 
 
 def label_of(name: str) -> str:
@@ -162,9 +185,9 @@ def variant_label_of(name: str) -> str:
 
 
 def _label(name: str, titled: Callable[[dict], str]) -> str:
-    try:
-        config = read_json(path_of(name) / CONFIG)
-    except CheckpointError:  # it was deleted a moment ago
+    folder = catalogue().get(name)
+    config = _described(folder)[0] if folder else {}
+    if not config:  # it was deleted a moment ago
         return name
     usual = f"{config['dataset']}-{config['variant']['name']}"
     return titled(config) if name == usual else f"{titled(config)} ({name})"
@@ -182,9 +205,9 @@ def _open(key: tuple[str, Path, tuple[int, ...]]) -> Checkpoint:
     return opened
 
 
-def _open_dataset(key: tuple[str, Path]) -> PairedDataset:
+def _open_dataset(key: tuple[str, Path, tuple]) -> PairedDataset:
     # Rendering takes a minute: ui/datasets.py does it behind the pages, which open meanwhile.
-    source, root = key
+    source, root, _ = key
     if source == "faces":
         data: PairedDataset = Faces(root, progress=_refuse)
     elif source == "digits" and not digits.is_rendered(root):
@@ -207,3 +230,4 @@ def _settle() -> None:
 
 _checkpoints = Recent(16, _open)
 _datasets = Recent(3, _open_dataset)
+_digests = Recent(32, lambda key: digest(key[0]))

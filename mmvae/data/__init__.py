@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["DATASETS", "SPLITS", "DataError", "DatasetRow", "Factor", "PairedDataset", "data_root", "dataset"]
+__all__ = ["DATASETS", "SPLITS", "DataError", "DatasetRow", "Factor", "PairedDataset", "data_root", "dataset", "version_of"]
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,7 @@ class DatasetRow:
         private: Default dimension of each modality's private block, for variants that have them.
         shared: Default dimension of the shared block beside private ones.
         joint: Default dimension of the one block of variants without private blocks.
+        files: What it is read from, as patterns within the data root.
     """
 
     name: str
@@ -38,6 +40,7 @@ class DatasetRow:
     private: tuple[int, int]
     shared: int
     joint: int
+    files: tuple[str, ...] = ()
 
 
 def grid(low: float, high: float, steps: int) -> tuple[float, ...]:
@@ -67,19 +70,20 @@ DATASETS: dict[str, DatasetRow] = {
                 Factor("elevation", "ordered", grid(-30, 30, 11), "°", owner="elevation", neutral=0.0),
                 Factor("lighting", "ordered", grid(-90, 90, 11), "°", owner="lighting", neutral=0.0),
             ),
-            "mmvae.data.faces:Faces", (2, 2), 5, 10,
+            "mmvae.data.faces:Faces", (2, 2), 5, 10, ("faces/version.json", "faces/*.npy"),
         ),
         DatasetRow(
             "mnist-svhn", "MNIST–SVHN",
             "A handwritten digit (28×28, grey) and a photographed house number (32×32, colour) that share the digit. "
             "Downloaded on request; any two images of one digit make a pair.",
             (MNIST, SVHN), (DIGIT,), "mmvae.data.mnist_svhn:MnistSvhn", (1, 4), 10, 20,
+            ("MNIST/raw/*-ubyte", "MNIST/raw/*-ubyte.gz", "*_32x32.mat", "svhn.npz"),
         ),
         DatasetRow(
             "digits", "Digits (offline stand-in)",
             "The same shapes without a download: handwriting from scikit-learn's bundled digits, house numbers rendered "
             "from fonts. A stand-in to try things offline; it is neither MNIST nor SVHN.",
-            (MNIST, SVHN), (DIGIT,), "mmvae.data.digits:Digits", (1, 4), 10, 20,
+            (MNIST, SVHN), (DIGIT,), "mmvae.data.digits:Digits", (1, 4), 10, 20, ("digits/*.npz",),
         ),
         DatasetRow(
             "basel-faces", "Basel face renders",
@@ -92,7 +96,7 @@ DATASETS: dict[str, DatasetRow] = {
                 Factor("elevation", "ordered", grid(-1, 1, 11), owner="elevation", neutral=0.0),
                 Factor("lighting", "ordered", grid(-1, 1, 11), owner="lighting", neutral=0.0),
             ),
-            "mmvae.data.basel:BaselFaces", (2, 2), 5, 10,
+            "mmvae.data.basel:BaselFaces", (2, 2), 5, 10, ("basel_face_renders.pth",),
         ),
     )
 }
@@ -117,3 +121,22 @@ def dataset(name: str, root: str | Path | None = None) -> PairedDataset:
     if Path(name).exists():
         return import_module("mmvae.data.own").OwnPairs(Path(name))
     raise DataError(f"no data set {name!r}: expected one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own")
+
+
+def version_of(name: str, root: str | Path | None = None) -> tuple[tuple[str, int, int], ...]:
+    """Path, size and time of change of each file that a data set is read from: with another version it is to be opened anew.
+
+    Of a folder of one's own it is its table and its two folders that count: a picture that came, went or was replaced changes
+    those, one that was painted over in place does not.
+    """
+    if name in DATASETS:
+        folder = data_root(root)
+        found = [path for pattern in DATASETS[name].files for path in folder.glob(pattern)]
+    else:
+        found = [Path(name), *Path(name).glob("[!.]*")]
+    stamps = []
+    for path in sorted(found):
+        with suppress(FileNotFoundError):  # it went while we looked
+            stat = path.stat()
+            stamps.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return tuple(stamps)

@@ -1,0 +1,97 @@
+"""A folder that is no model of ours, or says of itself what it should not, is left out with one line; no page ends by it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mmvae import DATASETS, VARIANTS
+from mmvae.checkpoints import config_of, read_json, save, write_json
+from mmvae.model import MultimodalVAE
+from tests.ui.test_explore_page import write
+from ui import models
+
+ROOT = Path(__file__).parents[2]
+FRAME, PAGES = ROOT / "ui" / "frame.py", ROOT / "pages"  # Home links to the other pages, which the frame knows
+#: What stands in a file of a folder that is left out: for each, what is changed in it.
+FOREIGN = {
+    "empty": ("config.json", None),
+    "newer": ("config.json", {"schema": 2}),
+    "no-dataset": ("config.json", {"dataset": 7}),
+    "source-of-numbers": ("config.json", {"source": [1]}),
+    "another-shape": ("config.json", {"dataset": "mnist-svhn"}),
+    "training-of-numbers": ("config.json", {"training": [1]}),
+    "figures-in-a-list": ("card.json", {"figures": []}),
+    "figure-of-text": ("card.json", {"figures": {"elbo": "high"}}),
+    "figure-without-metric": ("card.json", {"figures": {"elbo": {"value": 1.0}}}),
+    "leakage-of-nothing": ("card.json", {"figures": {}, "leakage": {"factors": ["azimuth"], "measures": [], "blocks": []}}),
+    "statistics-in-a-list": ("statistics.json", {"blocks": []}),
+    "statistics-of-two": ("statistics.json", {"blocks": {"z_shared": {"kl": [1.0, 2.0]}}}),
+    "reference-of-text": ("statistics.json", {"blocks": {}, "reference": {"ids": ["a"], "labels": {}, "codes": {}}}),
+}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    write(tmp_path / "checkpoints" / "split", "mumo")
+    nameless = MultimodalVAE(VARIANTS["mumo"], DATASETS["faces"].modalities, MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).blocks)
+    save(tmp_path / "uploads" / "nameless", nameless, config_of(nameless, {}))
+    for name, (file, change) in FOREIGN.items():
+        folder = tmp_path / "uploads" / name
+        write(folder, "mumo")
+        known = read_json(folder / file) if (folder / file).is_file() else {}
+        write_json(folder / file, {} if change is None else known | change)
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("ui.datasets.WAYS", {})
+    return tmp_path
+
+
+def opened(page: str, **parameters: str) -> AppTest:
+    test = AppTest.from_file(str(FRAME if page == "home" else PAGES / f"{page}.py"), default_timeout=300)
+    for name, value in parameters.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception and len(test.main)
+    return test
+
+
+@pytest.mark.parametrize("page", ["home", "explore", "translate", "map", "compare", "train"])
+def test_every_page_opens_beside_folders_that_are_no_models(home, page):
+    opened(page)
+
+
+@pytest.mark.parametrize(("page", "parameter"), [("explore", "model"), ("translate", "models"), ("map", "model"), ("compare", "models")])
+def test_every_page_shows_a_model_that_names_no_data_set(home, page, parameter):
+    opened(page, **{parameter: "nameless"})
+
+
+@pytest.mark.parametrize("view", ["leakage", "live", "maps", "figures", "training", "results"])
+def test_every_comparison_opens_beside_folders_that_are_no_models(home, view):
+    opened("compare", view=view)
+
+
+def test_what_is_left_out_is_said_in_a_line_for_each_folder(home):
+    assert sorted(models.names()) == ["nameless", "split"]
+    said = [warning.value for warning in opened("home").warning]
+    for name, (file, _) in FOREIGN.items():
+        line = next(line for line in said if f"uploads/{name}/{file}" in line)
+        assert "\n" not in line and str(home) not in line
+    assert len(said) == len(FOREIGN)
+
+
+def test_a_folder_that_was_mended_is_a_model_again(home):
+    folder = home / "uploads" / "figures-in-a-list"
+    assert "figures-in-a-list" not in models.names()
+    (folder / "card.json").write_text(json.dumps({"figures": {}}))
+    assert "figures-in-a-list" in models.names()
+
+
+@pytest.mark.parametrize(("page", "parameters"), [("explore", {"model": "nameless"}), ("translate", {"models": "nameless"}),
+                                                  ("compare", {"models": "nameless", "view": "live"})])
+def test_weights_that_cannot_be_read_are_said_on_the_page_that_asks_for_them(home, page, parameters):
+    (home / "uploads" / "nameless" / "weights.safetensors").write_bytes(b"no weights")
+    test = opened(page, **parameters)
+    assert any("weights.safetensors: not a safetensors file" in said.value for said in (*test.error, *test.warning))
