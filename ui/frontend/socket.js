@@ -63,7 +63,10 @@ export class Live {
     if (this.closed) return;
     this.hello = null;
     this.sent.clear();
-    for (const flight of this.strips.values()) this.jobs.unshift({ ...flight.job, from: Math.min(flight.at, flight.job.from) });
+    for (const { job, at } of this.strips.values()) {
+      job.from = Math.min(at, job.from);
+      if (!this.jobs.includes(job)) this.jobs.unshift(job); // itself, not a copy: its cancellation must reach it
+    }
     this.strips.clear();
     if (event.code === UNKNOWN_MODEL) return this.on.status("refused", event.reason);
     this.failures += 1;

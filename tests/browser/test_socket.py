@@ -1,0 +1,105 @@
+"""The live path's client by itself, its server played by the test: what a lost connection leaves behind."""
+
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "ui" / "frontend" / "socket.js"
+#: A server that answers what it is told to: ``greet(socket)``, ``answer(socket, message)``; pictures of one pixel, a code's first value.
+SERVER = """
+window.sockets = [];
+window.WebSocket = class {
+  constructor() { this.sent = []; sockets.push(this); }
+  send(message) { this.sent.push(message); }
+  close() {}
+};
+const hello = { digest: "0", dims: 1, pictures: [{ modality: "a", shape: [1, 1, 1] }], readings: [{ size: 1 }], bound: 8, max_codes: 16 };
+window.greet = (socket) => socket.onmessage({ data: JSON.stringify(hello) });
+window.read = (message) => {
+  const view = new DataView(message);
+  const count = view.getUint16(6, true);
+  const values = Array.from({ length: count }, (_, i) => view.getFloat32(8 + 4 * i, true));
+  return { id: view.getUint32(0, true), lane: view.getUint8(4), flags: view.getUint8(5), values };
+};
+window.answer = (socket, message) => {
+  const { lane, flags, values } = read(message);
+  const bytes = new Uint8Array(12 + values.length * (flags ? 5 : 1));
+  bytes.set(new Uint8Array(message.slice(0, 8)));
+  bytes.set(values, 12);
+  socket.onmessage({ data: bytes.buffer });
+};
+window.until = async (holds) => { while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5)); };
+"""
+
+
+@pytest.fixture
+def script(page):
+    page.route("http://panel.test/**", lambda route: route.fulfill(
+        body=SCRIPT.read_text() if route.request.url.endswith(".js") else "<!doctype html>",
+        content_type="text/javascript" if route.request.url.endswith(".js") else "text/html"))
+    page.goto("http://panel.test/")
+    page.add_script_tag(content=SERVER)
+    return page
+
+
+def test_what_was_cancelled_while_the_connection_was_lost_is_not_delivered(script):
+    delivered = script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const delivered = [], live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const codes = (value) => Array.from({ length: 24 }, () => Float32Array.of(value));
+      greet(sockets[0]);
+      const cancel = live.strip(codes(1), (i, [pixels]) => delivered.push(pixels[0]));
+      await until(() => sockets[0].sent.length === 2);
+      sockets[0].onclose({ code: 1006, reason: "" });
+      cancel();
+      live.strip(codes(2), (i, [pixels]) => delivered.push(pixels[0]));
+      await until(() => sockets.length === 2);
+      greet(sockets[1]);
+      for (let done = 0; done < 3; done++) {
+        await until(() => sockets[1].sent.length > done);
+        answer(sockets[1], sockets[1].sent[done]);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      for (const message of sockets[1].sent.slice(3)) answer(sockets[1], message);
+      return delivered;
+    }""")
+    assert delivered == [2] * 24
+
+
+def test_a_strip_that_was_under_way_comes_once_and_whole(script):
+    delivered = script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const delivered = [], live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      greet(sockets[0]);
+      live.strip(Array.from({ length: 24 }, (_, i) => Float32Array.of(i)), (i, [pixels]) => delivered.push([i, pixels[0]]));
+      await until(() => sockets[0].sent.length === 2);
+      sockets[0].onclose({ code: 1006, reason: "" });
+      await until(() => sockets.length === 2);
+      greet(sockets[1]);
+      for (let done = 0; delivered.length < 24; done++) {
+        await until(() => sockets[1].sent.length > done);
+        answer(sockets[1], sockets[1].sent[done]);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return [delivered, sockets[1].sent.length];
+    }""")
+    assert delivered == [[[i, i] for i in range(24)], 3]
+
+
+def test_a_picture_that_a_lost_connection_left_unread_is_read_after_it(script):
+    asked = script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      greet(sockets[0]);
+      live.show(Float32Array.of(1));
+      live.show(Float32Array.of(2));  // too soon to be read as well
+      const before = sockets[0].sent.map((message) => read(message).flags);
+      sockets[0].onclose({ code: 1006, reason: "" });
+      await until(() => sockets.length === 2);
+      greet(sockets[1]);
+      await until(() => sockets[1].sent.length);
+      const { flags, values } = read(sockets[1].sent[0]);
+      answer(sockets[1], sockets[1].sent[0]);
+      return { before, flags, values, waiting: live.waiting };
+    }""")
+    assert asked == {"before": [1, 0], "flags": 1, "values": [2], "waiting": False}
