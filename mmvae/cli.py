@@ -136,8 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     readers.add_argument("--out", type=Path, metavar="DIR", help="their folder (default: checkpoints/readers/NAME beside app.py)")
 
     evaluate = verb("evaluate", _evaluate, "Measure a checkpoint and write its card.", model, printed)
-    evaluate.add_argument("--pairs", type=_positive, default=2000, help="test pairs to measure on (default 2000)")
-    evaluate.add_argument("--again", action="store_true", help="measure anew where the card is up to date")
+    evaluate.add_argument("--pairs", type=_positive, default=1000, help="test pairs to measure on (default 1000)")
+    evaluate.add_argument("--again", action="store_true", help="measure anew where the card is up to date, or of more pairs")
 
     verb("results", _results, "Print the README's tables of all measured models, with the command that trains each.")
 

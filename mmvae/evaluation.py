@@ -1,40 +1,53 @@
-"""Every figure of a checkpoint: measured once, with its ceiling, and kept as the checkpoint's card.
+"""Every figure of a checkpoint: measured once, with what to read it against, and kept as the checkpoint's card.
 
 A card is plain JSON: ``figures`` is {key: {"metric", "value", ...}}, where the key is the row of `mmvae.metrics.METRICS`
-followed by what it is of (``"cross_coherence/mnist→svhn/digit"``). A figure may carry its ``ceiling``, its standard error
-(``stderr``), and a ``note``; where a variant cannot be measured its value is None and ``reason`` says why.
+followed by what it is of (``"cross_coherence/mnist→svhn/digit"``). A figure may carry its ``reference`` (what is shown
+beside it, see `mmvae.metrics.Metric.beside`), its standard error (``stderr``), and a ``note``; where a variant cannot be
+measured its value is None and ``reason`` says why.
+
+A mean over pairs also carries ``batches``: its means over some dozens of batches of these pairs. ``batches`` of the card has
+the numbers of pairs in them. Models that were measured on the same pairs have the same batches, so that the error of their
+difference is that of the batches' differences: what is hard in a pair is hard for both.
 """
 
 from __future__ import annotations
 
-__all__ = ["Figures", "evaluate", "table"]
+__all__ = ["PAIRS", "Figures", "code_digest", "evaluate", "key_of", "table"]
 
+import ast
 import hashlib
+import io
 import math
 import os
 import time
+import tokenize
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from .checkpoints import CARD, SCHEMA, WEIGHTS, Checkpoint, write_json
+from .data import DATASETS
 from .data.base import Factor, PairedDataset
+from .gaussian import Mixture
 from .history import record_of
 from .latents import SHARED
 from .machine import processor
 from .metrics import METRICS
 from .metrics.clusters import linear_probe, modality_gap, silhouette
-from .metrics.codes import ceiling
+from .metrics.codes import reference, standard_error
 from .metrics.coherence import agreement, preserved
 from .metrics.disentanglement import mig, sap, scores
-from .metrics.frechet import frechet_distance, frechet_floor
+from .metrics.frechet import frechet_distance
 from .metrics.leakage import leakage, perfect_blocks
 from .metrics.likelihood import importance_weighted
 from .model import CannotInfer, MultimodalVAE
@@ -45,7 +58,43 @@ IMPORTANCE_SAMPLES = 50
 SAMPLES = 4  # translations of one item
 COMPONENTS = 40  # of the mixture fitted to the aggregate shared posterior
 CHUNK = 250
+PAIRS = 1000  # measured on unless another number is asked for
+BATCHES = 50  # of pairs: enough to know an error to a tenth, few enough to keep
+CELLS = 30  # from here on cells of shared factors are enough to take an error over them
 Figures = dict[str, dict]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pairs that figures are means over, and which of them may err together.
+
+    Arguments:
+        ids: Of the pairs, [N].
+        groups: The group of each, [N]: pairs of one group are alike, and count as one where an error is taken.
+        about: What else tells these pairs from others, such as their data set's name.
+    """
+
+    ids: Tensor
+    groups: NDArray
+    about: str
+
+    @cached_property
+    def batch(self) -> NDArray:
+        """The batch of each pair, [N]; groups stay together."""
+        return np.unique(self.groups, return_inverse=True)[1] % BATCHES
+
+    @cached_property
+    def name(self) -> str:
+        """The same for the same pairs in the same batches."""
+        return hashlib.sha256(self.about.encode() + self.ids.numpy().tobytes() + self.batch.tobytes()).hexdigest()[:12]
+
+    @property
+    def counts(self) -> list[int]:
+        return np.bincount(self.batch).tolist()
+
+    def batches(self, values: NDArray) -> dict:
+        """The means over batches of a figure with these values, [N], as a card holds them."""
+        return {"of": self.name, "means": (np.bincount(self.batch, weights=values) / self.counts).tolist()}
 
 
 @dataclass(frozen=True)
@@ -58,28 +107,42 @@ class Subject:
     seed: int
     n: int
 
-    def pairs(self, n: int, split: str = "test") -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        """Images and labels of at most n random pairs of a split, in chunks; the same ones every time."""
-        return self._chunks(self.data.split(split), n)
-
-    def anywhere(self, n: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        """As `pairs`, from where factors are independent of each other.
-
-        A split of faces holds out whole (identity, azimuth) cells: within it who is shown nearly tells the azimuth, and
-        a code of the one would seem to know the other. So codes of several factors are judged on pairs of all splits.
-        """
-        several = len(self.data.factors) > 1
-        ids = (
-            torch.cat([self.data.split(name) for name in ("train", "validation", "test")]) if several else self.data.split("test")
-        )
-        return self._chunks(ids, n)
-
     def some(self, ids: Tensor, n: int) -> Tensor:
         """At most n of some ids, at random, in their order; the same ones every time."""
         return ids[np.sort(np.random.default_rng(self.seed).permutation(len(ids))[:n])]
 
-    def _chunks(self, ids: Tensor, n: int) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        return (self.data.items(chunk) for chunk in self.some(ids, n).split(CHUNK))
+    def split(self, n: int, name: str = "test") -> Tensor:
+        """The ids of at most n random pairs of a split."""
+        return self.some(self.data.split(name), n)
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several factors, whose codes must be judged where these are independent of each other."""
+        return len(self.data.factors) > 1
+
+    def anywhere(self, n: int) -> Tensor:
+        """As `split`, from where factors are independent of each other.
+
+        A split of faces holds out whole (identity, azimuth) cells: within it who is shown nearly tells the azimuth, and
+        a code of the one would seem to know the other. So codes of several factors are judged on pairs of all splits.
+        """
+        if not self.several:
+            return self.split(n)
+        return self.some(torch.cat([self.data.split(name) for name in ("train", "validation", "test")]), n)
+
+    @property
+    def where(self) -> str:
+        """What a figure of `anywhere` says of its pairs."""
+        return "pairs of all splits" if self.several else ""
+
+    def items(self, ids: Tensor) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        """Images and labels of pairs, in chunks."""
+        return (self.data.items(chunk) for chunk in ids.split(CHUNK))
+
+    def sample(self, ids: Tensor, groups: NDArray | None = None) -> Sample:
+        """Pairs with their groups; by default `_groups`."""
+        about = f"{self.data.name} {getattr(self.data, 'source', '')}"
+        return Sample(ids, _groups(self.data, self.items(ids)) if groups is None else groups, about)
 
     def generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)
@@ -90,7 +153,7 @@ def evaluate(
     data: PairedDataset,
     readers: Readers | None = None,
     seed: int = 0,
-    n: int = 2000,
+    n: int = PAIRS,
     *,
     again: bool = False,
     tell: Callable[[str], None] | None = None,
@@ -101,15 +164,24 @@ def evaluate(
         readers: What judges drawn pictures; without them coherence and preserved factors are left out.
         seed: Of the pairs, the samples and the probes.
         n: Pairs to measure on, at most.
-        again: Measure even where a card of the same weights, data, readers, settings and code is there.
+        again: Measure even where a card of the same weights, data, readers, settings and code is there, or one of more pairs.
         tell: Called with a line about each part as it begins.
 
     Returns:
         The card.
+
+    Raises:
+        ValueError: Where a card of more pairs is there.
     """
-    key = _key(checkpoint, data, readers, seed, n)
+    key = key_of(checkpoint, data, readers, seed, n)
     if checkpoint.card.get("key") == key and not again:
         return checkpoint.card
+    pairs = min(n, len(data.split("test")))
+    if checkpoint.card.get("pairs", 0) > pairs and not again:
+        raise ValueError(
+            f"{checkpoint.path / CARD} is of {checkpoint.card['pairs']:,} pairs, and this would be one of {pairs:,}: "
+            "--again replaces it"
+        )
     subject = Subject(checkpoint.model, data, readers, seed, n)
     figures: Figures = {}
     details: dict = {}
@@ -125,18 +197,22 @@ def evaluate(
     card = {
         "schema": SCHEMA,
         "key": key,
+        "code": code_digest(),
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
         "variant": checkpoint.model.variant.name,
         "dataset": data.title if Path(data.name).exists() else data.name,
         "source": getattr(data, "source", None),
         "split": "test",
-        "pairs": min(n, len(data.split("test"))),
+        "pairs": pairs,
         "seed": seed,
         "trained_pairs": record.get("steps", training.get("steps", 0)) * training.get("batch_size", 0),
         "training": training,
         "trained": record,
         "parameters": sum(p.numel() for p in checkpoint.model.parameters()),
         "readers": dict(readers.accuracy) if readers else None,
+        "factors": [{"name": f.name, "kind": f.kind, "unit": f.unit, "owner": f.owner} for f in data.factors],
+        # of a person's own pairs nobody knows whose a factor is unless they say so of one at least
+        "owners": data.name in DATASETS or any(f.owner for f in data.factors),
         "machine": {
             "processor": processor(),
             "cores": os.cpu_count(),
@@ -169,14 +245,15 @@ def table(card: dict) -> str:
             lines.append(f"{name:60} {'—':>10}  {figure['reason']}")
             continue
         spread = f" ±{_short(figure['stderr'])}" if figure.get("stderr") else ""
-        best = f"ceiling {_short(figure['ceiling'])}" if figure.get("ceiling") is not None else ""
+        best = f"{metric.beside} {_short(figure['reference'])}" if figure.get("reference") is not None else ""
         about = "  ".join(text for text in (figure.get("unit", ""), best, figure.get("note", "")) if text)
         lines.append(f"{name:60} {_short(figure['value']) + spread:>10}  {about}".rstrip())
     matrix = card.get("leakage")
     if matrix:
+        where = ", on pairs of all splits" if matrix["split"] == "all" else ""
         lines += [
             "",
-            "What each block knows of each factor (R², accuracy above chance; in brackets the perfect code):",
+            f"What each block knows of each factor{where} (R², accuracy above chance; in brackets the reference code):",
             f"{'':14}" + "".join(f"{name:>18}" for name in matrix["factors"]),
         ]
         for row, (block, values) in enumerate(zip(matrix["blocks"], matrix["values"])):
@@ -192,50 +269,67 @@ def table(card: dict) -> str:
 def _bound(subject: Subject, figures: Figures, details: dict) -> None:
     """The ELBO, the log-likelihood, the variant's own loss, reconstruction and KL."""
     model, generator = subject.model, subject.generator()
-    weights, errors, divergence, objective, counted = (
-        [],
-        {name: 0.0 for name in model.names},
-        {b.name: 0.0 for b in model.blocks},
-        0.0,
-        0,
-    )
-    for images, _ in subject.pairs(subject.n):
+    errors: dict[str, list[Tensor]] = {name: [] for name in model.names}
+    divergence: dict[str, list[Tensor]] = {block.name: [] for block in model.blocks}
+    objective, sample = 0.0, subject.sample(subject.split(subject.n))
+    for images, _ in subject.items(sample.ids):
         posterior, size = model.posterior(images), len(next(iter(images.values())))
         rebuilt = model.decode({name: belief.mean for name, belief in posterior.items()})
         prior = model.prior(size)
         for name in model.names:
-            errors[name] += (rebuilt[name] - images[name]).square().flatten(1).mean(1).sum().item()
+            errors[name].append(_squared(rebuilt[name], images[name]))
         for name, belief in posterior.items():
-            divergence[name] = divergence[name] + belief.kl(prior[name]).sum(0)
+            divergence[name].append(belief.kl(prior[name]))
         objective += loss(model, images, generator=generator).total.item() * size
-        counted += size
-    for images, _ in subject.pairs(min(subject.n, max(20, subject.n // 10))):
-        weights.append(_log_weights(model, images, generator))
+    for name, parts in errors.items():
+        figures[f"reconstruction/{name}"] = _mean("reconstruction", torch.cat(parts), sample, details)
+    details["kl"] = {name: torch.cat(parts).mean(0).tolist() for name, parts in divergence.items()}
+    details["objective"] = objective / len(sample.ids)
+    for name, parts in divergence.items():
+        each = torch.cat(parts).sum(1).double().numpy()
+        figures[f"kl/{name}"] = _figure(
+            "kl",
+            each.mean(),
+            stderr=standard_error(each, sample.groups),
+            unit="nats",
+            count=len(each),
+            note=_bounded(posterior[name], prior[name]),
+        )
+    _likelihood(subject, generator, figures, details)
+
+
+def _squared(drawn: Tensor, images: Tensor) -> Tensor:
+    """The mean squared error of each picture, [N]."""
+    return (drawn - images).square().flatten(1).mean(1)
+
+
+def _bounded(belief: object, prior: object) -> str:
+    """Which bound stands for a divergence that has no closed form."""
+    if isinstance(prior, Mixture):
+        return f"the bound −log Σ w e^(−KL) over the {len(prior.components)} components of the prior"
+    return "the mean of the posterior's components, an upper bound" if isinstance(belief, Mixture) else ""
+
+
+def _likelihood(subject: Subject, generator: torch.Generator, figures: Figures, details: dict) -> None:
+    """The ELBO and the log-likelihood, on a tenth of the pairs."""
+    model, sample = subject.model, subject.sample(subject.split(min(subject.n, max(20, subject.n // 10))))
+    weights = [_log_weights(model, images, generator) for images, _ in subject.items(sample.ids)]
     log_weights = torch.cat(weights).double().numpy()
-    likelihood = importance_weighted(log_weights)
-    elbo = log_weights.mean(1)
+    likelihood = importance_weighted(log_weights, sample.groups)
     density = {m.likelihood for m in model.modalities} != {"bernoulli"}
     kind = f"{' and '.join(m.likelihood for m in model.modalities)}, unit weights" + (
         "; a density of pixels in 0…1" if density else ""
     )
-    figures["elbo"] = _figure(
-        "elbo", elbo.mean(), stderr=elbo.std(ddof=1) / math.sqrt(len(elbo)), unit="nats", count=len(elbo), note=kind
-    )
-    figures["log_likelihood"] = _figure(
+    figures["elbo"] = _mean("elbo", log_weights.mean(1), sample, details, unit="nats", note=kind)
+    figures["log_likelihood"] = _mean(
         "log_likelihood",
-        likelihood.mean,
-        stderr=likelihood.stderr,
+        likelihood.per_item,
+        sample,
+        details,
         unit="nats",
-        count=len(elbo),
         samples=likelihood.samples,
-        note=f"K = {likelihood.samples}, effective {likelihood.effective:.1f}; {kind}",
+        note=f"K = {likelihood.samples}; effective {likelihood.effective:.1f}; {kind}",
     )
-    for name, total in errors.items():
-        figures[f"reconstruction/{name}"] = _figure("reconstruction", total / counted, count=counted)
-    for name, total in divergence.items():
-        figures[f"kl/{name}"] = _figure("kl", (total / counted).sum().item(), unit="nats", count=counted)
-    details["kl"] = {name: (total / counted).tolist() for name, total in divergence.items()}
-    details["objective"] = objective / counted
 
 
 def _log_weights(model: MultimodalVAE, images: dict[str, Tensor], generator: torch.Generator) -> Tensor:
@@ -254,14 +348,15 @@ def _log_weights(model: MultimodalVAE, images: dict[str, Tensor], generator: tor
 def _translation(subject: Subject, figures: Figures, details: dict) -> None:
     """What readers see in pictures of one modality drawn from the other."""
     model, readers = subject.model, subject.readers
+    sample = subject.sample(subject.split(subject.n // 2)) if readers else None
     for source in model.names:
         target = next(name for name in model.names if name != source)
         seen: dict[str, list[Tensor]] = {f.name: [] for f in subject.data.factors}
         expected: dict[str, list[Tensor]] = {f.name: [] for f in subject.data.factors}
         reason = None if readers else "no readers for this data set"
         try:
-            for number, (images, labels) in enumerate(subject.pairs(subject.n // 2) if readers else ()):
-                drawn = model.translate({source: images[source]}, target, samples=SAMPLES, seed=subject.seed + number)
+            for number, (images, labels) in enumerate(subject.items(sample.ids) if readers else ()):
+                drawn = model.translate({source: images[source]}, target, samples=SAMPLES, seed=1000 * subject.seed + number)
                 for name, reading in readers.read({target: drawn.flatten(0, 1)})[target].items():
                     seen[name].append(reading.value.view(-1, SAMPLES))
                     expected[name].append(labels[name])
@@ -280,46 +375,39 @@ def _translation(subject: Subject, figures: Figures, details: dict) -> None:
             predicted = torch.cat(seen[factor.name]).numpy()
             true = torch.cat(expected[factor.name]).numpy()
             true = np.full_like(true, factor.neutral) if factor.owner == source else true
-            found = preserved(predicted, true, factor)
+            found = preserved(predicted, true, factor, groups=sample.groups)
             best = readers.accuracy[target][factor.name]
             if factor.owner == target:  # drawn from its prior: it should vary, and nothing says to what
                 details.setdefault("spread", {})[way] = found.spread
-            elif factor.kind == "categorical":
-                figures[f"{metric}/{way}"] = _figure(
-                    metric, found.kept.value, stderr=found.kept.stderr, ceiling=best["accuracy"], count=found.kept.count
+                continue
+            note = "should be neutral" if factor.owner == source else ""
+            within = metric if factor.kind == "categorical" else "preserved_within"
+            share = best["accuracy" if factor.kind == "categorical" else "within_step"]
+            if factor.kind == "ordered":
+                figures[f"{metric}/{way}"] = _mean(
+                    metric, found.per_item, sample, details, reference=best["error"], unit=factor.unit, note=note
                 )
-            else:
-                note = "should be neutral" if factor.owner == source else ""
-                figures[f"{metric}/{way}"] = _figure(
-                    metric, found.error, ceiling=best["error"], unit=factor.unit, count=found.kept.count, note=note
-                )
-                figures[f"preserved_within/{way}"] = _figure(
-                    "preserved_within",
-                    found.kept.value,
-                    stderr=found.kept.stderr,
-                    ceiling=best["within_step"],
-                    count=found.kept.count,
-                    note=note,
-                )
+            figures[f"{within}/{way}"] = _mean(within, found.kept.per_item, sample, details, reference=share, note=note)
 
 
 def _swapping(subject: Subject, figures: Figures, details: dict) -> None:
     """Pairs drawn with the private codes of other pairs, against what they should then look like."""
     model, data = subject.model, subject.data
-    ids = subject.some(data.split("test"), subject.n)
+    ids = subject.split(subject.n)
     donors = ids[np.random.default_rng(subject.seed).permutation(len(ids))]
     wanted = data.with_private_of(ids, donors)
     if wanted is None or not model.variant.private:
         return
-    swapped, own = ({name: 0.0 for name in model.names} for _ in range(2))
+    swapped, own = ({name: [] for name in model.names} for _ in range(2))
     for chunk in torch.stack([ids, donors, wanted]).split(CHUNK, 1):
         (_, z), (_, alien), (images, fitting) = (_seen_and_read(subject, part) for part in chunk)
         for total, codes in ((swapped, {**alien, SHARED: z[SHARED]}), (own, fitting)):
             for name, drawn in model.decode(codes).items():
-                total[name] += (drawn - images[name]).square().flatten(1).mean(1).sum().item()
+                total[name].append(_squared(drawn, images[name]))
+    sample = subject.sample(ids)
     for name in model.names:
-        figures[f"swap_error/{name}"] = _figure(
-            "swap_error", swapped[name] / len(ids), ceiling=own[name] / len(ids), count=len(ids), note="ceiling: from its own codes"
+        figures[f"swap_error/{name}"] = _mean(
+            "swap_error", torch.cat(swapped[name]), sample, details, reference=torch.cat(own[name]).mean().item()
         )
 
 
@@ -364,32 +452,40 @@ def _generation(subject: Subject, figures: Figures, details: dict) -> None:
                     "joint_coherence",
                     found.value,
                     stderr=found.stderr,
-                    ceiling=best,
+                    reference=best,
                     count=found.count,
                     note="; ".join(text for text in (varied, notes[how]) if text),
                 )
             else:
                 note = "; ".join(text for text in ("of the two pictures from each other", notes[how]) if text)
+                apart = np.abs(a - b)
                 figures[f"preserved_error/{how}/{factor.name}"] = _figure(
-                    "preserved_error", float(np.abs(a - b).mean()), unit=factor.unit, count=len(a), note=note
+                    "preserved_error", apart.mean(), stderr=standard_error(apart), unit=factor.unit, count=len(a), note=note
                 )
+    real, others = (_features(subject, split) for split in ("test", "train"))
     for name in model.names:
-        real = torch.cat([readers.features(name, images[name]) for images, _ in subject.pairs(subject.n)]).numpy()
         made = torch.cat([readers.features(name, part[name]) for part in drawn["prior"]]).numpy()
         figures[f"frechet/{name}"] = _figure(
             "frechet",
-            frechet_distance(made, real),
-            ceiling=frechet_floor(real, subject.seed),
+            frechet_distance(made, real[name]),
+            reference=frechet_distance(others[name], real[name]),
             count=len(made),
-            note="of pictures from the prior; ceiling: two halves of the real ones",
+            note="of pictures from the prior",
         )
+
+
+def _features(subject: Subject, split: str) -> dict[str, NDArray]:
+    """What readers make of real pictures, {modality: [N, 64]}."""
+    parts = [{name: subject.readers.features(name, x) for name, x in images.items()}
+             for images, _ in subject.items(subject.split(subject.n, split))]  # fmt: skip
+    return {name: torch.cat([part[name] for part in parts]).numpy() for name in subject.model.names}
 
 
 def _fitted_codes(subject: Subject, n: int) -> Tensor:
     """Shared codes from a Gaussian mixture fitted to samples of the training pairs' posterior, [n, dim]."""
     generator = subject.generator()
     codes = torch.cat(
-        [subject.model.posterior(images)[SHARED].sample(generator) for images, _ in subject.pairs(2 * subject.n, "train")]
+        [subject.model.posterior(images)[SHARED].sample(generator) for images, _ in subject.items(subject.split(2 * subject.n, "train"))]
     )
     components = min(COMPONENTS, max(1, len(codes) // 20))
     mixture = GaussianMixture(components, reg_covar=1e-4, max_iter=60, random_state=subject.seed).fit(codes.double().numpy())
@@ -402,63 +498,70 @@ def _structure(subject: Subject, figures: Figures, details: dict) -> None:
     if not factors:
         details["leakage"] = None
         return
-    generator = subject.generator()
+    generator, ids = subject.generator(), subject.anywhere(subject.n)
     # Samples, not means: what a decoder reads. A dead dimension's mean may still whisper what its noise drowns.
     codes: dict[str, list[Tensor]] = {block.name: [] for block in model.blocks}
-    seen: dict[str, list[bytes]] = {block.name: [] for block in model.blocks if block.owner}
-    shown: dict[str, list[Tensor]] = {factor.name: [] for factor in factors}
-    for images, truth in subject.anywhere(subject.n):
+    for images, _ in subject.items(ids):
         for name, belief in model.posterior(images).items():
             codes[name].append(belief.sample(generator))
-        for block in model.blocks:
-            if block.owner:
-                seen[block.name] += [hashlib.sha1(x.tobytes()).digest() for x in images[block.owner].numpy()]
-        for factor in factors:
-            shown[factor.name].append(truth[factor.name])
     z = {name: torch.cat(parts).double().numpy() for name, parts in codes.items()}
-    labels = {name: torch.cat(parts).numpy() for name, parts in shown.items()}
-    whole = np.concatenate(list(z.values()), 1)
-    groups = {name: np.unique(np.array(digests), return_inverse=True)[1] for name, digests in seen.items()}
+    labels = {f.name: torch.cat([truth[f.name] for _, truth in subject.items(ids)]).numpy() for f in factors}
+    pictures = _pictures(subject.items(ids))
+    alike = _joined(*pictures.values())
+    # what a private block is read from, and for the shared one the two together
+    groups = {block.name: pictures[block.owner] if block.owner else alike for block in model.blocks}
     details["leakage"] = _leakage(subject, figures, z, labels, factors, groups)
+    _disentangled(subject, figures, np.concatenate(list(z.values()), 1), labels, factors, alike)
+    for factor in factors:
+        if factor.kind != "categorical":
+            continue
+        for name, block in z.items():
+            sample = subject.sample(ids, groups[name])
+            _probe(subject, figures, details, f"linear_probe/{name}/{factor.name}", block, labels[factor.name], sample)
+        with _recorded(figures, f"silhouette/{SHARED}/{factor.name}"):
+            value = silhouette(z[SHARED], labels[factor.name], seed=subject.seed)
+            figures[f"silhouette/{SHARED}/{factor.name}"] = _figure("silhouette", value, count=len(ids), note=subject.where)
+
+
+def _disentangled(
+    subject: Subject, figures: Figures, whole: NDArray, labels: dict[str, NDArray], factors: list[Factor], groups: NDArray
+) -> None:
+    """The scores of single dimensions, judged by the ordered factors where there are several, and by each class apart."""
+
+    def measure(codes: NDArray, labels: dict[str, NDArray], judged: list[Factor]) -> dict[str, float]:
+        return scores(codes, labels, judged, subject.seed, groups)
+
     ordered = [f for f in factors if f.kind == "ordered"]
     judged = ordered if len(ordered) > 1 else factors
-    about = "on " + ", ".join(f.name for f in judged)
+    about = _listed("on " + ", ".join(f.name for f in judged), subject.where)
     with _recorded(figures, "mig"):
-        for metric, ours, limit in _with_ceilings(partial(scores, seed=subject.seed), whole, labels, factors, judged):
+        best = reference(measure, labels, factors, whole.shape[1], judged) if whole.shape[1] >= len(factors) else {}
+        for metric, ours in measure(whole, labels, judged).items():
             if len(judged) > 1 or judged[0].kind == "ordered" or metric in ("dci_informativeness", "explicitness"):
-                figures[metric] = _figure(metric, ours, ceiling=limit, count=len(whole), note=about)
+                beside = best.get(metric) if METRICS[metric].beside else None
+                figures[metric] = _figure(metric, ours, reference=beside, count=len(whole), note=about)
             else:
                 figures[metric] = _missing(
                     metric, f"asks for few dimensions a factor; no good code lays the classes of {judged[0].name} out on one"
                 )
+    note = _listed("near 0 for any code that spreads classes over several dimensions", subject.where)
     for factor in factors:
-        if factor.kind != "categorical":
-            continue
-        for name, measure in (("mig", mig), ("sap", sap)) if factor not in judged else ():
+        for name, gap in (("mig", mig), ("sap", sap)) if factor.kind == "categorical" and factor not in judged else ():
             with _recorded(figures, f"{name}/{factor.name}"):
-                limit = (
-                    ceiling(measure, labels, factors, whole.shape[1], [factor]).score if whole.shape[1] >= len(factors) else None
-                )
-                note = "the perfect code spreads classes over several dimensions"
                 figures[f"{name}/{factor.name}"] = _figure(
-                    name, measure(whole, labels, [factor]).score, ceiling=limit, count=len(whole), note=note
+                    name, gap(whole, labels, [factor]).score, count=len(whole), note=note
                 )
-        for name, block in z.items():
-            _probe(subject, figures, f"linear_probe/{name}/{factor.name}", block, labels[factor.name])
-        with _recorded(figures, f"silhouette/{SHARED}/{factor.name}"):
-            value = silhouette(z[SHARED], labels[factor.name], seed=subject.seed)
-            figures[f"silhouette/{SHARED}/{factor.name}"] = _figure("silhouette", value, count=len(whole))
 
 
 def _leakage(
     subject: Subject,
     figures: Figures,
-    z: dict[str, np.ndarray],
-    labels: dict[str, np.ndarray],
+    z: dict[str, NDArray],
+    labels: dict[str, NDArray],
     factors: list[Factor],
-    groups: dict[str, np.ndarray],
+    groups: dict[str, NDArray],
 ) -> dict | None:
-    """The matrix with its ceiling, as the card holds it; None, and a figure that says why, where it cannot be measured."""
+    """The matrix with that of the reference code, as the card holds it; None, and a figure that says why, where there is none."""
     blocks = subject.model.blocks
     found = None
     with _recorded(figures, "leakage_accuracy"):
@@ -476,41 +579,47 @@ def _leakage(
         "blocks": list(found.blocks),
         "factors": list(found.factors),
         "values": found.values.tolist(),
+        "errors": found.errors.tolist(),
         "ceiling": best,
         "measures": list(found.measures),
         "chance": list(found.chance),
         "items": len(labels[factors[0].name]),
-        "split": "all" if len(subject.data.factors) > 1 else "test",
+        "split": "all" if subject.several else "test",
     }
 
 
 def _meeting(subject: Subject, figures: Figures, details: dict) -> None:
     """Do the two modalities of a pair land at one place of the shared code, and what does each alone tell of a class?"""
-    model = subject.model
-    alone: dict[str, list[Tensor]] = {name: [] for name in model.names}
-    classes = [f for f in _varying(subject) if f.kind == "categorical" and f.owner is None]
-    shown: dict[str, list[Tensor]] = {f.name: [] for f in classes}
+    names = subject.model.names
     try:
-        for images, labels in subject.pairs(subject.n):
-            for name in model.names:
-                alone[name].append(model.posterior({name: images[name]})[SHARED].mean)
-            for factor in classes:
-                shown[factor.name].append(labels[factor.name])
+        gap = modality_gap(*_alone(subject, subject.split(subject.n)).values(), seed=subject.seed)
     except CannotInfer as error:
         figures["modality_gap"] = _missing("modality_gap", str(error))
         return
-    codes = {name: torch.cat(parts).double().numpy() for name, parts in alone.items()}
-    gap = modality_gap(*codes.values(), seed=subject.seed)
-    figures["modality_gap"] = _figure("modality_gap", gap.ratio, count=len(codes[model.names[0]]))
+    figures["modality_gap"] = _figure("modality_gap", gap.ratio, count=min(subject.n, len(subject.data.split("test"))))
+    classes = [f for f in _varying(subject) if f.kind == "categorical" and f.owner is None]
+    if not classes:
+        return
+    ids = subject.anywhere(subject.n)
+    codes, pictures = _alone(subject, ids), _pictures(subject.items(ids))
     for factor in classes:
-        for name, block in codes.items():
-            _probe(
-                subject,
-                figures,
-                f"linear_probe/{SHARED} given {name}/{factor.name}",
-                block,
-                torch.cat(shown[factor.name]).numpy(),
-            )
+        shown = torch.cat([labels[factor.name] for _, labels in subject.items(ids)]).numpy()
+        for name in names:
+            sample = subject.sample(ids, pictures[name])
+            _probe(subject, figures, details, f"linear_probe/{SHARED} given {name}/{factor.name}", codes[name], shown, sample)
+
+
+def _alone(subject: Subject, ids: Tensor) -> dict[str, NDArray]:
+    """The mean shared code of each modality alone, {modality: [N, dim]}.
+
+    Raises:
+        CannotInfer: Where the variant has no posterior given one modality.
+    """
+    model = subject.model
+    parts = [
+        {name: model.posterior({name: images[name]})[SHARED].mean for name in model.names} for images, _ in subject.items(ids)
+    ]
+    return {name: torch.cat([part[name] for part in parts]).double().numpy() for name in model.names}
 
 
 _PARTS = {
@@ -539,23 +648,51 @@ def _varying(subject: Subject) -> list[Factor]:
     return [f for f in subject.data.factors if len(labels[f.name].unique()) > 1]
 
 
-def _with_ceilings(
-    measure: Callable[..., dict[str, float]],
-    codes: np.ndarray,
-    labels: dict[str, np.ndarray],
-    factors: list[Factor],
-    judged: list[Factor],
-) -> Iterator[tuple[str, float, float | None]]:
-    """Each score by name, with that of the perfect code of the same items and width."""
-    ours = measure(codes, labels, judged)
-    best = ceiling(measure, labels, factors, codes.shape[1], judged) if codes.shape[1] >= len(factors) else {}
-    return ((name, value, best.get(name)) for name, value in ours.items())
+def _pictures(items: Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> dict[str, NDArray]:
+    """Which picture of each modality every pair shows, {modality: [N]}: the same number where it is the same."""
+    seen: dict[str, list[bytes]] = {}
+    for images, _ in items:
+        for name, batch in images.items():
+            seen.setdefault(name, []).extend(hashlib.sha1(x.tobytes()).digest() for x in batch.numpy())
+    return {name: np.unique(np.array(digests), return_inverse=True)[1] for name, digests in seen.items()}
 
 
-def _probe(subject: Subject, figures: Figures, key: str, codes: np.ndarray, classes: np.ndarray) -> None:
+def _joined(first: NDArray, second: NDArray) -> NDArray:
+    """The group of each pair, [N], where pairs that have a picture of either modality in common are of one."""
+    n, items = len(first), np.arange(len(first))
+    nodes = n + np.concatenate([first, second + first.max() + 1])
+    size = int(nodes.max()) + 1
+    links = coo_array((np.ones(2 * n), (np.concatenate([items, items]), nodes)), shape=(size, size))
+    return connected_components(links, directed=False)[1][:n]
+
+
+def _groups(data: PairedDataset, items: Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> NDArray:
+    """The group of each pair, [N]: pairs of one group are alike, and a model's errors in them too.
+
+    These are the cells of shared factors, where there are dozens: a split of faces holds out whole cells, so that the next test
+    would be on other cells. Where shared factors have few values, as ten digits, pairs of one picture are one group.
+    """
+    items = list(items)
+    shared = [f.name for f in data.factors if f.owner is None]
+    if shared:
+        columns = np.stack([torch.cat([labels[name] for _, labels in items]).double().numpy() for name in shared], 1)
+        cells = np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1)
+        if cells.max() + 1 >= CELLS:
+            return cells
+    return _joined(*_pictures(items).values())
+
+
+def _probe(
+    subject: Subject, figures: Figures, details: dict, key: str, codes: NDArray, classes: NDArray, sample: Sample
+) -> None:
     with _recorded(figures, key):
-        probe = linear_probe(codes, classes, subject.seed)
-        figures[key] = _figure("linear_probe", probe.accuracy, count=len(codes), note=f"chance {probe.chance:.3f}")
+        probe = linear_probe(codes, classes, sample.groups, subject.seed)
+        note = _listed(f"chance {probe.chance:.3f}", subject.where)
+        figures[key] = _mean("linear_probe", probe.hits, sample, details, note=note)
+
+
+def _listed(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)
 
 
 @contextmanager
@@ -571,11 +708,19 @@ def _figure(metric: str, value: float, **more) -> dict:
     return {"metric": metric, "value": float(value), **{key: extra for key, extra in more.items() if extra not in (None, "")}}
 
 
+def _mean(metric: str, values: Tensor | NDArray, sample: Sample, details: dict, **more) -> dict:
+    """A mean over pairs, with its error over their groups and its means over their batches."""
+    values = np.asarray(values, dtype=np.float64)
+    details.setdefault("batches", {})[sample.name] = sample.counts
+    stderr, batches = standard_error(values, sample.groups), sample.batches(values)
+    return _figure(metric, values.mean(), stderr=stderr, **more, count=len(values), batches=batches)
+
+
 def _missing(metric: str, reason: str) -> dict:
     return {"metric": metric, "value": None, "reason": reason}
 
 
-def _key(checkpoint: Checkpoint, data: PairedDataset, readers: Readers | None, seed: int, n: int) -> str:
+def key_of(checkpoint: Checkpoint, data: PairedDataset, readers: Readers | None, seed: int = 0, n: int = PAIRS) -> str:
     """A digest of all that a card depends on: weights, data, readers, settings, and the code that measures."""
     digest = hashlib.sha256(f"{data.name} {seed} {n} {getattr(data, 'source', '')}".encode())
     digest.update((checkpoint.path / WEIGHTS).read_bytes())
@@ -586,10 +731,31 @@ def _key(checkpoint: Checkpoint, data: PairedDataset, readers: Readers | None, s
     for network in (readers.networks if readers else {}).values():
         for tensor in network.state_dict().values():
             digest.update(tensor.numpy().tobytes())
-    here = Path(__file__).parent
-    for file in (Path(__file__), here / "model.py", here / "objective.py", *sorted((here / "metrics").glob("*.py"))):
-        digest.update(file.read_bytes())
+    digest.update(code_digest().encode())
     return digest.hexdigest()[:16]
+
+
+def code_digest() -> str:
+    """A digest of the code that measures, as it runs: what is said in comments and docstrings changes no figure."""
+    here = Path(__file__).parent
+    measuring = [file for file in sorted((here / "metrics").glob("*.py")) if file.name != "__init__.py"]
+    digest = hashlib.sha256()
+    for file in (Path(__file__), *(here / name for name in ("gaussian.py", "model.py", "objective.py")), *measuring):
+        digest.update(_stripped(file.read_text("utf-8")).encode())
+    return digest.hexdigest()[:16]
+
+
+def _stripped(source: str) -> str:
+    """The lines of a program without comments, docstrings and blank ones."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def _plain(value):

@@ -1,7 +1,7 @@
 r"""What a model is worth, in numbers: array-in, number-out cores, and the row that explains each figure to a reader.
 
 Importing this package loads nothing heavy. The cores are in `disentanglement`, `leakage`, `coherence`, `likelihood`,
-`clusters` and `frechet`; `codes` has what they share, and the perfect code that each score is read against.
+`clusters` and `frechet`; `codes` has what they share, and the reference code that scores are shown beside.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Metric:
         better: ``"higher"``, ``"lower"`` or ``"neither"``.
         unit: Such as ``"nats"``; empty for a plain share or score. ``"factor"`` stands for the unit of the factor.
         range: Least and greatest value; None for unbounded.
-        ceiling: What a perfect model scores, or which figure to read it against.
+        against: What to read it against: what a perfect model scores, or the figure shown beside it.
+        beside: What the figure shown beside it is called; empty where there is none.
     """
 
     name: str
@@ -35,15 +36,17 @@ class Metric:
     better: str
     unit: str
     range: tuple[float | None, float | None]
-    ceiling: str
+    against: str
+    beside: str = ""
 
 
 CHEN = "Chen et al. 2018, arXiv:1802.04942"
 EASTWOOD = "Eastwood & Williams 2018, ICLR"
 RIDGEWAY = "Ridgeway & Mozer 2018, arXiv:1802.05312"
 SHI = "Shi et al. 2019, arXiv:1911.03393"
-PERFECT = "the perfect code of the same items, shown beside the score"
-READER = "the reader's accuracy on real images"
+#: A code that found the factors and nothing else, a class as a point in several dimensions: good, and not the best of all.
+REFERENCE, CODE = "the reference code of the same items, no bound, shown beside the score", "reference code"
+READER, OWN = "the reader's accuracy on real images", "reader's own"
 
 METRICS: dict[str, Metric] = {
     row.name: row
@@ -73,7 +76,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "kl",
             "KL",
-            "What a block tells of an item beyond the prior; about 0 nats is a dead block or dimension.",
+            "What a block tells of an item beyond the prior; about 0 nats is a dead block or dimension. Where prior or posterior is a mixture, an upper bound.",
             r"\mathrm{KL}(q(z|x) \,\|\, p(z))",
             "Kingma & Welling 2014, arXiv:1312.6114",
             "neither",
@@ -113,6 +116,7 @@ METRICS: dict[str, Metric] = {
             "",
             (0.0, 1.0),
             READER,
+            OWN,
         ),
         Metric(
             "joint_coherence",
@@ -124,6 +128,7 @@ METRICS: dict[str, Metric] = {
             "",
             (0.0, 1.0),
             "the product of both readers' accuracies on real images, about",
+            "readers' own",
         ),
         Metric(
             "preserved_error",
@@ -135,6 +140,7 @@ METRICS: dict[str, Metric] = {
             "factor",
             (0.0, None),
             "the reader's error on real images",
+            OWN,
         ),
         Metric(
             "preserved_within",
@@ -146,6 +152,7 @@ METRICS: dict[str, Metric] = {
             "",
             (0.0, 1.0),
             "the reader's share on real images",
+            OWN,
         ),
         Metric(
             "swap_error",
@@ -158,6 +165,7 @@ METRICS: dict[str, Metric] = {
             "",
             (0.0, None),
             "the error of the same pictures drawn from their own codes",
+            "own codes",
         ),
         Metric(
             "identity_kept",
@@ -169,11 +177,12 @@ METRICS: dict[str, Metric] = {
             "",
             (0.0, 1.0),
             READER,
+            OWN,
         ),
         Metric(
             "leakage_r2",
             "Leakage, ordered factor",
-            "Share of a factor's variance that boosted trees read from a block, on held-out items.",
+            "Share of a factor's variance that boosted trees read from a block, on items held out in five folds.",
             r"1 - \frac{\sum_i (v_i - \hat v_i)^2}{\sum_i (v_i - \bar v)^2}",
             "this project",
             "neither",
@@ -184,7 +193,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "leakage_accuracy",
             "Leakage, class",
-            "How well a class is read from a block on held-out items, where 0 is naming the commonest class.",
+            "How well a class is read from a block on items held out in five folds, where 0 is naming the commonest class.",
             r"\frac{a - c}{1 - c}, \qquad c = \max_k n_k / n",
             "this project",
             "neither",
@@ -201,7 +210,8 @@ METRICS: dict[str, Metric] = {
             "higher",
             "",
             (0.0, 1.0),
-            PERFECT,
+            REFERENCE,
+            CODE,
         ),
         Metric(
             "dci_disentanglement",
@@ -212,7 +222,8 @@ METRICS: dict[str, Metric] = {
             "higher",
             "",
             (0.0, 1.0),
-            PERFECT,
+            REFERENCE,
+            CODE,
         ),
         Metric(
             "dci_completeness",
@@ -223,7 +234,8 @@ METRICS: dict[str, Metric] = {
             "higher",
             "",
             (0.0, 1.0),
-            PERFECT,
+            REFERENCE,
+            CODE,
         ),
         Metric(
             "dci_informativeness",
@@ -234,7 +246,8 @@ METRICS: dict[str, Metric] = {
             "higher",
             "",
             (None, 1.0),
-            PERFECT,
+            REFERENCE,
+            CODE,
         ),
         Metric(
             "sap",
@@ -245,7 +258,8 @@ METRICS: dict[str, Metric] = {
             "higher",
             "",
             (0.0, 1.0),
-            PERFECT,
+            REFERENCE,
+            CODE,
         ),
         Metric(
             "factor_vae",
@@ -267,7 +281,8 @@ METRICS: dict[str, Metric] = {
             "higher",
             "",
             (0.0, 1.0),
-            PERFECT,
+            REFERENCE,
+            CODE,
         ),
         Metric(
             "explicitness",
@@ -278,23 +293,24 @@ METRICS: dict[str, Metric] = {
             "higher",
             "",
             (0.0, 1.0),
-            PERFECT + "; guessing scores 0.5",
+            REFERENCE + "; guessing scores 0.5",
+            CODE,
         ),
         Metric(
             "irs",
             "IRS",
-            "How little a dimension moves when its own factor is fixed and the others change.",
+            "How little a dimension moves when its own factor is fixed and the others change, above what shuffled labels give.",
             r"\sum_i w_i \max_k ( 1 - \mathbb{E}_{v_k} [q(|z_i - \mathbb{E}[z_i|v_k]|)] / q(|z_i - \mathbb{E}[z_i]|) )",
             "Suter et al. 2019, arXiv:1811.00007",
             "higher",
             "",
-            (None, 1.0),
-            PERFECT,
+            (0.0, 1.0),
+            "1; pure noise scores 0",
         ),
         Metric(
             "linear_probe",
             "Linear probe",
-            "Held-out accuracy of logistic regression from a block to a class.",
+            "Accuracy of logistic regression from a block to a class, on items held out in five folds, copies of a picture together.",
             r"\frac{1}{N} \sum_i [\, \hat y_i = y_i \,]",
             "Alain & Bengio 2016, arXiv:1610.01644",
             "higher",
@@ -366,7 +382,8 @@ METRICS: dict[str, Metric] = {
             "lower",
             "",
             (0.0, None),
-            "the distance between two halves of the real images",
+            "the distance of as many training images from the same test images",
+            "floor",
         ),
     )
 }

@@ -1,10 +1,12 @@
-r"""What the metrics share: codes and labels as arrays, held-out items, and the code that a perfect model would give."""
+r"""What the metrics share: codes and labels as arrays, held-out items, and the code that a model would give that found the factors."""
 
 from __future__ import annotations
 
-__all__ = ["above_chance", "as_classes", "as_codes", "as_labels", "ceiling", "hold_out", "perfect_code", "standardised"]
+__all__ = [
+    "above_chance", "as_classes", "as_codes", "as_labels", "folds", "hold_out", "perfect_code", "reference", "standard_error", "standardised",
+]  # fmt: skip
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -77,16 +79,65 @@ def hold_out(
     Raises:
         ValueError: Where there are fewer than two groups.
     """
-    group = np.arange(items) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    if group.shape != (items,):
-        raise ValueError(f"groups have shape {group.shape}; expected ({items},), one for each code")
-    count = int(group.max()) + 1
-    if count < 2:
-        raise ValueError(f"{count} group among {items} items; a held-out test needs at least two")
+    group, count = grouped(items, groups)
     order = np.random.default_rng(seed).permutation(count)
     tested = np.zeros(count, dtype=bool)
     tested[order[: min(max(1, round(share * count)), count - 1)]] = True
     return np.flatnonzero(~tested[group]), np.flatnonzero(tested[group])
+
+
+def folds(
+    items: int, seed: int, groups: ArrayLike | None = None, count: int = 5
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Splits as of `hold_out` that test every item once: indices to learn from and to test on, `count` times at most.
+
+    Arguments:
+        items: How many items there are.
+        seed: Decides the splits.
+        groups: As for `hold_out`.
+        count: How many splits; fewer where there are fewer groups.
+
+    Raises:
+        ValueError: Where there are fewer than two groups.
+    """
+    group, several = grouped(items, groups)
+    number = np.random.default_rng(seed).permutation(several)[group] % min(count, several)
+    return ((np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(min(count, several)))
+
+
+def grouped(items: int, groups: ArrayLike | None) -> tuple[NDArray[np.int64], int]:
+    """The group of each item from 0 on, each its own where none is given, and how many there are."""
+    group = np.arange(items) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    if group.shape != (items,):
+        raise ValueError(f"groups have shape {group.shape}; expected ({items},), one for each item")
+    count = int(group.max()) + 1
+    if count < 2:
+        raise ValueError(f"{count} group among {items} items; a held-out test needs at least two")
+    return group, count
+
+
+def standard_error(values: ArrayLike, groups: ArrayLike | None = None) -> float:
+    r"""The standard error of a mean over items, where items of one group may err together.
+
+    .. math:: \frac{1}{N} \sqrt{\frac{G}{G - 1} \sum_g \Big( \sum_{i \in g} (x_i - \bar x) \Big)^2}
+
+    With every item a group of its own this is the deviation over the root of N. It wants some dozens of groups.
+
+    Arguments:
+        values: [N].
+        groups: The group of each item, [N]; None where all are independent.
+
+    Returns:
+        NaN where there is one group only.
+
+    References:
+        Liang & Zeger (1986), Longitudinal Data Analysis Using Generalized Linear Models.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    group = np.arange(len(values)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    sums = np.bincount(group, weights=values - values.mean())
+    count = len(sums)
+    return float(np.sqrt(count / (count - 1) * (sums**2).sum()) / len(values)) if count > 1 else float("nan")
 
 
 def perfect_code(
@@ -96,12 +147,13 @@ def perfect_code(
     class_dims: int = 4,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    r"""The code a model would give that found the factors and nothing else: what a score can reach on these very items.
+    r"""The code a model would give that found the factors and nothing else: the reference code of these very items.
 
     An ordered factor is one dimension, its value standardised. A categorical one is a point per class, drawn from
     N(0, I) in `class_dims` dimensions (at most classes − 1): no network lays fifty faces out on one line, and scores that
     want one dimension a factor (MIG, SAP, completeness) punish even this code for it. Dimensions that are
-    left over hold noise from N(0, 1), as a sample of a dead dimension does.
+    left over hold noise from N(0, 1), as a sample of a dead dimension does. So it is a code to compare with and no bound: one
+    that gives a class a dimension of its own, or dead dimensions no weight, may score more.
 
     Arguments:
         labels: {factor name: [N]}.
@@ -139,7 +191,7 @@ def perfect_code(
     return np.concatenate(parts, axis=1)
 
 
-def ceiling(
+def reference(
     metric: Callable[..., T],
     labels: Mapping[str, ArrayLike],
     factors: Sequence[Factor],
@@ -147,7 +199,7 @@ def ceiling(
     judged: Sequence[Factor] | None = None,
     seed: int = 0,
 ) -> T:
-    """What `metric` gives the perfect code of these items: the figure to read a score against.
+    """What `metric` gives the reference code of these items: the figure to read a score against, and no bound.
 
     Arguments:
         metric: A function of (codes, labels, factors), such as `disentanglement.mig` or `disentanglement.scores`.

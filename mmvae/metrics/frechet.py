@@ -2,7 +2,7 @@ r"""How far generated images are from real ones, as the distance of two Gaussian
 
 from __future__ import annotations
 
-__all__ = ["frechet_distance", "frechet_floor"]
+__all__ = ["frechet_distance"]
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
 
     From 0, for sets of the same mean and covariance; lower is better; in squared units of the features, so that it compares only
     under one reader. It is biased upwards by about D²/N: take as many items on both sides as in the figure
-    compared with, well more than features, and show `frechet_floor` of the real features beside it.
+    compared with, well more than features, and show the distance of other real images from the same ones beside it.
 
     Arguments:
         first: Features, [N, D].
@@ -40,14 +40,6 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ cov2 @ root), 0.0, None)).sum()
     shift = first.mean(axis=0) - second.mean(axis=0)
     return float(max(shift @ shift + np.trace(cov1) + np.trace(cov2) - 2 * cross, 0.0))
-
-
-def frechet_floor(features: ArrayLike, seed: int = 0) -> float:
-    """The distance between two random halves of real features: what a perfect generator would score with so few items."""
-    features = as_codes(features)
-    order = np.random.default_rng(seed).permutation(len(features))
-    half = len(features) // 2
-    return frechet_distance(features[order[:half]], features[order[half : 2 * half]])
 
 
 def symmetric_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

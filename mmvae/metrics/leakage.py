@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.svm import SVC
 
-from .codes import above_chance, as_codes, as_labels, hold_out, perfect_code, standardised
+from .codes import above_chance, as_codes, as_labels, folds, perfect_code, standard_error, standardised
 
 if TYPE_CHECKING:
     from ..data.base import Factor
@@ -27,6 +27,7 @@ class Leakage:
         blocks: Names of the rows.
         factors: Names of the columns.
         values: [blocks, factors]; 1 reads perfectly, 0 is a guess. Raw: slightly below 0 where a probe found nothing.
+        errors: [blocks, factors], the standard error of each over groups of items.
         measures: For each factor ``"R²"`` or ``"accuracy above chance"``.
         chance: For each factor the accuracy of always naming the commonest class; 0 for R².
     """
@@ -34,6 +35,7 @@ class Leakage:
     blocks: tuple[str, ...]
     factors: tuple[str, ...]
     values: NDArray[np.float64]
+    errors: NDArray[np.float64]
     measures: tuple[str, ...]
     chance: tuple[float, ...]
 
@@ -54,7 +56,7 @@ def leakage(
     groups: Mapping[str, ArrayLike] | None = None,
     seed: int = 0,
 ) -> Leakage:
-    r"""The matrix block × factor of what a probe reads from the block on items it has not seen.
+    r"""The matrix block × factor of what a probe reads from the block on items it has not seen, each once in five folds.
 
     .. math:: R^2 = 1 - \frac{\sum (v - \hat v)^2}{\sum (v - \bar v)^2} \quad \text{or} \quad \frac{a - c}{1 - c}
 
@@ -69,27 +71,32 @@ def leakage(
         labels: {factor: [N]}.
         factors: The columns.
         groups: {block: [N]}, the id of the image that a block's code was read from, where one image occurs in several
-            pairs: such items stay on one side of the split, or the probe recognises the image and calls that knowledge.
-        seed: Of the split and the probes.
+            pairs: such items stay in one fold, or the probe recognises the image and calls that knowledge.
+        seed: Of the folds and the probes.
     """
-    values, chances = [], {}
+    cells, chances = [], {}
     for name, codes in blocks.items():
         codes = as_codes(codes)
-        train, test = hold_out(len(codes), seed, (groups or {}).get(name))
+        group = (groups or {}).get(name)
+        parts = list(folds(len(codes), seed, group))
         row = []
         for factor, column in zip(factors, as_labels(labels, factors, len(codes)), strict=True):
+            read = read_values if factor.kind == "ordered" else read_classes
+            predicted = np.empty(len(codes), dtype=np.float64 if factor.kind == "ordered" else column.dtype)
+            for train, test in parts:
+                predicted[test] = read(codes[train], column[train], codes[test], seed)
             if factor.kind == "ordered":
-                row.append(read_value(codes[train], column[train], codes[test], column[test], seed))
+                row.append(explained(predicted, column.astype(np.float64), group))
             else:
-                scaled = standardised(codes, codes[train])
-                predicted = SVC(C=10.0).fit(scaled[train], column[train]).predict(scaled[test])
-                value, chances[factor.name] = above_chance(predicted, column[test])
-                row.append(value)
-        values.append(row)
+                value, chances[factor.name] = above_chance(predicted, column)
+                row.append((value, standard_error(predicted == column, group) / (1 - chances[factor.name])))
+        cells.append(row)
+    values = np.array(cells)
     return Leakage(
         tuple(blocks),
         tuple(factor.name for factor in factors),
-        np.array(values),
+        values[..., 0],
+        values[..., 1],
         tuple("R²" if factor.kind == "ordered" else "accuracy above chance" for factor in factors),
         tuple(chances.get(factor.name, 0.0) for factor in factors),
     )
@@ -102,7 +109,7 @@ def perfect_blocks(
     dims: Mapping[str, int],
     seed: int = 0,
 ) -> dict[str, NDArray[np.float64]]:
-    """The codes of a model that keeps every factor where it belongs: `leakage` of them is the ceiling of the matrix.
+    """The codes of a model that keeps every factor where it belongs: `leakage` of them is what the matrix can reach.
 
     A factor goes to the block of the modality that owns it, and to the shared block where both show it or its owner has no
     block; what a block has left holds noise.
@@ -134,9 +141,23 @@ def perfect_blocks(
     return codes
 
 
-def read_value(train: NDArray, values: NDArray, test: NDArray, expected: NDArray, seed: int) -> float:
-    """R² of boosted regression on held-out items; it stops early, so that noise reads as 0 rather than as −0.1."""
+def read_classes(train: NDArray, classes: NDArray, test: NDArray, seed: int) -> NDArray:
+    """What a support vector machine with a Gaussian kernel reads from held-out codes; it has nothing to seed."""
+    if len(np.unique(classes)) < 2:
+        raise ValueError("one class among the items to learn from; a probe needs at least two")
+    return SVC(C=10.0).fit(standardised(train), classes).predict(standardised(test, train))
+
+
+def explained(predicted: NDArray, expected: NDArray, groups: ArrayLike | None) -> tuple[float, float]:
+    """R² and its standard error, by how much each item moves the ratio of the two sums of squares."""
+    wrong, off = (expected - predicted) ** 2, (expected - expected.mean()) ** 2
+    r2 = 1 - wrong.mean() / off.mean()
+    return float(r2), standard_error((wrong - (1 - r2) * off) / off.mean(), groups)
+
+
+def read_values(train: NDArray, values: NDArray, test: NDArray, seed: int) -> NDArray:
+    """What boosted regression reads from held-out codes; it stops early, so that noise reads as 0 rather than as −0.1."""
     probe = HistGradientBoostingRegressor(
         max_iter=300, max_leaf_nodes=15, early_stopping=True, validation_fraction=0.2, random_state=seed
     )
-    return float(probe.fit(train, values).score(test, expected))
+    return probe.fit(train, values).predict(test)

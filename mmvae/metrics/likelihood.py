@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
+from .codes import standard_error
+
 
 @dataclass(frozen=True)
 class LogLikelihood:
@@ -33,7 +35,7 @@ class LogLikelihood:
     samples: int
 
 
-def importance_weighted(log_weights: ArrayLike) -> LogLikelihood:
+def importance_weighted(log_weights: ArrayLike, groups: ArrayLike | None = None) -> LogLikelihood:
     r"""The importance-weighted bound from K samples of the posterior.
 
     .. math:: \log \hat p(x) = \log \frac{1}{K} \sum_k w_k, \qquad w_k = \frac{p(x, z_k)}{q(z_k | x)}, \quad z_k \sim q(z | x)
@@ -44,6 +46,7 @@ def importance_weighted(log_weights: ArrayLike) -> LogLikelihood:
 
     Arguments:
         log_weights: :math:`\log w_k` in nats, [N, K].
+        groups: The group of each item, [N], where items of one group are alike; see `codes.standard_error`.
 
     Raises:
         ValueError: Where the array is not [N, K], or an item has no finite weight or one that is NaN or +∞.
@@ -56,13 +59,12 @@ def importance_weighted(log_weights: ArrayLike) -> LogLikelihood:
         raise ValueError(f"log weights have shape {log_weights.shape}; expected (items, samples) with at least one of each")
     if not np.isfinite(log_weights.max(axis=1)).all():
         raise ValueError("log weights of some item are NaN, +∞ or all −∞; the model's densities overflowed or exclude the item")
-    items, samples = log_weights.shape
+    samples = log_weights.shape[1]
     per_item = logsumexp(log_weights, axis=1) - math.log(samples)
     effective = np.exp(2 * logsumexp(log_weights, axis=1) - logsumexp(2 * log_weights, axis=1))
     # delta method: the log of a mean of weights errs by their relative deviation over the root of K
     noise = np.sqrt(np.maximum(1 / effective - 1 / samples, 0) * samples / (samples - 1)) if samples > 1 else np.array([np.nan])
-    stderr = float(per_item.std(ddof=1) / math.sqrt(items)) if items > 1 else float("nan")
-    return LogLikelihood(float(per_item.mean()), stderr, per_item, float(noise.mean()), float(effective.mean()), samples)
+    return LogLikelihood(float(per_item.mean()), standard_error(per_item, groups), per_item, float(noise.mean()), float(effective.mean()), samples)
 
 
 def bits_per_dim(log_likelihood: float, dims: int, levels: int = 1) -> float:

@@ -45,6 +45,15 @@ def test_a_linear_probe_does_not_depend_on_scale():
     assert linear_probe(codes * 1e-4, CLASSES) == linear_probe(codes, CLASSES)
 
 
+def test_a_linear_probe_cannot_recognise_an_image_by_its_copies():
+    # a code per image, far apart from all others: copies on both sides of a split would tell the class of noise
+    image = np.repeat(np.arange(150), 10)
+    codes, classes = np.eye(150)[image], np.random.default_rng(1).integers(10, size=150)[image]
+    assert linear_probe(codes, classes).accuracy > 0.9
+    found = linear_probe(codes, classes, image)
+    assert found.above_chance < 0.05 and found.stderr > 2 * linear_probe(codes, classes).stderr
+
+
 def test_one_code_for_both_modalities_has_no_gap_and_unrelated_codes_have_one():
     assert modality_gap(NOISE, NOISE).ratio == 0
     assert modality_gap(NOISE, RNG.standard_normal(NOISE.shape)).ratio == pytest.approx(1, abs=0.02)

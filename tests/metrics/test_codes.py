@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmvae.metrics.codes import above_chance, as_classes, as_codes, as_labels, ceiling, hold_out, perfect_code
+from mmvae.metrics.codes import above_chance, as_classes, as_codes, as_labels, folds, hold_out, perfect_code, reference, standard_error
 
 
 def test_an_ordered_factor_is_its_standardised_value_and_a_class_is_one_point(labels, factors):
@@ -38,6 +38,25 @@ def test_items_of_one_group_stay_on_one_side():
     assert sorted([*train, *test]) == list(range(700))
 
 
+def test_folds_test_every_item_once_and_keep_groups_together():
+    groups = np.repeat(np.arange(100), 7)
+    parts = list(folds(700, seed=0, groups=groups))
+    assert len(parts) == 5 and sorted(np.concatenate([test for _, test in parts])) == list(range(700))
+    assert all(set(groups[train]).isdisjoint(groups[test]) and len(train) + len(test) == 700 for train, test in parts)
+
+
+def test_the_error_of_independent_items_is_their_deviation_over_the_root_of_their_number():
+    values = np.random.default_rng(0).standard_normal(50)
+    assert standard_error(values) == pytest.approx(values.std(ddof=1) / np.sqrt(50))
+    assert np.isnan(standard_error(values, np.zeros(50)))
+
+
+def test_items_that_repeat_say_no_more_than_one_of_them():
+    values = np.random.default_rng(0).standard_normal(50)
+    assert standard_error(np.repeat(values, 10), np.repeat(np.arange(50), 10)) == pytest.approx(standard_error(values))
+    assert standard_error(np.repeat(values, 10)) < standard_error(values) / 3
+
+
 def test_the_split_depends_on_the_seed_alone():
     np.testing.assert_array_equal(hold_out(50, 3)[1], hold_out(50, 3)[1])
     assert not np.array_equal(hold_out(50, 3)[1], hold_out(50, 4)[1])
@@ -55,11 +74,11 @@ def test_accuracy_above_chance_is_zero_for_the_commonest_class_and_one_for_all_r
     assert above_chance(expected, expected) == (1.0, 0.75)
 
 
-def test_the_ceiling_judges_the_code_of_all_factors_by_those_asked_for(labels, factors, ordered):
+def test_the_reference_judges_the_code_of_all_factors_by_those_asked_for(labels, factors, ordered):
     def seen(codes, labels, judged):
         return codes.shape[1], tuple(factor.name for factor in judged)
 
-    assert ceiling(seen, labels, factors, width=9, judged=ordered) == (9, ("azimuth", "elevation", "lighting"))
+    assert reference(seen, labels, factors, width=9, judged=ordered) == (9, ("azimuth", "elevation", "lighting"))
 
 
 def test_tensors_are_taken_as_codes():

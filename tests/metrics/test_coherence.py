@@ -45,8 +45,22 @@ def test_the_tolerance_may_be_chosen():
 
 def test_spread_tells_what_varies_between_samples_of_one_item():
     found = preserved([[-9.0, 9.0], [4.0, 4.0]], [0.0, 4.0], AZIMUTH)
-    assert found.spread == 4.5
+    assert found.spread == pytest.approx(math.sqrt((162 + 0) / 2))  # the variance of −9 and 9 is 162, that of 4 and 4 is 0
     assert found.error == 4.5
+
+
+def test_the_spread_of_two_samples_is_that_of_what_they_are_drawn_from():
+    drawn = 57 * np.random.default_rng(0).standard_normal((4000, 2))
+    assert preserved(drawn, np.zeros(4000), AZIMUTH).spread == pytest.approx(57, rel=0.03)
+
+
+def test_items_of_one_cell_are_not_counted_as_independent():
+    cell = np.repeat(np.arange(40), 25)
+    hits = np.random.default_rng(0).integers(2, size=40)[cell]
+    alone, together = (agreement(hits, np.ones(1000), groups) for groups in (None, cell))
+    assert together.value == alone.value and together.stderr == pytest.approx(5 * alone.stderr, rel=0.03)
+    far = preserved(9.0 * hits, np.zeros(1000), AZIMUTH, groups=cell)
+    assert far.stderr == pytest.approx(9 * together.stderr) and far.per_item.mean() == pytest.approx(far.error)
 
 
 def test_identity_is_kept_or_not():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from mmvae.metrics.frechet import frechet_distance, frechet_floor
+from mmvae.metrics.frechet import frechet_distance
 
 RNG = np.random.default_rng(0)
 
@@ -28,11 +28,6 @@ def test_one_feature_differs_by_mean_and_deviation():
 def test_a_set_has_no_distance_to_itself_even_where_features_repeat():
     features = np.repeat(RNG.standard_normal((50, 4)), 3, axis=1)
     assert frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
-
-
-def test_halves_of_one_set_are_near_and_nearer_with_more_items():
-    features = RNG.standard_normal((8000, 20))
-    assert 0 < frechet_floor(features) < frechet_floor(features[:800]) / 5
 
 
 def test_sets_of_other_features_are_refused():

@@ -11,7 +11,7 @@ from mmvae.metrics import METRICS
 @pytest.mark.parametrize("row", METRICS.values(), ids=METRICS)
 def test_every_row_says_what_a_reader_needs(row):
     assert METRICS[row.name] is row
-    assert row.title and row.formula and row.source and row.ceiling
+    assert row.title and row.formula and row.source and row.against
     assert row.explanation.endswith(".") and "\n" not in row.explanation
     assert row.better in ("higher", "lower", "neither")
     assert row.formula.count("{") == row.formula.count("}")
