@@ -1,13 +1,16 @@
 """Models and data of the app are opened once, shared between threads, and noticed when they change."""
 
+import os
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmvae.checkpoints import CheckpointError, config_of, save
-from mmvae.data import DataError
+from mmvae.data import DataError, mnist_svhn
 from tests.tiny import tiny_model
 from ui import models
 from ui.models import Recent
@@ -104,3 +107,41 @@ def test_no_two_models_of_a_list_have_one_label(tmp_path, monkeypatch):
     for name in ("a-mumo", "second try"):
         save(tmp_path / "checkpoints" / name, model, config_of(model, {}))
     assert len({models.label_of(name) for name in models.names()}) == len({models.variant_label_of(name) for name in models.names()}) == 2
+
+
+def pairs(file, n):
+    np.savez(file, left=np.full((n, 28, 28), 255, np.uint8), right=np.full((n, 28, 28), 255, np.uint8))
+
+
+def test_a_file_of_ones_own_that_was_written_again_is_read_again(home):
+    pairs(home / "pairs.npz", 10)
+    first = models.data_named(str(home / "pairs.npz"))
+    assert models.data_named(str(home / "pairs.npz")) is first
+    pairs(home / "pairs.npz", 20)
+    assert sum(len(models.data_named(str(home / "pairs.npz")).split(name)) for name in ("train", "validation", "test")) == 20
+
+
+def test_a_folder_of_ones_own_in_which_pictures_came_is_read_again(home):
+    def add(names):
+        for side in ("left", "right"):
+            (home / "own" / side).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                Image.new("L", (28, 28), 255).save(home / "own" / side / f"{name}.png")
+            os.utime(home / "own" / side, ns=(0, len(list((home / "own" / side).iterdir()))))  # clocks of file systems are coarse
+
+    add(range(10))
+    first = models.data_named(str(home / "own"))
+    assert models.data_named(str(home / "own")) is first
+    add(range(10, 20))
+    assert len(models.data_named(str(home / "own")).split("train")) == 16
+
+
+def test_what_a_download_brought_takes_the_place_of_the_crops(home, monkeypatch):
+    monkeypatch.setattr(mnist_svhn, "MnistSvhn", lambda root: [file.name for file in sorted(root.iterdir())])
+    (home / "data").mkdir()
+    (home / "data" / "svhn.npz").write_bytes(b"crops")
+    assert models.data_named("mnist-svhn") == ["svhn.npz"]
+    (home / "data" / "train_32x32.mat.part").write_bytes(b"under way")
+    assert models.data_named("mnist-svhn") == ["svhn.npz"]
+    os.rename(home / "data" / "train_32x32.mat.part", home / "data" / "train_32x32.mat")
+    assert models.data_named("mnist-svhn") == ["svhn.npz", "train_32x32.mat"]
