@@ -25,6 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from ..checkpoints import catalogue
+from ..history import events
+from ..presets import Settings
+from ..runs import NICE, Plan, log_tail, spawn
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -32,6 +35,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync"]
 PREFERRED = ("faces-mumo", "mnist-svhn-dmvae-clusters")
 PRESSES = 60
+COMPUTES = 180.0  # seconds within which a training in the background does its first steps
 
 #: Holds a knob and moves it with every frame, as a hand with a mouse does; the page's own counter says what was painted.
 DRAG = """
@@ -109,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stack.enter_context(training())
         for name in names:
             rows.append(measure(address, name, arguments.seconds, arguments.browsers) | {"training": arguments.training})
-    conditions = {"cpus": len(os.sched_getaffinity(0)), "load": [round(x, 1) for x in os.getloadavg()]}
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # macOS cannot tell
+    conditions = {"cpus": cpus, "load": [round(x, 1) for x in os.getloadavg()]}
     if arguments.json:
         print(json.dumps({"conditions": conditions, "models": rows}, indent=1))
     else:
@@ -180,14 +185,18 @@ def app() -> Iterator[str]:
 
 @contextmanager
 def training() -> Iterator[None]:
-    """A training at low priority, in a folder of its own, until the measurement is over."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "mmvae", "train", "--variant", "mumo", "--dataset", "faces", "--out", f"{folder}/run", "--steps", "100000"]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=lambda: os.nice(10))
-        time.sleep(15)  # until it really computes
-        if process.poll() is not None:
-            raise RuntimeError("the training in the background ended at once; are the faces rendered?")
+    """A training as the app starts one, in a folder of its own and under way, until the measurement is over."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "run"
+        plan = Plan("mumo", "faces", Settings(steps=100_000, snapshot=100_000, device="cpu"))
+        with open(Path(parent) / "log.txt", "w", encoding="utf-8") as log:
+            process = spawn(plan.arguments(folder), NICE, stdout=log, stderr=subprocess.STDOUT)
         try:
+            deadline = time.monotonic() + COMPUTES
+            while not any(event["event"] == "step" for event in events(folder)):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"no training in the background: {log_tail(Path(parent), 1) or 'it did not begin'}")
+                time.sleep(0.5)
             yield
         finally:
             process.kill()

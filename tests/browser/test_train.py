@@ -162,3 +162,29 @@ def test_a_shipped_model_shows_how_it_was_trained(page, serve: Serve, empty_home
     page.locator(".js-plotly-plot").nth(3).wait_for()
     page.locator(".moment img").first.wait_for(timeout=300_000)
     assert "(small)" in page.get_by_role("combobox").first.input_value()
+
+
+def test_a_run_ticked_in_the_list_is_the_one_shown_and_acted_on(page, serve: Serve, empty_home):
+    from playwright.sync_api import expect
+
+    from mmvae import DATASETS, VARIANTS
+    from mmvae.model import MultimodalVAE
+    from mmvae.presets import Settings
+    from mmvae.training import start
+
+    for i, name in enumerate(("newest", "older", "oldest")):
+        folder = empty_home / "runs" / name
+        start(folder, MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["digits"]), Settings())
+        os.utime(folder / "config.json", (1000 - i, 1000 - i))
+    page.goto(f"{serve(empty_home)}/train")
+    page.locator(".run-name", has_text=re.compile("^newest$")).wait_for()
+    table = page.get_by_test_id("stDataFrame")
+    for row, name in ((1, "older"), (2, "oldest")):
+        table.click(position={"x": 16, "y": 38 + 29 * row + 14})  # the row's box, drawn on a canvas
+        page.locator(".run-name", has_text=re.compile(f"^{name}$")).wait_for()
+        expect(page).to_have_url(re.compile(f"run={name}$"))
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("with its weights, snapshots and events?")).to_contain_text("Delete oldest with")
+    page.get_by_role("button", name="Delete it").click()
+    page.locator(".run-name", has_text=re.compile("^newest$")).wait_for()
+    assert sorted(folder.name for folder in (empty_home / "runs").iterdir()) == ["newest", "older"]
