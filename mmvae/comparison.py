@@ -11,9 +11,10 @@ __all__ = ["BOLD", "KEY_GROUP", "LEAK", "RESULTS", "PUBLISHED", "UNMEASURED", "W
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
-from .checkpoints import CARD, CONFIG, CheckpointError, catalogue, home_folder, read_json
+from .checkpoints import CARD, CONFIG, CheckpointError, catalogue, described, home_folder, read_card
 from .data import DATASETS, Factor
 from .latents import SHARED, Block
 from .metrics import METRICS, Metric
@@ -26,7 +27,7 @@ RESULTS = "results"
 LEAK = 0.1
 #: A block has lost a factor of its own where it reads less than this share of what a perfect code would give.
 LOST = 0.5
-#: Standard errors of a difference beyond which the better of two figures is called better.
+#: Standard errors of a difference beyond which the better of two figures is called better, and a leak a leak.
 BOLD = 1.96
 
 #: Why a figure is missing where its model has no card.
@@ -85,12 +86,18 @@ class Entry:
 
     @property
     def factors(self) -> tuple[Factor, ...]:
-        """The factors of its leakage matrix, as far as they are known: of a person's own data nobody knows whose they are."""
+        """The factors of its leakage matrix: as its card says, else as its data set does."""
         found = self.card.get("leakage") or {"factors": [], "measures": []}
         row = DATASETS.get(self.config["dataset"])
         known = {factor.name: factor for factor in row.factors} if row else {}
+        known |= {each["name"]: Factor(each["name"], each["kind"], (), each["unit"], each["owner"]) for each in self.card.get("factors", ())}
         return tuple(known.get(name) or Factor(name, "ordered" if measure == "R²" else "categorical", ())
                      for name, measure in zip(found["factors"], found["measures"], strict=True))
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is known which factors are whose; of a person's own pairs it is where they say so."""
+        return self.card.get("owners", self.config["dataset"] in DATASETS)
 
     @property
     def sizes(self) -> str:
@@ -107,8 +114,9 @@ def entry_of(folder: Path, name: str = "") -> Entry:
     Raises:
         CheckpointError: Where a file is malformed.
     """
-    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
-    config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() or not card else _config_from(card, folder / CARD)
+    if not (folder / CONFIG).is_file() and (card := read_card(folder)):
+        return Entry(name or folder.name, _config_from(card, folder / CARD), card)
+    config, _, card = described(folder)
     return Entry(name or folder.name, config, card)
 
 
@@ -160,25 +168,34 @@ class MatrixCell:
         factor: Name.
         value: From 0, a guess, to 1; raw values below 0 are a guess too.
         ceiling: What a perfect code scores there; None where no code of this shape is perfect.
-        home: Whether the factor belongs into the block: its value should be high, and 0 elsewhere.
+        home: Whether the factor belongs into the block: its value should be high, and 0 elsewhere. None where nobody said
+            whose it is.
         measure: ``"R²"`` or ``"accuracy above chance"``.
+        error: Standard error of the value; None where its card has none.
     """
 
     block: str
     factor: str
     value: float
     ceiling: float | None
-    home: bool
+    home: bool | None
     measure: str
+    error: float | None = None
 
     @property
     def leaks(self) -> bool:
-        return not self.home and self.value > LEAK
+        """Whether the block knows more of a strange factor than `LEAK`, beyond the error."""
+        return self.home is False and self.value - BOLD * (self.error or 0.0) > LEAK
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the error leaves open if it leaks."""
+        return self.home is False and not self.leaks and self.value + BOLD * (self.error or 0.0) > LEAK
 
     @property
     def lost(self) -> bool:
         """Whether the block that should know the factor hardly does."""
-        return self.home and self.value < LOST * (1.0 if self.ceiling is None else self.ceiling)
+        return bool(self.home) and self.value < LOST * (1.0 if self.ceiling is None else self.ceiling)
 
 
 @dataclass(frozen=True)
@@ -211,15 +228,17 @@ def matrix(entry: Entry) -> Matrix | None:
     order = [modality["name"] for modality in entry.config["modalities"]]
     places = {order[0]: 0, None: 1, order[1]: 2}
     factors = tuple(sorted(entry.factors, key=lambda factor: places[factor.owner]))
-    rows = tuple(tuple(_cell(found, block, factor, _home(factor, blocks) == block.name) for factor in factors) for block in blocks)
+    declared = entry.declared or len(blocks) == 1  # the one block there is holds what there is
+    rows = tuple(tuple(_cell(found, block, factor, _home(factor, blocks) == block.name if declared else None) for factor in factors) for block in blocks)
     return Matrix(blocks, factors, rows, found["items"])
 
 
-def _cell(found: dict, block: Block, factor: Factor, home: bool) -> MatrixCell:
+def _cell(found: dict, block: Block, factor: Factor, home: bool | None) -> MatrixCell:
     row, column = found["blocks"].index(block.name), found["factors"].index(factor.name)
-    ceiling = found["ceiling"]
+    ceiling, errors = found["ceiling"], found.get("errors")
     return MatrixCell(block.name, factor.name, min(max(found["values"][row][column], 0.0), 1.0),
-                      min(max(ceiling[row][column], 0.0), 1.0) if ceiling else None, home, found["measures"][column])
+                      min(max(ceiling[row][column], 0.0), 1.0) if ceiling else None, home, found["measures"][column],
+                      errors[row][column] if errors else None)
 
 
 def _home(factor: Factor, blocks: Sequence[Block]) -> str:
@@ -235,26 +254,28 @@ class Findings:
         kept: Factors read from the block they belong into, the best first.
         lost: Factors hardly read from the block they belong into.
         leaks: Cells that should be 0 and are not, the worst first.
+        doubtful: Cells that should be 0 and of which the error does not tell whether they are.
         worst: The greatest cell that should be 0; None where there is one block alone.
     """
 
     kept: tuple[MatrixCell, ...]
     lost: tuple[MatrixCell, ...]
     leaks: tuple[MatrixCell, ...]
+    doubtful: tuple[MatrixCell, ...]
     worst: MatrixCell | None
 
     @property
     def separated(self) -> bool:
         """Whether every factor is where it belongs, and nowhere else."""
-        return self.worst is not None and not self.leaks and not self.lost
+        return self.worst is not None and not self.leaks and not self.doubtful and not self.lost
 
 
 def findings(of: Matrix) -> Findings:
     """What a matrix says, cell by cell."""
     ranked = sorted(of.cells, key=lambda cell: -cell.value)
-    strangers = [cell for cell in ranked if not cell.home]
+    strangers = [cell for cell in ranked if cell.home is False]
     return Findings(tuple(cell for cell in ranked if cell.home and not cell.lost), tuple(cell for cell in ranked if cell.lost),
-                    tuple(cell for cell in strangers if cell.leaks), strangers[0] if strangers else None)
+                    tuple(cell for cell in strangers if cell.leaks), tuple(cell for cell in strangers if cell.doubtful), strangers[0] if strangers else None)
 
 
 def sentence(entry: Entry) -> str:
@@ -264,23 +285,32 @@ def sentence(entry: Entry) -> str:
         return "Not measured yet."
     said = findings(found)
     known = ", ".join(f"{cell.factor} {_measured(cell)}" for cell in said.kept)
+    if any(cell.home is None for cell in found.cells):
+        best = [max(column, key=lambda cell: cell.value) for column in zip(*found.rows, strict=True)]
+        return ("Nothing says whose the factors are, so that nothing is called a leak. Best read: "
+                + ", ".join(f"{cell.factor} from {_called(cell.block)}, {_measured(cell)}" for cell in best) + ".")
     if said.worst is None:
         text = f"One code of {found.blocks[0].dim} dimensions holds all it knows: {known or 'hardly anything'}; no part of it is private."
-        judged, best = (entry.card["figures"].get("dci_disentanglement", {}).get(key) for key in ("value", "ceiling"))
+        figure = entry.card["figures"].get("dci_disentanglement", {})
+        judged, best = figure.get("value"), _reference(figure)
         if judged is not None:
-            text += f" Dimensions keep to one factor with DCI {judged:.2f}" + (f", where a perfect code scores {best:.2f}." if best is not None else ".")
+            text += f" Dimensions keep to one factor with DCI {judged:.2f}" + (f", where the reference code scores {best:.2f}." if best is not None else ".")
         return text
     parts = [f"In its place: {known}." if known else "No factor is in its place."]
     parts += [f"Missing: {_called(cell.block)} reads {cell.factor} with {_measured(cell)} only." for cell in said.lost]
     if said.leaks:
         parts.append("Leaks: " + "; ".join(f"{_called(cell.block)} knows {cell.factor}, {_measured(cell)}" for cell in said.leaks) + ".")
-    else:
+    if said.doubtful:
+        parts.append("Perhaps: " + "; ".join(f"{_called(cell.block)} knows {cell.factor}, {_measured(cell)}" for cell in said.doubtful)
+                     + f", where {LEAK:g} is within {BOLD} standard errors.")
+    if not said.leaks and not said.doubtful:
         parts.append(f"Nothing leaks: the most is {_called(said.worst.block)} with {said.worst.factor}, {_measured(said.worst)}.")
     return " ".join(parts)
 
 
 def _measured(cell: MatrixCell) -> str:
-    return f"R² {cell.value:.2f}" if cell.measure == "R²" else f"{cell.value:.2f} above chance"
+    value = f"{cell.value:.2f}" + (f" ± {cell.error:.2f}" if cell.error is not None and not cell.home else "")
+    return f"R² {value}" if cell.measure == "R²" else f"{value} above chance"
 
 
 def _called(block: str) -> str:
@@ -301,14 +331,14 @@ class Cell:
     Arguments:
         value: None where it is missing.
         error: Its standard error, of the sample or over seeds; None where none is stated.
-        ceiling: What it is to be read against.
+        reference: What is shown beside it, see `mmvae.metrics.Metric.beside`.
         reason: Why it is missing.
         best: Whether it is better than every other column beyond their errors.
     """
 
     value: float | None
     error: float | None = None
-    ceiling: float | None = None
+    reference: float | None = None
     reason: str = ""
     best: bool = False
 
@@ -348,6 +378,11 @@ class Column:
     def title(self) -> str:
         several = f", {len(self.entries)} seeds" if len(self.entries) > 1 else ""
         return self.entries[0].title + several
+
+    @property
+    def pairs(self) -> tuple[int, ...]:
+        """How many pairs its cards are of; more than one number where they differ."""
+        return tuple(sorted({entry.card["pairs"] for entry in self.entries if entry.card.get("pairs")}))
 
 
 def columns(entries: Sequence[Entry]) -> list[Column]:
@@ -394,13 +429,16 @@ def key_lines(over: Sequence[Column]) -> list[Line]:
     """What tells models apart at first sight: each factor read from the block it belongs into, the most that is read from
     another, the shared factors that survive from one modality to the other, and how well pairs are rebuilt."""
     known: dict[str, list[list[dict | None]]] = {}
+    measures: dict[str, str] = {}
     for place, column in enumerate(over):
         for at, entry in enumerate(column.entries):
             for key, figure in _of_matrix(entry).items():
                 known.setdefault(key, [[None] * len(each.entries) for each in over])[place][at] = figure
-    first = [Line(key, KEY_GROUP, METRICS["leakage_accuracy" if key in ("in place/identity", "in place/digit") else "leakage_r2"], key.replace("/", ": "), "", "",
-                  _with_best([_pooled(row, True) for row in figures], replace(METRICS["leakage_r2"], better="lower" if key == WORST else "higher")))
-             for key, figures in known.items()]
+                measures.setdefault(key, figure["measure"])
+    first = []
+    for key, figures in known.items():
+        metric = replace(METRICS[measures[key]], better="lower" if key == WORST else "higher")
+        first.append(Line(key, KEY_GROUP, metric, key.replace("/", ": "), "", "", _with_best([_pooled(row, True) for row in figures], metric, {})))
     shared = {factor.name for column in over for entry in column.entries for factor in entry.factors if factor.owner is None}
     rest = [line for line in lines(over) if line.metric.name in KEY
             and ("→" not in line.key or line.metric.name != "preserved_error" or line.key.split("/")[-1] in shared)
@@ -416,9 +454,14 @@ def _of_matrix(entry: Entry) -> dict[str, dict]:
     found = matrix(entry)
     if found is None:
         return {}
-    figures = {f"in place/{cell.factor}": {"value": cell.value, "ceiling": cell.ceiling} for cell in found.cells if cell.home}
+    names = {"R²": "leakage_r2", "accuracy above chance": "leakage_accuracy"}
+    figures = {f"in place/{cell.factor}": {"value": cell.value, "stderr": cell.error, "reference": cell.ceiling, "measure": names[cell.measure]}
+               for cell in found.cells if cell.home}
+    if any(cell.home is None for cell in found.cells):
+        return figures
     worst = findings(found).worst
-    return figures | {WORST: {"value": worst.value if worst else None, "reason": "one block alone: nothing is elsewhere"}}
+    said = {"value": worst.value, "stderr": worst.error} if worst else {"value": None, "reason": "one block alone: nothing is elsewhere"}
+    return figures | {WORST: said | {"measure": names[worst.measure] if worst else "leakage_r2"}}
 
 
 def _metric_of(over: Sequence[Column], key: str) -> str:
@@ -429,15 +472,16 @@ def _line(over: Sequence[Column], key: str, metric: Metric, group: str) -> Line:
     figures = [[entry.card.get("figures", {}).get(key) for entry in column.entries] for column in over]
     cells = [_pooled(row, bool(column.entries[0].card)) for row, column in zip(figures, over, strict=True)]
     present = [figure for row in figures for figure in row if figure is not None]
-    notes = {figure.get("note", "") for figure in present}
+    notes = [figure.get("note", "").split("; ") for figure in present]
+    note = "; ".join(part for part in notes[0] if all(part in other for other in notes))
     of = ", ".join(part.replace("→", " → ") for part in key.removeprefix(metric.name).strip("/").split("/") if part)
     pair = {entry.config["dataset"] for column in over for entry in column.entries}
     unit = next((figure["unit"] for figure in present if figure.get("unit")), "")
     if unit == "nats" and metric.better != "neither" and _unlike(cells, over):
-        notes = {UNLIKE}
+        note = UNLIKE
     else:
-        cells = _with_best(cells, metric)
-    return Line(key, group, metric, of, unit, notes.pop() if len(notes) == 1 else "", tuple(cells), tuple(row for row in PUBLISHED if row.key == key) if pair == {"mnist-svhn"} else ())
+        cells = _with_best(cells, metric, _paired_errors(figures, over))
+    return Line(key, group, metric, of, unit, note, tuple(cells), tuple(row for row in PUBLISHED if row.key == key) if pair == {"mnist-svhn"} else ())
 
 
 def _unlike(cells: Sequence[Cell], over: Sequence[Column]) -> bool:
@@ -451,20 +495,60 @@ def _pooled(figures: Sequence[dict | None], measured: bool) -> Cell:
     if not values:
         reasons = [figure["reason"] for figure in figures if figure is not None and figure.get("reason")]
         return Cell(None, reason=reasons[0] if reasons else "does not apply to this model" if measured else UNMEASURED)
-    ceilings = [figure["ceiling"] for figure in figures if figure is not None and figure.get("ceiling") is not None]
-    ceiling = sum(ceilings) / len(ceilings) if ceilings else None
+    stated = [beside for figure in figures if figure is not None and (beside := _reference(figure)) is not None]
+    reference = sum(stated) / len(stated) if stated else None
     if len(values) == 1:
-        return Cell(values[0], next(figure.get("stderr") for figure in figures if figure is not None and figure["value"] is not None), ceiling)
+        return Cell(values[0], next(figure.get("stderr") for figure in figures if figure is not None and figure["value"] is not None), reference)
     mean = sum(values) / len(values)
     spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return Cell(mean, spread / math.sqrt(len(values)), ceiling)
+    return Cell(mean, spread / math.sqrt(len(values)), reference)
 
 
-def _with_best(cells: Sequence[Cell], metric: Metric) -> tuple[Cell, ...]:
-    """The cells, the best of them marked where its lead over each other one is beyond the error of their difference."""
-    present = [cell for cell in cells if cell.value is not None]
-    if len(present) < 2 or metric.better == "neither" or any(cell.error is None for cell in present):
+def _reference(figure: dict) -> float | None:
+    """What stands beside a figure; older cards call all of it a ceiling."""
+    return figure.get("reference", figure.get("ceiling"))
+
+
+def _paired_errors(figures: Sequence[Sequence[dict | None]], over: Sequence[Column]) -> dict[tuple[int, int], float]:
+    """The standard error of the difference of two columns, by their places, where both are of one model and the same pairs.
+
+    What is hard in a pair is hard for both, so that the difference is known far better than either figure.
+    """
+    found = {}
+    single = [(place, row[0], column.entries[0].card) for place, (row, column) in enumerate(zip(figures, over, strict=True)) if len(row) == 1 and row[0] is not None]
+    for (one, first, card), (other, second, _) in combinations(single, 2):
+        batches, others = first.get("batches"), second.get("batches")
+        if batches and others and batches["of"] == others["of"]:
+            counts = card["batches"][batches["of"]]
+            found[one, other] = found[other, one] = _error_between(batches["means"], others["means"], counts)
+    return found
+
+
+def _error_between(first: Sequence[float], second: Sequence[float], counts: Sequence[int]) -> float:
+    """The standard error of the difference of two means over the same batches of so many pairs, as `mmvae.metrics.codes.standard_error`."""
+    apart = [a - b for a, b in zip(first, second, strict=True)]
+    mean = sum(n * d for n, d in zip(counts, apart, strict=True)) / sum(counts)
+    squares = sum((n * (d - mean)) ** 2 for n, d in zip(counts, apart, strict=True))
+    return math.sqrt(len(counts) / (len(counts) - 1) * squares) / sum(counts) if len(counts) > 1 else math.inf
+
+
+def _with_best(cells: Sequence[Cell], metric: Metric, paired: dict[tuple[int, int], float]) -> tuple[Cell, ...]:
+    """The cells, the best of them marked where its lead over each other one is beyond the error of their difference.
+
+    Arguments:
+        paired: The error of a difference where it is known of the two together; elsewhere it is that of independent figures.
+    """
+    present = [place for place, cell in enumerate(cells) if cell.value is not None]
+    if len(present) < 2 or metric.better == "neither":
         return tuple(cells)
-    best = (max if metric.better == "higher" else min)(present, key=lambda cell: cell.value)
-    clear = all(abs(best.value - cell.value) > BOLD * math.hypot(best.error, cell.error) for cell in present if cell is not best)
-    return tuple(Cell(cell.value, cell.error, cell.ceiling, cell.reason, True) if clear and cell is best else cell for cell in cells)
+    best = (max if metric.better == "higher" else min)(present, key=lambda place: cells[place].value)
+
+    def ahead(other: int) -> bool:
+        error = paired.get((best, other))
+        if error is None:
+            errors = cells[best].error, cells[other].error
+            error = math.inf if None in errors else math.hypot(*errors)
+        return abs(cells[best].value - cells[other].value) > BOLD * error
+
+    clear = all(ahead(other) for other in present if other != best)
+    return tuple(replace(cell, best=True) if clear and place == best else cell for place, cell in enumerate(cells))

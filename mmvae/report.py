@@ -37,6 +37,7 @@ STYLE = """
 .mx td small {font-size: .7rem; opacity: .8}
 .mx td.home {--tone: var(--hue); box-shadow: inset 0 0 0 3px var(--hue)}
 .mx td.home.high {color: var(--on-hue)}
+.mx td.open {--tone: var(--hue); box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 22%, transparent)}
 .mx td.away {--tone: var(--leak); box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 22%, transparent)}
 .mx td.away b {font-weight: 450; opacity: .75}
 .mx td.leaks {box-shadow: inset 0 0 0 3px var(--leak);
@@ -87,8 +88,8 @@ STYLE = """
 .standings th:first-child small {display: block; font-weight: 400; opacity: .65; font-size: .74rem}
 .standings th, .standings td {width: auto; padding: 4px 10px 4px 0; white-space: nowrap}
 .standings thead th {white-space: normal; font-size: .82rem; line-height: 1.25; min-width: 4.6rem}
-.standings tbody tr:not(.ceilings):hover {background: color-mix(in srgb, currentColor 6%, transparent)}
-.standings .ceilings th, .standings .ceilings td {font-weight: 400; opacity: .65; font-size: .82rem; white-space: normal}
+.standings tbody tr:not(.references):hover {background: color-mix(in srgb, currentColor 6%, transparent)}
+.standings .references th, .standings .references td {font-weight: 400; opacity: .65; font-size: .82rem; white-space: normal}
 .figures p, .mx-note {font-size: .8rem; opacity: .75; line-height: 1.45; margin: 8px 0 0; max-width: 62rem}
 """
 
@@ -118,7 +119,7 @@ pre {font-size: .84rem; overflow-x: auto}
 def legend_html() -> str:
     """How to read the matrices."""
     return ('<div class="mx-legend"><span class="own">belongs here: should be high</span><span class="not">belongs elsewhere: should be 0</span>'
-            f'<span class="bad">leaks: above {LEAK}</span><span class="gone">missing: below half of a perfect code</span></div>')
+            f'<span class="bad">leaks: above {LEAK}, beyond its error</span><span class="gone">missing: below half of a perfect code</span></div>')
 
 
 def matrix_html(entry: Entry, words: bool = True) -> str:
@@ -130,7 +131,7 @@ def matrix_html(entry: Entry, words: bool = True) -> str:
         return f'<div class="mx">{head}</div><p>{escape(why or sentence(entry))}</p></div>'
     hue = _hues(found.blocks)
     places = {None: 1} | {modality["name"]: 2 * i for i, modality in enumerate(entry.config["modalities"])}
-    heads = "".join(f'<th class="hue{places[factor.owner]}" scope="col">{escape(factor.name)}<small>{_whose(factor.owner)}<br>'
+    heads = "".join(f'<th class="hue{places[factor.owner]}" scope="col">{escape(factor.name)}<small>{"" if cell.home is None else f"{_whose(factor.owner)}<br>"}'
                     f'{"R²" if cell.measure == "R²" else "above chance"}</small></th>' for factor, cell in zip(found.factors, found.rows[0], strict=True))
     body = "".join(f'<tr><th class="hue{hue[block.name]}" scope="row">{_symbol(block, entry)}<small>{_whose(block.owner) if len(found.blocks) > 1 else "one code"}, '
                    f'{block.dim} dim</small></th>{"".join(_matrix_cell(cell, hue[block.name]) for cell in row)}</tr>'
@@ -140,11 +141,13 @@ def matrix_html(entry: Entry, words: bool = True) -> str:
 
 
 def _matrix_cell(cell: MatrixCell, hue: int) -> str:
-    marks = [f"hue{hue}", "home" if cell.home else "away", *(["high"] if cell.home and cell.value > 0.7 else []), *(["leaks"] if cell.leaks else []),
+    marks = [f"hue{hue}", "home" if cell.home else "away" if cell.home is False else "open", *(["high"] if cell.home and cell.value > 0.7 else []), *(["leaks"] if cell.leaks else []),
              *(["lost"] if cell.lost else [])]
     badge = "<i>leaks</i>" if cell.leaks else "<i>missing</i>" if cell.lost else ""
     best = "" if cell.ceiling is None else f"<small>perfect {cell.ceiling:.2f}</small>"
-    about = f"{cell.block} reads {cell.factor}: {cell.value:.3f} {cell.measure}; {'should be high' if cell.home else 'should be 0'}"
+    error = f" ± {cell.error:.3f}" if cell.error is not None else ""
+    wanted = {True: "should be high", False: "should be 0", None: "nothing says whose it is"}[cell.home]
+    about = f"{cell.block} reads {cell.factor}: {cell.value:.3f}{error} {cell.measure}; {wanted}"
     return f'<td class="{" ".join(marks)}" style="--v:{cell.value:.3f}" title="{escape(about)}">{badge}<b>{cell.value:.2f}</b>{best}</td>'
 
 
@@ -172,7 +175,9 @@ def table_html(entries: Sequence[Entry]) -> str:
     over = columns(entries)
     rows = lines(over)
     elsewhere = any(line.published for line in rows)
-    heads = "".join(f'<th scope="col">{escape(column.title)}<small>{"<br>".join(escape(entry.name) for entry in column.entries)}</small></th>' for column in over)
+    unlike = _unlike_pairs(over)
+    heads = "".join(f'<th scope="col">{escape(column.title)}<small>{"<br>".join(escape(entry.name) for entry in column.entries)}{_of_pairs(column, unlike)}</small></th>'
+                    for column in over)
     body, part = [], None
     for line in rows:
         if line.group != part:
@@ -187,16 +192,16 @@ def _row(line: Line, elsewhere: bool) -> str:
     metric = line.metric
     arrow = {"higher": " ↑", "lower": " ↓"}.get(metric.better, "")
     unit = f" [{escape(line.unit)}]" if line.unit else ""
-    about = (f"{escape(metric.explanation)}<br><code>{escape(metric.formula)}</code><br>Source: {escape(metric.source)}. To be read against: {escape(metric.ceiling)}."
+    about = (f"{escape(metric.explanation)}<br><code>{escape(metric.formula)}</code><br>Source: {escape(metric.source)}. To be read against: {escape(metric.against)}."
              + (f"<br>Here: {escape(line.note)}." if line.note else ""))
     name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}</span></summary>'
             f"<div>{about}</div></details>")
     quoted = "<br>".join(f'<span title="{escape(row.source)}">{escape(row.model)} {row.value:.3f}</span>' for row in line.published)
-    return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, _decimals(line))}</td>" for cell in line.cells)}'
+    return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, _decimals(line), metric.beside)}</td>" for cell in line.cells)}'
             + (f'<td class="elsewhere">{quoted}</td>' if elsewhere else "") + "</tr>")
 
 
-def _cell(cell: Cell, decimals: int, brief: bool = False) -> str:
+def _cell(cell: Cell, decimals: int, beside: str = "", brief: bool = False) -> str:
     if cell.value is None:
         said = "" if brief or cell.reason == UNMEASURED else f"<small>{escape(cell.reason)}</small>"  # the whole column is empty: that needs no saying in every row
         return f'<span class="dash" title="{escape(cell.reason)}" aria-label="missing: {escape(cell.reason)}">—</span>{said}'
@@ -205,7 +210,7 @@ def _cell(cell: Cell, decimals: int, brief: bool = False) -> str:
     error = f" ± {cell.error:.{decimals}f}" if cell.error else ""
     if brief:
         return value + (f"<small>{error}</small>" if error else "")
-    return value + error + (f"<small>ceiling {_shown(cell.ceiling, decimals)}</small>" if cell.ceiling is not None else "")
+    return value + error + (f"<small>{escape(beside)} {_shown(cell.reference, decimals)}</small>" if beside and cell.reference is not None else "")
 
 
 def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
@@ -217,16 +222,26 @@ def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
     """
     heads = "".join(f'<th scope="col" title="{escape(line.metric.explanation)}">{escape(_head(line))}'
                     f'<small>{escape(line.of if _head(line) != line.of else "")}{f" [{escape(line.unit)}]" if line.unit else ""}</small></th>' for line in rows)
-    body = []
+    body, unlike = [], _unlike_pairs(over)
     for place, column in enumerate(over):
         first = column.entries[0]
         several = f" · <b>{len(column.entries)} seeds</b>" if len(column.entries) > 1 else ""
         names = escape(", ".join(entry.name for entry in column.entries))
-        body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{first.sizes} dim · {escape(_length(first))}{several}</small></th>'
+        body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{first.sizes} dim · {escape(_length(first))}{several}{_of_pairs(column, unlike)}</small></th>'
                     + "".join(f"<td>{_cell(line.cells[place], _decimals(line), brief=True)}</td>" for line in rows) + "</tr>")
-    ceilings = "".join(f"<td>{_ceiling(line)}</td>" for line in rows)
-    foot = f'<tr class="ceilings"><th scope="row">perfect code, or readers on real pictures</th>{ceilings}</tr>' if any(map(_ceiling, rows)) else ""
+    references = "".join(f"<td>{_reference(line)}</td>" for line in rows)
+    foot = f'<tr class="references"><th scope="row">reference code, or readers on real pictures</th>{references}</tr>' if any(map(_reference, rows)) else ""
     return (f'<div class="figures standings"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{"".join(body)}{foot}</tbody></table>{_notes(over, rows)}</div>')
+
+
+def _unlike_pairs(over: Sequence[Column]) -> bool:
+    """Whether figures of these columns are of different numbers of pairs."""
+    return len({number for column in over for number in column.pairs}) > 1
+
+
+def _of_pairs(column: Column, unlike: bool) -> str:
+    """On how many pairs a column was measured, where that is not the same for all."""
+    return f'<br>measured on {" and ".join(f"{n:,}" for n in column.pairs)} pairs' if unlike and column.pairs else ""
 
 
 def _head(line: Line) -> str:
@@ -234,10 +249,10 @@ def _head(line: Line) -> str:
     return line.of if line.key.startswith(("in place", "elsewhere")) else line.metric.title + arrow
 
 
-def _ceiling(line: Line) -> str:
-    """What the best model's figure is to be read against: the highest that any states."""
-    stated = [cell.ceiling for cell in line.cells if cell.ceiling is not None]
-    return _shown(max(stated), _decimals(line)) if stated else ""
+def _reference(line: Line) -> str:
+    """What the best model's figure is to be read against: the best that any states."""
+    stated = [cell.reference for cell in line.cells if cell.reference is not None]
+    return _shown((min if line.metric.better == "lower" else max)(stated), _decimals(line)) if stated else ""
 
 
 def _length(entry: Entry) -> str:
@@ -251,9 +266,10 @@ def _length(entry: Entry) -> str:
 
 def _notes(over: Sequence, rows: Sequence[Line]) -> str:
     seeds = any(len(column.entries) > 1 for column in over)
-    texts = [f"Bold: better than every other model by more than {BOLD} standard errors of the difference (±). A row in which a figure states no error has nothing in "
-             "bold, nor has one in nats where likelihoods differ: these are not to be compared. " + ("Where several seeds are taken together, the figure is their mean and ± its standard error over these." if seeds else
-                         "Each model is one training: ± is of the test pairs, and says nothing of what another seed would have given.")]
+    texts = [f"Bold: better than every other model by more than {BOLD} standard errors of the difference. Where two models were measured on the same pairs, "
+             "it is the error of the paired difference, as a rule far below ±: what is hard in a pair is hard for both. A row in which a figure states no error "
+             "has nothing in bold, nor has one in nats where likelihoods differ: these are not to be compared. " + ("Where several seeds are taken together, the figure is their mean and ± its standard error over these." if seeds else
+                         "Each model is one training: ± is of the pairs, taken over groups that are alike (one head from one side, one photograph), and says nothing of what another seed would have given.")]
     quoted = {row.source: None for line in rows for row in line.published}
     if quoted:
         texts.append("Measured elsewhere: on 1,682,040 training pairs of all of MNIST and SVHN, judged by other classifiers; "
@@ -323,15 +339,15 @@ def csv_table(entries: Sequence[Entry]) -> str:
     """A line for each figure of each checkpoint and each cell of its leakage matrix."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["checkpoint", "variant", "dataset", "figure", "value", "standard error", "ceiling", "unit", "better", "about"])
+    writer.writerow(["checkpoint", "variant", "dataset", "figure", "value", "standard error", "beside", "what is beside", "unit", "better", "about"])
     for entry in entries:
         about = [entry.name, entry.config["variant"]["name"], entry.config["dataset"]]
         for line in lines(columns([entry])):
             cell = line.cells[0]
-            writer.writerow([*about, line.key, *_plain(cell.value, cell.error, cell.ceiling), line.unit, line.metric.better, line.note or cell.reason])
+            writer.writerow([*about, line.key, *_plain(cell.value, cell.error, cell.reference), line.metric.beside, line.unit, line.metric.better, line.note or cell.reason])
         for cell in _cells(matrix(entry)):
-            writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, None, cell.ceiling), "",
-                             "higher" if cell.home else "lower", cell.measure])
+            writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, cell.error, cell.ceiling), "perfect code", "",
+                             {True: "higher", False: "lower", None: "neither"}[cell.home], cell.measure])
     return text.getvalue()
 
 
@@ -360,7 +376,7 @@ def latex_table(entries: Sequence[Entry]) -> str:
             rows.append([f"\\multicolumn{{{len(over) + 1}}}{{l}}{{\\emph{{{_tex(part)}}}}}"])
         unit = f" [{line.unit}]" if line.unit else ""
         rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit), *(_tex_figure(cell, _decimals(line)) for cell in line.cells)])
-    parts.append(f"% bold: better than every other model by more than {BOLD} standard errors of the difference\n"
+    parts.append(f"% bold: better than every other model by more than {BOLD} standard errors of the difference, paired where the pairs are the same\n"
                  + _tabular(["", *(_tex(column.title) for column in over)], rows))
     return "\n\n".join(parts) + "\n"
 

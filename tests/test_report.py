@@ -57,6 +57,42 @@ def test_what_stands_in_the_wrong_block_leaks_and_what_its_own_block_lacks_is_lo
     assert not said.separated
 
 
+@pytest.mark.parametrize("value, error, verdict", [(0.31, 0.02, "leaks"), (0.12, 0.02, "doubtful"), (0.09, 0.02, "doubtful"), (0.05, 0.02, "clean"), (0.12, None, "leaks")])
+def test_a_leak_is_judged_with_its_error(value, error, verdict):
+    one = entry([CLEAN[0], [0.8, 0.99, value, 0.04], CLEAN[2]])
+    if error is not None:
+        one.card["leakage"]["errors"] = [[error] * 4] * 3
+    said = findings(matrix(one))
+    assert (bool(said.leaks), bool(said.doubtful), said.separated) == (verdict == "leaks", verdict == "doubtful", verdict == "clean")
+    spread = f" ± {error:.2f}" if error else ""
+    text = {"leaks": "Leaks: the shared code knows", "doubtful": "Perhaps: the shared code knows", "clean": "Nothing leaks: the most is the shared code with"}[verdict]
+    assert text in sentence(one) and f"R² {value:.2f}{spread}" in sentence(one)
+    assert ("<i>leaks</i>" in matrix_html(one)) == (verdict == "leaks")
+
+
+def own(values, **card):
+    """A model of a person's own pairs with one factor, read by two private blocks and the shared one."""
+    one = entry(CLEAN)
+    leakage = {**one.card["leakage"], "factors": ["kind"], "measures": ["accuracy above chance"], "chance": [0.3], "values": values, "ceiling": None}
+    return Entry("own", {**one.config, "dataset": "/some/pairs.npz"}, {**one.card, "leakage": leakage, **card})
+
+
+def test_on_a_persons_own_pairs_a_factor_belongs_where_the_card_says():
+    values = [[0.9], [0.0], [0.0]]
+    declared = own(values, factors=[{"name": "kind", "kind": "categorical", "unit": "", "owner": "elevation"}], owners=True)
+    assert findings(matrix(declared)).separated and "In its place: kind" in sentence(declared)
+    shared = own(values, factors=[{"name": "kind", "kind": "categorical", "unit": "", "owner": None}], owners=True)
+    assert [cell.block for cell in findings(matrix(shared)).leaks] == ["z_elevation"]
+
+
+def test_where_nobody_says_whose_a_factor_is_nothing_leaks():
+    for one in (own([[0.9], [0.0], [0.0]]), own([[0.9], [0.0], [0.0]], factors=[{"name": "kind", "kind": "categorical", "unit": "", "owner": None}], owners=False)):
+        said = findings(matrix(one))
+        assert not said.leaks and not said.doubtful and not said.lost and said.worst is None and not said.separated
+        assert "Best read: kind from the private code of elevation, 0.90 above chance" in sentence(one)
+        assert "leaks" not in matrix_html(one) and [line.key for line in key_lines(columns([one]))] == []
+
+
 def test_the_sentence_repeats_the_measured_figures():
     assert "the shared code knows elevation, R² 0.31" in sentence(entry(LEAKY))
     assert "Nothing leaks: the most is the shared code with lighting, R² 0.04" in sentence(entry(CLEAN))
@@ -71,6 +107,47 @@ def test_the_best_is_marked_only_where_its_lead_is_beyond_the_stated_errors(seco
     over = columns([entry(CLEAN, coherence(0.9, error), name="a", title="A"), entry(CLEAN, coherence(second, error), name="b", title="B")])
     (line,) = lines(over)
     assert [cell.best for cell in line.cells] == [bold, False]
+
+
+@pytest.mark.parametrize("same, bold", [(True, True), (False, False)])
+def test_models_on_the_same_pairs_are_weighed_by_the_paired_difference(same, bold):
+    # a lead of .02 in every batch, where the batches themselves range from .5 to .9
+    means = [0.5, 0.6, 0.7, 0.8, 0.9]
+
+    def measured(lead, of, name):
+        figure = {"metric": "cross_coherence", "value": 0.7 + lead, "stderr": 0.07, "batches": {"of": of, "means": [mean + lead + 0.001 * (i % 2) for i, mean in enumerate(means)]}}
+        one = entry(CLEAN, {"cross_coherence/mnist→svhn/digit": figure}, name=name, title=name)
+        one.card["batches"] = {of: [100] * 5}
+        return one
+
+    (line,) = lines(columns([measured(0.0, "pairs", "a"), measured(0.02, "pairs" if same else "others", "b")]))
+    assert [cell.best for cell in line.cells] == [False, bold]
+
+
+def test_what_stands_beside_a_figure_is_called_what_it_is():
+    swap = {"swap_error/elevation": {"metric": "swap_error", "value": 0.02, "reference": 0.01}}
+    assert "<small>own codes 0.0100</small>" in table_html([entry(CLEAN, swap)])
+    old = {"mig": {"metric": "mig", "value": 0.2, "ceiling": 0.9}}  # of a card from before the word was dropped
+    assert "<small>reference code 0.900</small>" in table_html([entry(CLEAN, old)])
+    best = [{"swap_error/elevation": {"metric": "swap_error", "value": 0.02, "reference": beside}} for beside in (0.01, 0.03)]
+    over = columns([entry(CLEAN, figures, name=str(i), title=str(i)) for i, figures in enumerate(best)])
+    assert '<tr class="references">' in standings_html(over, lines(over)) and "<td>0.0100</td></tr></tbody>" in standings_html(over, lines(over))
+
+
+def test_columns_of_unlike_numbers_of_pairs_say_so():
+    one, other = entry(CLEAN, coherence(0.9), name="a", title="A"), entry(CLEAN, coherence(0.8), name="b", title="B")
+    assert "measured on 500" not in table_html([one, other])
+    other.card["pairs"] = 2000
+    over = columns([one, other])
+    for text in (table_html([one, other]), standings_html(over, lines(over))):
+        assert "measured on 500 pairs" in text and "measured on 2,000 pairs" in text
+
+
+def test_a_note_keeps_what_is_true_of_every_column():
+    notes = ("9.9 of 10 classes drawn; from a mixture", "8.0 of 10 classes drawn; from a mixture")
+    figures = [{"joint_coherence/fitted/digit": {"metric": "joint_coherence", "value": 0.9, "note": note}} for note in notes]
+    (line,) = lines(columns([entry(CLEAN, each, name=str(i), title=str(i)) for i, each in enumerate(figures)]))
+    assert line.note == "from a mixture"
 
 
 @pytest.mark.parametrize("likelihood, bold", [("bernoulli", True), ("gaussian", False)])
@@ -183,6 +260,10 @@ def test_key_figures_are_the_factors_in_their_place_and_the_worst_elsewhere():
     found = {line.key: line.cells for line in key_lines(over)}
     assert found["in place/lighting"][0].value == pytest.approx(0.8) and found["in place/lighting"][0].error == pytest.approx(0.1)
     assert [cell.value for cell in found["elsewhere at most"]] == pytest.approx([0.04, 0.31])
+    named = {line.key: line.metric.name for line in key_lines(over)}
+    assert named["in place/identity"] == "leakage_accuracy" and named["in place/azimuth"] == "leakage_r2"
+    declared = own([[0.9], [0.0], [0.0]], factors=[{"name": "kind", "kind": "categorical", "unit": "", "owner": "elevation"}], owners=True)
+    assert [line.metric.name for line in key_lines(columns([declared]))] == ["leakage_accuracy", "leakage_accuracy"]
 
 
 def test_forty_two_models_are_a_row_for_each_variant():

@@ -167,8 +167,8 @@ def test_all_measured_models_stand_in_one_table(compare, home):
     measured = sorted(card.parent.name for card in (home / "checkpoints").glob("digits-*/card.json"))
     page = compare(view="results")
     page.locator(".standings").wait_for()
-    names = ", ".join(filter(None, (page.locator(".standings tbody tr:not(.ceilings) th").nth(i).get_attribute("title")
-                                    for i in range(page.locator(".standings tbody tr:not(.ceilings)").count()))))
+    names = ", ".join(filter(None, (page.locator(".standings tbody tr:not(.references) th").nth(i).get_attribute("title")
+                                    for i in range(page.locator(".standings tbody tr:not(.references)").count()))))
     assert measured and sorted(names.split(", ")) == measured
     page.get_by_text("Classes and modalities in the code").click()
     page.locator(".standings thead th", has_text="Silhouette").first.wait_for()
