@@ -152,6 +152,12 @@ class _Notation:
                 lines.append(rf"\mathcal{{E}}(x_g \to x_r) = {average}\Big[ {rebuild} + {divergence} \Big]")
             else:
                 lines.append(rf"\mathcal{{E}}(x_g \to x_r) = {rebuild} + {divergence}")
+            if average:
+                lines.append(rf"{average}\mathrm{{KL}}(q_k(z | x_g) \,\|\, p(z)) \ge \mathrm{{KL}}(q(z | x_g) \,\|\, p(z)) \;\text{{, which has no closed form}}")
+        if self.variant.prior_clusters:
+            posterior, component = rf"q({self.shared} | \cdot)", rf"p_k({self.shared})"
+            lines.append(rf"\mathrm{{KL}}({posterior} \,\|\, p({self.shared})) \;\text{{by its upper bound}}\; -\log \sum_k w_k\, "
+                         rf"e^{{-\mathrm{{KL}}({posterior} \,\|\, {component})}}, \qquad {component} = \mathcal{{N}}(\mu_k, \operatorname{{diag}} \sigma_k^2)")
         if self.private and elbos:
             lines.append(r"z \;\text{in}\; (x_g \to x_r) \text{: the blocks that the decoders of } x_r \text{ read}")
         if self.variant.auxiliary_prior:

@@ -138,3 +138,11 @@ def test_auxiliary_priors_are_named_where_a_term_draws_from_them():
     lines = formula(VARIANTS["mmvae-plus"], PAIRS["faces"])
     assert any(r"z_T \sim r" in line for line in lines) and any(line.startswith("r(z_m)") for line in lines)
     assert VARIANTS["mmvae-plus"].terms[0].given == FIRST and VARIANTS["mmvae-plus"].terms[0].rebuild == PAIR
+
+
+def test_a_divergence_without_a_closed_form_is_written_as_the_bound_that_is_computed():
+    clustered, mixed, plain = ("\n".join(formula(VARIANTS[name], PAIRS["mnist-svhn"])) for name in ("dmvae-clusters", "mopoe", "dmvae"))
+    bound = r"-\log \sum_k w_k\, e^{-\mathrm{KL}(q(z_S | \cdot) \,\|\, p_k(z_S))}"
+    assert bound in clustered and bound not in plain
+    assert r"\sum_{k=1}^{3} \mathrm{KL}(q_k(z | x_g) \,\|\, p(z)) \ge \mathrm{KL}(q(z | x_g) \,\|\, p(z))" in mixed
+    assert r"\ge" not in plain
