@@ -21,6 +21,8 @@ Experts = dict[tuple[frozenset[int], str], DiagonalGaussian | DiagonalLaplace]
 
 #: Of log-variances and log-scales, far outside what is learned: a single wild step must not turn into an infinite precision.
 BOUNDS = (-12.0, 8.0)
+#: By how much images may leave [0, 1], as resizing makes them do by rounding.
+SLACK = 1e-3
 
 
 def seeded_sample(posterior: Mapping[str, Belief], seed: int, k: int) -> dict[str, Tensor]:
@@ -88,14 +90,16 @@ class MultimodalVAE(nn.Module):
             private: Dimensions of the private blocks, for variants that have them.
             shared: Dimensions of the shared block.
             modalities: The row's modalities with other likelihoods, weights or networks.
+
+        Raises:
+            ValueError: Where a block would have no dimension, or a modality no size.
         """
-        modalities = tuple(modalities or row.modalities)
-        names = [m.name for m in modalities]
-        if variant.private:
-            blocks = partition(names, private=private or row.private, shared=shared or row.shared)
-        else:
-            blocks = partition(names, shared=shared or row.joint)
-        return cls(variant, modalities, blocks, row.name)
+        modalities = tuple(row.modalities if modalities is None else modalities)
+        private = tuple(row.private if private is None else private) if variant.private else ()
+        if variant.private and len(private) != len(modalities):
+            raise ValueError(f"private sizes are needed for {' and '.join(m.name for m in modalities)}, got {private}")
+        usual = row.shared if variant.private else row.joint
+        return cls(variant, modalities, partition([m.name for m in modalities], private=private, shared=usual if shared is None else shared), row.name)
 
     def block(self, name: str) -> Block:
         """The block of this name; a KeyError names those there are."""
@@ -122,6 +126,9 @@ class MultimodalVAE(nn.Module):
             shape = tuple(observed[modality.name].shape) if modality.name in observed else (0, *modality.shape)
             if shape[1:] != modality.shape:
                 raise ValueError(f"images of {modality.name!r} must be [N, {', '.join(map(str, modality.shape))}], got {shape}")
+            if modality.name in observed and not observed[modality.name].is_floating_point():
+                kind = str(observed[modality.name].dtype).removeprefix("torch.")
+                raise ValueError(f"images of {modality.name!r} must be floats from 0 to 1, got {kind}; divide bytes by 255")
         if len({len(x) for x in observed.values()}) > 1:
             raise ValueError(f"a pair needs as many images of each modality, got {', '.join(f'{name} {len(x)}' for name, x in observed.items())}")
         beliefs: Experts = {}
@@ -151,9 +158,14 @@ class MultimodalVAE(nn.Module):
 
         Raises:
             CannotInfer: Where the variant defines no posterior for this subset.
-            ValueError: Where a modality is unknown or an image has the wrong shape.
+            ValueError: Where a modality is unknown or an image has the wrong shape, type or range.
         """
-        return self.fuse(self.experts(observed), self.positions(observed), len(next(iter(observed.values()))) if observed else n)
+        experts = self.experts(observed)
+        for name, images in observed.items():
+            low, high = images.aminmax() if images.numel() else (0.0, 1.0)
+            if not (low >= -SLACK and high <= 1 + SLACK):  # true of NaN too
+                raise ValueError(f"images of {name!r} must lie between 0 and 1, got {float(low):.3g} to {float(high):.3g}")
+        return self.fuse(experts, self.positions(observed), len(next(iter(observed.values()))) if observed else n)
 
     def fuse(self, experts: Experts, given: frozenset[int], n: int) -> dict[str, Belief]:
         """The posterior of n items from experts already computed; see `posterior`."""
@@ -234,9 +246,11 @@ class MultimodalVAE(nn.Module):
 
         Raises:
             CannotInfer: Where the variant has no posterior given what is observed.
-            ValueError: Where `to` is no modality of this model.
+            ValueError: Where `to` is no modality of this model, or no sample is asked for.
         """
         self.positions([to])
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, got {samples}")
         posterior = self.posterior(observed)
         draws = [self.logits(seeded_sample(posterior, seed, k), [to])[to] for k in range(samples)]
         return torch.sigmoid(torch.stack(draws, 1))

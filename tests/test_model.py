@@ -145,12 +145,28 @@ def test_an_unknown_modality_is_named():
     ({"a": torch.rand(2, 1, 32, 32)}, r"'a' must be \[N, 1, 28, 28\], got \(2, 1, 32, 32\)"),
     ({"a": torch.rand(1, 28, 28)}, r"'a' must be \[N, 1, 28, 28\], got \(1, 28, 28\)"),
     ({"b": torch.rand(2, 1, 32, 32)}, r"'b' must be \[N, 3, 32, 32\]"),
+    ({"a": torch.full((2, 1, 28, 28), 255, dtype=torch.uint8)}, "'a' must be floats from 0 to 1, got uint8; divide bytes by 255"),
+    ({"a": torch.rand(2, 1, 28, 28) * 255}, "'a' must lie between 0 and 1, got .* to 2"),
+    ({"a": torch.full((2, 1, 28, 28), torch.nan)}, "'a' must lie between 0 and 1, got nan to nan"),
     ({"a": torch.rand(2, 1, 28, 28), "b": torch.rand(3, 3, 32, 32)}, r"as many .*a 2.*b 3"),
     ({"a": torch.rand(1, 1, 28, 28), "b": torch.rand(3, 3, 32, 32)}, r"as many .*a 1.*b 3"),
 ])
-def test_images_of_a_wrong_shape_are_refused_by_name(images, message):
+def test_images_of_a_wrong_shape_type_or_range_are_refused_by_name(images, message):
     with pytest.raises(ValueError, match=message):
         tiny_model("mvae").posterior(images)
+
+
+def test_a_translation_without_samples_is_refused():
+    with pytest.raises(ValueError, match="samples must be at least 1, got 0"):
+        tiny_model("mvae").translate({"a": tiny_images()["a"]}, to="b", samples=0)
+
+
+@pytest.mark.parametrize(("sizes", "message"), [({"shared": 0}, "'z_shared' needs at least one dimension, got 0"), ({"private": (0, 2)}, "'z_elevation' needs at least one"),
+                                                ({"private": ()}, r"private sizes are needed for elevation and lighting, got \(\)"),
+                                                ({"private": (2,)}, r"private sizes are needed for elevation and lighting, got \(2,\)")])
+def test_sizes_that_make_no_block_are_refused_rather_than_replaced(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"], **sizes)
 
 
 @pytest.mark.parametrize("z", [{}, {"z_a": torch.zeros(2, 2), "z_shared": torch.zeros(2, 4)},

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ..history import is_number
 from ..modalities import Modality
 from .arrays import read_arrays
 from .base import SPLITS, DataError, Factor, PairedDataset
@@ -155,7 +156,7 @@ def _factor(path: Path, name: str, values: np.ndarray, described: dict, modaliti
     if owner is not None and owner not in modalities:
         raise DataError(f"{path}: factor {name!r} belongs to {owner!r}; "
                         f"expected {' or '.join(modalities)}, or null where both show it")
-    if not isinstance(unit, str) or not isinstance(neutral, (int, float, type(None))):
+    if not isinstance(unit, str) or neutral is not None and not is_number(neutral):
         raise DataError(f"{path}: factor {name!r} has unit {unit!r} and neutral {neutral!r}; expected a text and a number")
     if kind == "categorical":
         return Factor(name, kind, tuple(map(str, distinct)), unit, owner, neutral), torch.from_numpy(indices.astype(np.int64))
@@ -207,7 +208,8 @@ def _images(path: Path, name: str, array: np.ndarray) -> Tensor:
     if array.ndim != 4 or array.shape[1] not in (1, 3) or 0 in array.shape:
         raise DataError(f"{path}: {name} has shape {array.shape}; "
                         "expected [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3")
-    if array.dtype.kind == "f":
+    scaled = array.dtype.kind == "f"
+    if scaled:
         low, high = array.min(), array.max()
         if not (np.isfinite(low) and np.isfinite(high)):
             item = np.argwhere(~np.isfinite(array))[0][0]
@@ -217,7 +219,15 @@ def _images(path: Path, name: str, array: np.ndarray) -> Tensor:
         array = (array * 255).round().astype(np.uint8)
     if array.dtype != np.uint8:
         raise DataError(f"{path}: {name} is of type {array.dtype}; expected uint8 from 0 to 255, or floats from 0 to 1")
+    if not scaled:
+        _check_span(f"{path}: {name}", array)
     return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _check_span(where: str, pixels: np.ndarray) -> None:
+    """Refuses a mask of 0 and 1 among bytes from 0 to 255: its ones would be as good as black."""
+    if pixels.max() == 1:
+        raise DataError(f"{where} holds no value above 1; expected pixels from 0 to 255, or floats from 0 to 1 in an .npz file")
 
 
 def _folder(path: Path) -> Content:
@@ -265,7 +275,9 @@ def _opened(paths: list[Path]) -> Tensor:
             raise DataError(f"{path}: {sizes[0]} pixels, but {paths[0].name} has {sizes[1]}; expected one size")
         opened.append(image)
     mode = "L" if all(image.mode in GREY for image in opened) else "RGB"
-    stacked = torch.from_numpy(np.stack([np.asarray(image.convert(mode)) for image in opened]))
+    pixels = np.stack([np.asarray(image.convert(mode)) for image in opened])
+    _check_span(str(paths[0].parent), pixels)
+    stacked = torch.from_numpy(pixels)
     return stacked.unsqueeze(1) if mode == "L" else stacked.permute(0, 3, 1, 2).contiguous()
 
 
@@ -274,12 +286,14 @@ def _table(path: Path, items: list[str]) -> dict[str, np.ndarray]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
+            fields, rows = list(reader.fieldnames or ()), list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a table of comma-separated values in UTF-8 ({error})") from None
-    columns = [name for name in reader.fieldnames or () if name != "item"]
-    if "item" not in (reader.fieldnames or ()):
+    columns = [name for name in fields if name != "item"]
+    if "item" not in fields:
         raise DataError(f"{path}: no column 'item' (there are {_listed(columns)}); expected the images' names in it")
+    if "" in fields or len(set(fields)) < len(fields):
+        raise DataError(f"{path}: columns are {', '.join(map(repr, fields))}; expected a name for each, and no name twice")
     by_item = {row["item"]: row for row in rows}
     if len(by_item) < len(rows):
         names = [row["item"] for row in rows]

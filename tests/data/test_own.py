@@ -105,6 +105,9 @@ def test_an_item_that_is_not_there_is_refused(tmp_path):
     ({"left": np.where(np.arange(20 * 784) // 784 == 7, np.nan, 0).reshape(20, 28, 28)}, "left .* not finite, first in item 7"),
     ({"left": np.zeros((20, 28, 28, 4), np.uint8)}, r"left has shape \(20, 28, 28, 4\); expected \[N, H, W\]"),
     ({"angle": np.where(np.arange(20) == 4, np.nan, 1.0)}, "factor 'angle' is nan for item 4"),
+    ({"left": np.ones((20, 28, 28), np.uint8)}, "left holds no value above 1; expected pixels from 0 to 255"),
+    ({"factors": np.array('{"angle": {"neutral": NaN}}')}, "factor 'angle' has unit '' and neutral nan; expected a text and a number"),
+    ({"factors": np.array('{"angle": {"neutral": true}}')}, "neutral True; expected a text and a number"),
     ({"kind": np.array([None, {}] * 10)}, "not a whole .npz file of plain arrays .it holds Python objects"),
     ({"factors": np.array('{"angle": {"kind": "sorted"}}')}, "factor 'angle' is of kind 'sorted'"),
     ({"factors": np.array('{"angle": {"owner": "up"}}')}, "factor 'angle' belongs to 'up'; expected left or right"),
@@ -165,11 +168,19 @@ def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
     folder = fresh("deep")
     Image.new("I;16", (64, 64)).save(folder / "sketch" / "thing06.png")
     refused(folder, "thing06.png: pixels of kind I;16; expected 8 bits")
+    folder = fresh("mask")
+    for picture in (folder / "sketch").iterdir():
+        Image.new("L", (64, 64), 1).save(picture)
+    refused(folder, "sketch holds no value above 1; expected pixels from 0 to 255")
     folder = fresh("third")
     (folder / "sound").mkdir()
     refused(folder, r"3 folders of images \(photo, sketch, sound\)")
     refused(fresh("no row", table="item,count\nthing00,1\n"), r"no row for item 'thing01' \(11 of 12 are missing\)")
     refused(fresh("no column", table="name,count\nthing00,1\n"), r"no column 'item' \(there are name, count\)")
+    refused(fresh("nothing", table=""), r"no column 'item' \(there are none\)")
+    for name, header in (("nameless", "item,"), ("doubled", "item,count,count"), ("two items", "item,count,item")):
+        rows = "".join(f"thing{i:02d},{i},{i}\n" for i in range(12))
+        refused(fresh(name, table=f"{header}\n{rows}"), "expected a name for each, and no name twice")
     table = "item,count\n" + "".join(f"thing{i:02d},{'' if i == 8 else i}\n" for i in range(12))
     refused(fresh("empty", table=table), "nothing under 'count' for item 'thing08'")
     refused(fresh("twice", table="item,count\nthing00,1\nthing00,2\n"), "two rows for item 'thing00'")
