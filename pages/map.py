@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 import torch
-from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import SPLITS, PairedDataset
 from mmvae.embedding import TSNE, UMAP, Params, params_from_json, params_to_json
-from mmvae.inputs import HANDWRITING, InputError, drawn, prepare
+from mmvae.inputs import HANDWRITING, InputError, drawn
 from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, layouts_for, source_blocks
 from mmvae.modalities import Modality
 from mmvae.model import MultimodalVAE
@@ -22,11 +21,11 @@ from mmvae.shipped_maps import FIRST, first_map, maps_in
 from ui import datasets, live, models, navigation
 from ui.canvas import canvas
 from ui.map_panel import about, job_for, map_panel, own_columns, warm
-from ui.preview import given_pictures, preview
+from ui.translating import Given
+from ui.uploading import Own, preview, uploaded
 
 SHOWN, FOLLOWED, ADDRESS = "map shown", "map followed", "map"
 METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-MOST = 12  # pictures that are placed at a time
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def placing(maps: Sequence[tuple[Checkpoint, Job]]) -> list[dict]:
             return []
         name = st.segmented_control("As an image of", able, default=able[0], required=True, key=f"map place {'+'.join(able)}") if len(able) > 1 else able[0]
         modality = next(m for m in maps[0][0].model.modalities if m.name == name)
-        given = list(given_pictures(modality, MOST, "map files"))
+        given = uploaded(modality, "map files", models.trained_on(maps[0][0].name))
         if name == HANDWRITING:
             given += drawing(modality)
         for opened, job in maps if given else ():
@@ -200,7 +199,7 @@ def placing(maps: Sequence[tuple[Checkpoint, Job]]) -> list[dict]:
                 st.caption(f"{name} alone tells nothing of {' + '.join(job.choice.blocks)}: it is not placed there.")
             elif job.embedding is None:
                 st.caption(f"{opened.name}: placed once the map is finished.")
-    return [placed(opened, job, name, title, image) for opened, job in maps if tells(job, name) and job.embedding is not None for title, image in given]
+    return [placed(opened, job, name, own) for opened, job in maps if tells(job, name) and job.embedding is not None for own in given]
 
 
 def tells(job: Job, name: str) -> bool:
@@ -208,29 +207,29 @@ def tells(job: Job, name: str) -> bool:
     return set(job.choice.blocks) <= set(source_blocks(job.model, name))
 
 
-def drawing(modality: Modality) -> list[tuple[str, Tensor]]:
+def drawing(modality: Modality) -> list[Given]:
     """What a person draws, as an image of a modality."""
     strokes = st.session_state.setdefault("map strokes", "")
     canvas(strokes, key="map sheet", on_draw=lambda strokes: st.session_state.update({"map strokes": strokes}))
     if not strokes:
         return []
     try:
-        pixels = drawn(strokes)
-        prepared = prepare(pixels, modality)
+        own = Own.of("drawing", drawn(strokes), modality)
     except InputError as error:
         st.error(f"{error}.", icon=":material/error:")
         return []
-    preview(torch.from_numpy(pixels).permute(2, 0, 1), prepared, "drawing")
-    return [("drawing", prepared.image)]
+    preview(own)
+    return [own.given(modality.name)]
 
 
 @torch.inference_mode()
-def placed(opened: Checkpoint, job: Job, name: str, title: str, image: Tensor) -> dict:
-    """A point of one's own on a finished map, as `map_panel` takes it."""
+def placed(opened: Checkpoint, job: Job, name: str, own: Given) -> dict:
+    """A point of one's own, given as a modality's image, on a finished map, as `map_panel` takes it."""
+    image = own.images[name]
     code = torch.cat([belief.mean for belief in opened.model.posterior({name: image[None]}).values()], 1)[0].numpy()
     x, y = job.embedding.place(code[None, job.codes.columns])[0].tolist()
     pixels = base64.b64encode(live.pixels(image[None]).tobytes()).decode()
-    return {"map": job.key, "checkpoint": opened.name, "x": x, "y": y, "title": title[:40], "modality": name, "code": code.tolist(), "image": pixels}
+    return {"map": job.key, "checkpoint": opened.name, "x": x, "y": y, "title": own.title[:40], "modality": name, "code": code.tolist(), "image": pixels}
 
 
 # ---- columns of one's own

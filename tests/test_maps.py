@@ -10,9 +10,11 @@ import pytest
 import torch
 from tiny import TinyPairs, tiny_model
 
+from mmvae import maps
 from mmvae.data import Factor
 from mmvae.embedding import PCA, TSNE, Cancelled
 from mmvae.maps import EACH, PAIR, Choice, Codes, Job, codes_of, figures_of, gap_of, judged, layouts_for, plain, source_blocks
+from mmvae.translation import hits
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +203,52 @@ def test_a_choice_is_text_and_back(data):
     choice = Choice(("z_a", "z_shared"), "a", True, "validation", 77, 5)
     row = json.loads(choice.text())
     assert Choice(**{**row, "blocks": tuple(row["blocks"])}) == choice
+
+
+def test_there_are_points_to_look_at_before_all_codes_are_known(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(maps, "CHUNK", 4)
+    monkeypatch.setattr(maps, "FIRST_CODES", 8)
+    watched, seen = job(tmp_path, data, source=EACH), []
+    show = watched._show
+
+    def look(progress, positions):
+        seen.append((watched.state, watched.codes is not None, len(positions)))
+        show(progress, positions)
+
+    watched._show = look
+    watched.run()
+    assert seen[:5] == [("encoding", False, 2 * items) for items in (8, 12, 16, 20, 24)]
+    assert watched.state == "done" and all(state == "placing" for state, _, _ in seen[5:])
+
+
+def test_a_verdict_and_a_translation_are_right_within_the_same_tolerance(data):
+    class Reading:
+        def __init__(self, value):
+            self.value = value
+
+    class Off:
+        accuracy = {"a": {"brightness": {"error": 9.0}}}
+
+        def read(self, images):
+            truth = data.brightness[asked[:len(images["a"])]]
+            return {name: {"brightness": Reading(truth + off[:len(truth)])} for name in ("a", "b")}
+
+    factor = Factor("brightness", "ordered", (0.0, 0.5, 1.0))
+    many = TinyPairs()
+    many.factors = (factor,)
+    codes = codes_of(tiny_model("mumo"), data, Choice(("z_shared",), count=4))
+    asked, off = codes.ids, torch.tensor([0.0, 0.3, 0.45, 0.6])
+    truth = data.brightness[asked].numpy()
+    translated = hits({"brightness": (truth + off.numpy())[:, None]}, {"brightness": truth}, [factor])["brightness"][:, 0]
+    assert judged(tiny_model("mumo"), many, codes, Off())["verdict"].tolist() == translated.tolist() == [1, 1, 1, 0]
+
+
+def test_figures_have_their_level_by_chance_and_tell_the_modalities_apart():
+    parted = figures_of(codes := clustered(30), codes.labels["class"])
+    assert abs(parted.shuffled) < 0.1 < parted.silhouette
+    n = 100
+    full = np.random.default_rng(0).normal(size=(2 * n, 3)).astype(np.float32)
+    full[n:, 0] += 40
+    apart = Codes(np.tile(np.arange(n), 2), np.repeat([0, 1], n).astype(np.uint8), full, np.arange(3), np.zeros(2 * n, np.float32), {})
+    found = figures_of(apart, apart.giver)
+    assert found.silhouette > 0.8 and found.neighbours.accuracy == 1 and found.neighbours.chance == pytest.approx(0.5, abs=0.1)

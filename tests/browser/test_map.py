@@ -20,6 +20,7 @@ from mmvae.cli import main
 from mmvae.data import DATASETS, dataset
 from mmvae.point import Point
 from mmvae.readers import readers_for
+from ui.live import FILES_PATH
 
 ITEMS = 300
 #: The map as the browser has it, through the component's shadow root.
@@ -154,6 +155,88 @@ def test_a_lasso_selects_counts_and_exports_what_is_within_in_both_maps(opened):
     assert rows[0].startswith("id,given,x,y,kl,identity") and sorted(int(row.split(",")[0]) for row in rows[1:]) == sorted([*inside, *inside])
 
 
+def around(page, low: tuple[float, float], high: tuple[float, float]) -> None:
+    """Draws a rectangle on the first map with Shift, between corners in pixels of it."""
+    box = page.locator(".map .overlay").first.bounding_box()
+    (left, top), (right, bottom) = low, high
+    page.keyboard.down("Shift")
+    for i, (x, y) in enumerate([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=3)
+        if i == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.keyboard.up("Shift")
+
+
+def test_of_two_codes_a_pair_only_those_drawn_around_are_counted_shown_and_averaged(opened):
+    page = opened(wish("tiny-digits", source="each"))
+    x, y = seen(page, "panel.panes[0].screen(0)")
+    around(page, (x - 7, y - 7), (x + 7, y + 7))
+    inside = seen(page, f"panel.panes[0].ids.flatMap((_, i) => {{ const [x, y] = panel.panes[0].screen(i); return Math.abs(x - {x}) < 7 && Math.abs(y - {y}) < 7 ? [i] : []; }})")
+    items = {i % ITEMS for i in inside}
+    partners = {i for i in range(2 * ITEMS) if i % ITEMS in items} - set(inside)
+    assert inside and partners  # else there is nothing to mix up
+    assert seen(page, "panel.selection.of(panel.panes[0])") == inside
+    assert not partners & set(seen(page, "panel.panes[0].ids.flatMap((_, i) => (panel.panes[0].points.behind[i] ? [] : [i]))"))
+    assert sum(page.locator(".map .counts div").evaluate_all("rows => rows.map((row) => Number(row.dataset.count))")) == len(items)
+    shown = [title.split(":")[0] for title in page.locator(".map .tiles").first.locator(".tile").evaluate_all("tiles => tiles.map((tile) => tile.title)")]
+    assert len(shown) == len(set(shown)) == min(32, len(items))
+    other = min(set(range(2 * ITEMS)) - set(inside) - partners)
+    *colour, opacity = seen(page, f"[...panel.panes[0].points.colours.slice(4 * {other}, 4 * {other} + 4)]")
+    assert max(colour) < 70 and opacity > 200  # dark and not transparent: many in one place stay dark
+
+
+def test_a_map_stays_where_streamlit_cleans_up_after_an_overtaken_call(opened):
+    page = opened(wish("tiny-digits"))
+    left = page.evaluate("""async ([files]) => {
+        const parentElement = (MAP).parentNode, panel = parentElement.widget;
+        const { render } = await import(`${location.origin}${files}/map.js`);
+        const data = { socket: panel.socket, maps: panel.panes.map(({ info }) => info), placed: [], own: [], colours: panel.colours };
+        const component = { data, parentElement, setStateValue: panel.report, setTriggerValue: panel.trigger };
+        const overtaken = render(component);
+        render(component);
+        overtaken();
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        return [parentElement.widget === panel, panel.panes.length, Boolean(parentElement.querySelector(".pane canvas"))];
+    }""".replace("MAP", MAP), [FILES_PATH])
+    assert left == [True, 1, True]
+
+
+def test_points_of_a_model_of_any_name_open(opened, home):
+    name = '模型 #1, "a"'
+    (home / "checkpoints" / name).symlink_to(home / "checkpoints" / "tiny-digits")
+    try:
+        page = opened(wish(name))
+        page.mouse.move(*point_at(page, 7))
+        page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].hovered >= 0")
+        page.mouse.down()
+        page.mouse.up()
+        page.wait_for_url("**/explore?*", timeout=60_000)
+        assert Point.parse(urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)["point"][0]).checkpoint == name
+        page.get_by_text("not a point").wait_for(state="hidden")
+    finally:
+        (home / "checkpoints" / name).unlink()
+
+
+def test_a_finger_shows_a_point_and_then_opens_it_and_leaves_scrolling_to_the_page(browser, app_url):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.goto(f"{app_url}/map?{urllib.parse.urlencode({'map': json.dumps([wish('tiny-digits')])})}", wait_until="commit")
+    page.locator('.map .pane[data-state="done"]').wait_for(timeout=240_000)
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].column")
+    overlay = page.locator(".map .overlay")
+    overlay.scroll_into_view_if_needed()
+    assert overlay.evaluate("node => getComputedStyle(node).touchAction") == "pan-y"
+    at = point_at(page, 7)
+    page.touchscreen.tap(*at)
+    page.locator(".map .card[data-decoded]").wait_for()
+    assert "/map" in page.url and page.locator(".map .pane").get_attribute("data-hovered")
+    page.touchscreen.tap(*at)
+    page.wait_for_url("**/explore?*", timeout=60_000)
+    context.close()
+
+
 def test_a_legend_switches_classes_off_and_on(opened):
     page = opened(wish("tiny-digits"))
     hidden = "panel.panes[0].ids.filter((_, i) => panel.panes[0].points.colours[4 * i + 3] === 0).length"
@@ -212,6 +295,16 @@ def test_an_upload_is_placed_where_the_model_puts_its_code(opened, data_root):
         page.wait_for_function(f"() => ({MAP}).parentNode.widget.placed.length === {uploaded}", timeout=60_000)
         x, y, title = seen(page, "[panel.placed.at(-1).x, panel.placed.at(-1).y, panel.placed.at(-1).title]")
         assert title == f"{at}.png" and (x, y) == pytest.approx((raw[2 * at], raw[2 * at + 1]), abs=1e-3 * (max(raw) - min(raw)))
+    page.keyboard.press("Escape")
+    box, star = page.locator(".map .overlay").bounding_box(), seen(page, "panel.panes[0].starPlace(panel.placed[1])")
+    page.mouse.move(box["x"] + star[0], box["y"] + star[1])
+    page.locator('.map .card[data-decoded="7.png"]').wait_for()
+    code = seen(page, "panel.placed[1].code")
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url("**/explore?*", timeout=60_000)
+    point = Point.parse(urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)["point"][0])
+    assert point.item is None and point.observed == ("svhn",) and point.z == pytest.approx(code, abs=1e-5)
 
 
 def test_own_columns_colour_the_points_they_know_of_and_a_bad_file_gets_one_line(opened):

@@ -11,13 +11,13 @@ const ROWS = [
     ({ shuffled }) => shuffled, ({ without }) => without],
   ["nearest neighbours", ({ accuracy }) => accuracy, whole, "In the latent space: how often the ten nearest codes name the class of a held-out item. By chance: naming the commonest class.",
     ({ chance }) => chance, ({ without }) => without],
-  ["modality gap", ({ gap }) => gap?.ratio, decimals, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none", () => 1, () => "one code a pair"],
-  ["distance in a pair", ({ gap }) => gap?.paired, decimals, "Mean distance of the two codes of one pair, in the latent space", () => null, () => "one code a pair"],
-  ["between pairs", ({ gap }) => gap?.random, decimals, "Mean distance of codes of different pairs, one of each modality", () => null, () => "one code a pair"],
+  ["modality gap", ({ gap }) => gap?.ratio, decimals, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none", () => 1, () => "one code"],
+  ["gap: within pairs", ({ gap }) => gap?.paired, decimals, "Mean distance of the two codes of one pair, in the latent space", () => null, () => "one code"],
+  ["gap: between pairs", ({ gap }) => gap?.random, decimals, "Mean distance of codes of different pairs, one of each modality", () => null, () => "one code"],
   ["map: trustworthy", ({ trust }) => trust, decimals, "Are neighbours on the map neighbours in the latent space? 1 where all are; about 0.5 on a random map", () => 0.5, ({ unplaced }) => unplaced],
   ["map: recall", ({ recall }) => recall, decimals, "Share of the 15 nearest codes that are nearest on the map too", () => null, ({ unplaced }) => unplaced],
 ];
-const GAP = new Set(["modality gap", "distance in a pair", "between pairs"]);
+const GAP = new Set(["modality gap", "gap: within pairs", "gap: between pairs"]);
 
 /** The rows of the table: a column of figures for each map; found: those of each, null where they are not there yet. */
 export function figureRows(panes, found) {

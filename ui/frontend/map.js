@@ -83,7 +83,7 @@ class Panel {
     this.panes = maps.map((info) => kept.get(named(info)) ?? new Pane(this, info));
     for (const pane of kept.values()) if (!this.panes.includes(pane)) pane.close();
     this.stage.replaceChildren(...this.panes.map(({ node }) => node));
-    this.stage.dataset.panes = maps.length;
+    this.stage.dataset.panes = this.figures.dataset.maps = maps.length;
     this.listColumns(maps[0]);
     this.joined.hidden = !maps.some(({ given }) => given.length > 1);
     const [{ modalities }] = maps;

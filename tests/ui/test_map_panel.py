@@ -1,0 +1,102 @@
+"""The routes of the Map page: figures and judging that keep nobody waiting, failures in words, files that say what they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from urllib.parse import quote, unquote
+
+import pytest
+from starlette.requests import Request
+from tiny import TinyPairs, tiny_model
+
+from mmvae.embedding import PCA, UMAP
+from mmvae.maps import EACH, Choice, Job
+from ui import map_panel
+
+
+@pytest.fixture
+def job(tmp_path) -> Job:
+    """A finished map of both modalities' codes."""
+    made = Job(tiny_model("mumo"), TinyPairs(), "weights", Choice(("z_shared",), EACH, count=24), PCA(), tmp_path)
+    made.run()
+    map_panel._jobs.begin(made)
+    return made
+
+
+async def ask(route_name: str, job: Job, **query: str):
+    route = next(route for route in map_panel.routes if route.path.endswith(f"/{route_name}"))
+    text = "&".join(f"{key}={value}" for key, value in query.items()).encode()
+    return await route.endpoint(Request({"type": "http", "method": "GET", "path": "", "headers": [], "query_string": text, "path_params": {"key": job.key}}))
+
+
+async def settled(job: Job, name: str):
+    """What a column's request is answered once it is not to come back later."""
+    while (reply := await ask("column", job, name=name)).status_code == 202:
+        await asyncio.sleep(0.01)
+    return reply
+
+
+def test_judging_that_failed_says_why_and_is_not_begun_again(job):
+    begun = []
+
+    def judge(readers, tell=None):
+        begun.append(1)
+        raise RuntimeError("no memory")
+
+    job.judge = judge
+
+    async def twice():
+        return [await settled(job, "error") for _ in range(2)]
+
+    for reply in asyncio.run(twice()):
+        assert reply.status_code == 400 and reply.body.decode() == "this could not be computed: RuntimeError: no memory"
+    assert len(begun) == 1
+
+
+def test_pictures_are_answered_while_figures_of_many_colours_are_computed(job, monkeypatch):
+    go_on = threading.Event()
+
+    def slow(job, codes, colour):
+        go_on.wait(60)
+        return {}
+
+    monkeypatch.setattr(map_panel, "_measured", slow)
+
+    async def both():
+        waiting = [asyncio.create_task(ask("figures", job, colour=str(i))) for i in range(64)]
+        await asyncio.sleep(0)
+        pictures = await asyncio.wait_for(ask("pictures", job, points="0,1"), 30)
+        assert not any(task.done() for task in waiting)
+        go_on.set()
+        await asyncio.gather(*waiting)
+        return pictures
+
+    assert asyncio.run(both()).status_code == 200
+
+
+@pytest.mark.parametrize(("colour", "words"), [("kl", "no classes"), ("verdict", "not decoded yet"), ("modality", None)])
+def test_where_there_is_no_figure_there_is_a_word(job, colour, words):
+    found = json.loads(asyncio.run(ask("figures", job, colour=colour)).body)
+    if words:
+        assert found["silhouette"] is None and found["without"] == words
+    else:
+        assert -1 <= found["silhouette"] <= 1 and found["chance"] == pytest.approx(0.5, abs=0.2)
+    assert found["gap"]["ratio"] == pytest.approx(found["gap"]["paired"] / found["gap"]["random"])
+
+
+def test_an_exported_page_names_the_model_and_how_the_map_was_made(job, monkeypatch):
+    name = '模型 #1, "a"'
+    monkeypatch.setattr(map_panel.models, "names", lambda: [name])
+    reply = asyncio.run(ask("export", job, kind="html", colour="modality", model=quote(name)))
+    assert unquote(reply.headers["content-disposition"].partition("UTF-8''")[2]) == f"{name}-map.html"
+    page = reply.body.decode()
+    assert "<title>模型 #1, &quot;a&quot;: PCA of z_shared, means given each image alone; 24 items</title>" in page
+    for modality, hue in zip(("a", "b"), map_panel.COLOURS["modality"]):
+        assert f'"color":"{hue}"' in page and f'"name":"{modality}"' in page
+
+
+def test_a_map_says_how_many_items_it_shows_and_its_parameters(tmp_path):
+    made = Job(tiny_model("mumo"), TinyPairs(), "weights", Choice(("z_a", "z_shared"), "a", True, count=1200), UMAP(30, 0.25), tmp_path)
+    assert map_panel.described(made) == "UMAP of z_a + z_shared, samples given a alone; 1,200 items; 30 neighbours, least distance 0.25"
