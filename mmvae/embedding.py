@@ -30,7 +30,7 @@ import numpy as np
 
 # layouts is imported where it is used: it brings numba, which PCA and a map read from disk can do without.
 
-ALGORITHM = 1  # raise where the same codes and parameters give another map: cached maps are then computed anew
+ALGORITHM = 2  # raise where the same codes and parameters give another map: cached maps are then computed anew
 FRAMES = 100  # at most, of one computation
 
 OnFrame = Callable[[float, np.ndarray], None]

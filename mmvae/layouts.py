@@ -26,9 +26,13 @@ Result = TypeVar("Result")
 Frames = Iterator[tuple[float, np.ndarray]]
 
 _QUERIES, _CANDIDATES = 256, 2048  # one tile of distances is 2 MB: it is selected from while it lies in the cache
+_SUMMED_DIRECTLY = 2000  # points whose repulsion is summed pair by pair: beyond about 3,000 the grid is faster
 _SPACING = 0.5  # of the t-SNE grid, in map units: repulsion within 3 % of the direct sum
+_CELLS = 24  # across the map at least, by a finer spacing: across a few, repulsion is off by a tenth
+_NO_SPAN = 1e-30  # map units; points nearer than this are one, float32 ends soon below
 _LARGEST_GRID = 640  # nodes a side; beyond it the spacing widens with the map
 _MOMENTUM = 0.8
+_COLLAPSED = 0.01  # of its extent at the start: a map of points that exaggeration draws into one
 _LONGEST_STEP = 5.0  # map units a point may move in one t-SNE iteration
 _NEGATIVES = 5  # UMAP's repelled points for every attracted one
 _SEARCH_SHARE = 0.1  # of the progress bar: finding neighbours
@@ -200,11 +204,35 @@ def _collect(positions, corner, spacing, similarity, force_x, force_y, repulsion
     return pairs
 
 
+# NumPy's division, by whatever there is: Python's looks for zeros, and the loop is not vectorised then.
+@njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+def sum_over_pairs(positions, repulsion):
+    """Fill repulsion float32 [N, 2] and return Z as :class:`RepulsionField` does, pair by pair and exact to rounding."""
+    xs, ys = positions[:, 0].copy(), positions[:, 1].copy()
+    none, one = np.float32(0), np.float32(1)
+    pairs = 0.0
+    for i in range(len(xs)):
+        x, y = xs[i], ys[i]
+        similar, fx, fy = none, none, none
+        for j in range(len(xs)):
+            dx, dy = x - xs[j], y - ys[j]
+            similarity = one / (one + dx * dx + dy * dy)
+            similar += similarity if j != i else none  # taken off a sum later, it would take the digits of far points with it
+            fx += similarity * similarity * dx
+            fy += similarity * similarity * dy
+        pairs += similar
+        repulsion[i, 0], repulsion[i, 1] = fx, fy
+    return pairs
+
+
 class RepulsionField:
     r"""The sums over all pairs that t-SNE's gradient needs, by convolution on a grid in :math:`O(N + G \log G)`.
 
     With :math:`K = 1/(1+r^2)`: :math:`\sum_j K^2 (y_i - y_j)` for every point, and :math:`Z = \sum_{i \ne j} K`. All three
     kernels (K and the two components) act on the same charges, so one forward transform serves them.
+
+    The spacing shrinks with the map, which exaggeration may draw together by any factor. Wider than 300 units the grid grows
+    coarse, and Z too low.
 
     References:
         Linderman et al. (2019), Fast interpolation-based t-SNE for improved visualization of single-cell RNA-seq data.
@@ -215,9 +243,14 @@ class RepulsionField:
         self._spacing = 0.0
 
     def __call__(self, positions: np.ndarray, repulsion: np.ndarray) -> float:
-        """Fill repulsion float32 [N, 2] for positions float32 [N, 2] and return Z."""
+        """Fill repulsion float32 [N, 2] for positions float32 [N, 2] and return Z.
+
+        Raises:
+            ValueError: Where the points lie so far apart that the grid finds no positive Z.
+        """
         low, high = positions.min(axis=0), positions.max(axis=0)
-        self._cover(float((high - low).max()))
+        span = float((high - low).max())
+        self._cover(span)
         n = self._nodes
         corner = ((low + high) / 2 - (n - 1) * self._spacing / 2).astype(np.float32)
         spacing = np.float32(self._spacing)
@@ -228,11 +261,18 @@ class RepulsionField:
             scipy.fft.irfft(scipy.fft.ifft(spectrum * kernel, axis=0, overwrite_x=True)[:n], axis=1)[:, :n]
             for kernel in self._kernels
         ]
-        return _collect(positions, corner, spacing, *fields, repulsion)
+        pairs = _collect(positions, corner, spacing, *fields, repulsion)
+        if not pairs > 0:
+            raise ValueError(
+                f"{len(positions):,} points over {span:,.0f} map units are too far apart for t-SNE's grid; choose a larger perplexity"
+            )
+        return pairs
 
     def _cover(self, span: float) -> None:
         """Take a grid that covers the span, with 4 nodes of margin; kept while it fits, since kernels cost 3 transforms."""
-        spacing = max(_SPACING, span / (_LARGEST_GRID - 8))
+        # Halved, not scaled with the span, so that the kernels of one grid serve many steps.
+        halvings = max(0, int(np.ceil(np.log2(_CELLS * _SPACING / max(span, _NO_SPAN)))))
+        spacing = max(_SPACING / 2**halvings, span / (_LARGEST_GRID - 8))
         needed = max(32, int(np.ceil(span / spacing)) + 8)
         if spacing == self._spacing and 0.6 * self._nodes <= needed <= self._nodes:
             return
@@ -278,12 +318,16 @@ def tsne_layout(
 ) -> Frames:
     """t-SNE: yields (progress in 0..1, positions float32 [N, 2]) after every iteration.
 
-    The first third of the iterations exaggerates the attraction; the learning rate is N / exaggeration throughout.
-    Where there are fewer than 3 · perplexity other codes, the perplexity is a third of their number.
+    The first third of the iterations exaggerates the attraction; the learning rate is N / exaggeration throughout. Where
+    exaggeration draws all points into one, as it does where most codes are neighbours of most, it parts nothing: the descent
+    begins anew without it. Where there are fewer than 3 · perplexity other codes, the perplexity is a third of their number.
 
     Arguments:
         codes: With shape [N, D].
         start: Positions [N, 2] to start from; their scale does not matter.
+
+    Raises:
+        ValueError: Where more than 2,000 points fly so far apart that their repulsion cannot be summed.
 
     References:
         van der Maaten & Hinton (2008), Visualizing Data using t-SNE.
@@ -299,16 +343,18 @@ def tsne_layout(
     graph = (graph + graph.T).tocsr()
     graph.data /= graph.data.sum()
 
-    positions = _seeded(start, scale=1e-4, seed=seed)
-    velocity, repulsion, moved = np.zeros_like(positions), np.empty_like(positions), np.empty_like(positions)
-    gains = np.ones_like(positions)
-    field = RepulsionField()
-    early = iterations // 3
+    first = _seeded(start, scale=1e-4, seed=seed)
+    positions, velocity, gains = first.copy(), np.zeros_like(first), np.ones_like(first)
+    repulsion, moved = np.empty_like(first), np.empty_like(first)
+    field = sum_over_pairs if count <= _SUMMED_DIRECTLY else RepulsionField()
+    early, collapsed = iterations // 3, _COLLAPSED * np.abs(first).max()
     for iteration in range(iterations):
+        if iteration < early and np.abs(positions).max() < collapsed:
+            positions[:], early = first, iteration
         if iteration == early:
             velocity[:], gains[:] = 0, 1
         strength = exaggeration if iteration < early else 1.0
-        pairs = max(field(positions, repulsion), 1e-12)
+        pairs = field(positions, repulsion)
         _descend(
             graph.indptr, graph.indices, graph.data, positions, repulsion, np.float32(pairs),
             np.float32(strength), np.float32(count / strength), velocity, gains, moved,
