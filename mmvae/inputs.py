@@ -30,6 +30,8 @@ MOST_PIXELS = 50_000_000
 WORKING_SIDE = 1024
 #: Opened by their content, whatever the name says; formats whose readers start other programs are not among them.
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+#: How the names of such files end, without the dot.
+ENDINGS = ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff")
 #: What Pillow's readers raise for files cut short, malformed or hostile.
 UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
               MemoryError, struct.error, zlib.error)

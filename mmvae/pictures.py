@@ -27,19 +27,19 @@ from torch import Tensor
 
 from .checkpoints import write_atomically
 from .explore import TraversalFigure
+from .inputs import MOST_PIXELS
 from .point import Point, PointError
 
 #: The text field of a PNG that carries the point it shows.
 POINT_KEY = "mmvae:point"
-MOST_PIXELS = 50_000_000  # a dropped picture that unpacks to more is refused
 INK = (70, 70, 70)
 Pixels = NDArray[np.uint8]
 
 
 def as_bytes(images: Tensor) -> Pixels:
-    """Images [..., C, H, W] in [0, 1] of one or three channels as RGB, uint8 [..., H, W, 3]."""
+    """Images [..., C, H, W] in [0, 1] as RGB, uint8 [..., H, W, 3]; a grey one gets three equal channels, of more the first three count."""
     pixels = (images.detach().cpu().clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
-    return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels
+    return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels[..., :3])
 
 
 def sheet(

@@ -11,6 +11,7 @@ from mmvae.archive import unpack
 from mmvae.checkpoints import CARD, CONFIG, RUNS, SHIPPED, STATISTICS, CheckpointError, read_json
 from mmvae.data import DataError, data_root
 from mmvae.metrics import METRICS
+from mmvae.pictures import as_bytes
 from ui import datasets, figures, models, navigation, pictures
 from ui.explaining import explain
 
@@ -154,7 +155,7 @@ def show_pairs(name: str) -> None:
         return
     ids = data.split("test")
     images, _ = data.items(ids[:: max(1, len(ids) // THUMBS)][:THUMBS])
-    cells = "".join(f'<img alt="" src="{figures.data_uri(figures.png(figures.to_uint8(image)))}">' for batch in images.values() for image in batch)
+    cells = "".join(f'<img alt="" src="{figures.data_uri(figures.png(as_bytes(image)))}">' for batch in images.values() for image in batch)
     st.html(f'<div class="thumbs">{cells}</div>')
     source = getattr(data, "source", None)
     st.badge(f"here: {source}" if source and source != "official" else "here", icon=":material/check:", color="green")

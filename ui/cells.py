@@ -11,10 +11,11 @@ from urllib.parse import quote
 import streamlit as st
 from torch import Tensor
 
+from mmvae.pictures import as_bytes
 from mmvae.point import Point
 from mmvae.palettes import VIRIDIS
 
-from .figures import data_uri, png, to_uint8
+from .figures import data_uri, png
 
 HERE = Path(__file__).parent
 #: What was kept, and what was not; the words beside it say the same.
@@ -39,7 +40,7 @@ def cells(content: str, *, key: str, scheme: str) -> str | None:
 def image(picture: Tensor, title: str = "", *, small: bool = False) -> str:
     """A picture [C, H, W] in [0, 1] as an element."""
     kind = ' class="small"' if small else ""
-    return f'<img{kind} alt="{html.escape(title)}" title="{html.escape(title)}" src="{data_uri(png(to_uint8(picture)))}">'
+    return f'<img{kind} alt="{html.escape(title)}" title="{html.escape(title)}" src="{data_uri(png(as_bytes(picture)))}">'
 
 
 def link(content: str, point: Point) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["contact_sheet", "data_uri", "png", "to_uint8"]
+__all__ = ["contact_sheet", "data_uri", "png"]
 
 import base64
 import io
@@ -14,12 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-
-def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """Images [..., C, H, W] in [0, 1] as bytes [..., H, W, 3]; grey ones get three equal channels."""
-    array = (images.detach().clamp(0, 1) * 255).round().byte().cpu().numpy()
-    array = np.moveaxis(array, -3, -1)
-    return np.repeat(array, 3, -1) if array.shape[-1] == 1 else np.ascontiguousarray(array[..., :3])
+from mmvae.pictures import as_bytes
 
 
 def png(array: NDArray[np.uint8], about: dict[str, str] | None = None) -> bytes:
@@ -47,7 +42,7 @@ def contact_sheet(images: Tensor | Sequence[Tensor], columns: int, *, scale: int
     """
     if not len(images):
         raise ValueError("a contact sheet needs at least one image")
-    tiles = [np.kron(to_uint8(image), np.ones((scale, scale, 1), np.uint8)) for image in images]
+    tiles = [np.kron(as_bytes(image), np.ones((scale, scale, 1), np.uint8)) for image in images]
     height, width, _ = tiles[0].shape
     rows = -(-len(tiles) // columns)
     columns = min(columns, len(tiles))

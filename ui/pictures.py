@@ -25,8 +25,8 @@ from starlette.routing import Route
 
 from mmvae import DATASETS
 from mmvae.checkpoints import Checkpoint, CheckpointError
+from mmvae.pictures import as_bytes
 
-from .figures import to_uint8
 from .models import Recent, checkpoint, path_of, version_of
 
 FRAMES, SECONDS = 36, 4.5
@@ -58,7 +58,7 @@ def frames_of(opened: Checkpoint) -> NDArray[np.uint8]:
     sheet = np.empty((FRAMES, 2 * CELL + GAP, COLUMNS * (CELL + GAP) - GAP, 3), np.uint8)
     sheet[:] = 24
     for row, pictures in enumerate(images.values()):
-        for i, picture in enumerate(to_uint8(pictures)):
+        for i, picture in enumerate(as_bytes(pictures)):
             column, frame = divmod(i, FRAMES)
             top, left = row * (CELL + GAP), column * (CELL + GAP)
             sheet[frame, top:top + CELL, left:left + CELL] = np.asarray(Image.fromarray(picture).resize((CELL, CELL), Image.Resampling.BICUBIC))

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..history import is_number
+from ..inputs import ENDINGS, FORMATS
 from ..modalities import Modality
 from .arrays import read_arrays
 from .base import SPLITS, DataError, Factor, PairedDataset
@@ -25,7 +26,7 @@ from .base import SPLITS, DataError, Factor, PairedDataset
 EDGES = (28, 32, 64)  # pixels of the images that networks are made for: conv28, conv32, conv64
 FEWEST = 10  # pairs, so that each split has one
 FEW = 20  # distinct whole numbers up to which a factor is taken for categorical
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+PICTURES = tuple(f".{ending}" for ending in ENDINGS)
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 DESCRIPTION = {"kind", "unit", "owner", "neutral"}  # what may be said of a factor
 
@@ -264,7 +265,7 @@ def _opened(paths: list[Path]) -> Tensor:
     opened = []
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 image.load()
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{path}: cannot be read as an image ({str(error).splitlines()[0]})") from None
