@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import html
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
-import torch
 from torch import Tensor
 
-from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, digest, read_json
+from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import DATASETS, Factor, PairedDataset
 from mmvae.explore import point_of
-from mmvae.inputs import InputError, Prepared, drawn, prepare, read_picture
-from mmvae.modalities import Modality
+from mmvae.inputs import HANDWRITING, InputError, drawn
 from mmvae.model import CannotInfer
 from mmvae.pictures import sheet
 from mmvae.point import Point
 from mmvae.readers import Readers
+from mmvae.runs import command_line
 from mmvae.translation import Kept, Translation, check, joined, read, restyled, rows, swap_sheet, swapped, translate
 from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
-from ui.cells import cells, image, link
-from ui.gallery import MOST, first_items, gallery
+from ui.cells import cells
+from ui.gallery import first_items, gallery
 from ui.pairs import Pairs, pairs_of
-from ui.results import Drawn, check_table, csv_of, gif_of, summary, translation_table
+from ui.results import (
+    Drawn, Exchanged, check_csv, check_table, csv_of, gif_of, summary, swap_csv, swap_gif, swap_table, translation_table)
 from ui.translating import (
-    MOST_MODELS, MOST_SAMPLES, VIEWS, Given, Task, given_items, posterior_of, readers_of, rebuilt, thumbnails)
+    MOST_MODELS, MOST_SAMPLES, PARAMETERS, VIEWS, Given, Task, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails)
+from ui.uploading import Own, preview, uploaded
 
 STATE, ADDRESS = "translate", "translate address"
-PICTURES = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"]
-CHECKED, CHECK_SAMPLES = 64, 6  # items that the check translates, and private codes for each
+DRAWING = "drawing"
+KINDS = {"PNG": "image/png", "GIF": "image/gif", "CSV": "text/csv"}
+CHECKED, CHECK_SAMPLES = 64, 6  # items that the check translates, and samples of each
 TITLES = {"translate": "Translate", "swap": "Swap", "check": "Check"}
 
 
@@ -59,7 +61,7 @@ def shows_style() -> bool:
 
 def follow_address() -> None:
     """Takes the task from the address where that asks for something new, from the session otherwise."""
-    asked = st.query_params.to_dict()
+    asked = {name: value for name, value in st.query_params.to_dict().items() if name in PARAMETERS}
     if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
         known = models.names()
         st.session_state[STATE] = Task.parse(asked, known)
@@ -68,27 +70,21 @@ def follow_address() -> None:
             st.warning(f"The link asks for a model that is not on this machine: {', '.join(missing)[:200]}.", icon=":material/link_off:")
 
 
-def source_of(name: str) -> str:
-    """What a model was trained on: the name of a data set, or the path of a person's own."""
-    config = read_json(models.path_of(name) / CONFIG)
-    return config.get("source") or config["dataset"]
-
-
 # ---- what is asked for
 
 def controls(first: Checkpoint) -> None:
     """The bar above: data set, models, direction, view."""
     by_source: dict[str, list[str]] = {}
     for name in models.names():
-        by_source.setdefault(source_of(name), []).append(name)
-    here = source_of(task().models[0])
+        by_source.setdefault(models.trained_on(name), []).append(name)
+    here = models.trained_on(task().models[0])
     names = first.model.names
 
     def titled(source: str) -> str:
-        return DATASETS[source].title if source in DATASETS else Path(source).name
+        return DATASETS[source].title if source in DATASETS else Path(source).name or "unnamed data"
 
     def other_data() -> None:
-        change(models=(by_source[st.session_state["translate data"]][0],), to="", items=None, styles=None)
+        change(models=(by_source[st.session_state["translate data"]][0],), to="", items=None, styles=None, strokes="")
 
     def other_models() -> None:
         change(models=tuple(st.session_state["translate models"]) or task().models)
@@ -100,7 +96,7 @@ def controls(first: Checkpoint) -> None:
         st.selectbox("Data set", list(by_source), key="translate data", format_func=titled, on_change=other_data)
     with model_column:
         st.session_state["translate models"] = list(task().models)
-        st.multiselect("Models, compared under the same codes", by_source[here], key="translate models", format_func=models.variant_label_of,
+        st.multiselect("Models, compared under the same noise", by_source[here], key="translate models", format_func=models.variant_label_of,
                        max_selections=MOST_MODELS, select_all=False, on_change=other_models)
     with direction_column:
         st.session_state["translate to"] = task().to
@@ -112,73 +108,46 @@ def controls(first: Checkpoint) -> None:
                              on_change=take, args=("view",))
 
 
-def inputs(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, source: str) -> list[Given]:
-    """The left column: images picked, uploaded or drawn."""
+def inputs(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, source: str, here: str) -> list[Given]:
+    """The left column: images picked, uploaded or drawn; one's own come first."""
     modality = next(m for m in opened.model.modalities if m.name == source)
-    sketch = modality.name == "mnist"
+    sketch = modality.name == HANDWRITING
     tabs = st.tabs(["Test images", "Upload", *(["Draw"] if sketch else [])])
-    found: list[Given] = []
     with tabs[0]:
         gallery(pairs, source, task().items or (), lambda ids: thumbnails(opened, data, source, ids),
                 key=f"translate {opened.model.dataset} {source}", on_pick=lambda ids: change(items=tuple(ids)),
                 height=190 if shows_style() else 292)
-        found += given_items(task().items or (), pairs, data, source)
         if data is None:
             st.caption("The images of this data set are not on this machine. What the model makes of its reference codes stands in; "
                        f"uploads{' and drawings' if sketch else ''} work as ever.")
             datasets.offer(opened.model.dataset)
     with tabs[1]:
-        found += uploaded(modality, "translate files")
+        own = uploaded(modality, "translate files", here)
     if sketch:
         with tabs[2]:
             canvas(task().strokes, key="translate sheet", on_draw=lambda strokes: change(strokes=strokes))
             if task().strokes:
                 try:
-                    pixels = drawn(task().strokes)
-                    prepared = prepare(pixels, modality)
-                    preview(torch.from_numpy(pixels).permute(2, 0, 1), prepared, "drawing")
-                    found.append(Given("drawing", {source: prepared.image}))
+                    sketched = Own.of(DRAWING, drawn(task().strokes), modality)
+                    preview(sketched)
+                    own.append(sketched.given(source))
                 except InputError as error:
                     st.error(f"{error}.", icon=":material/error:")
-    return found
+    return own + given_items(task().items or (), pairs, data, source)
 
 
-def uploaded(modality: Modality, key: str) -> list[Given]:
-    """Pictures that a person gives as images of a modality, each shown beside what the model gets of it."""
-    found = []
-    files = st.file_uploader("Pictures", type=PICTURES, accept_multiple_files=True, key=key, label_visibility="collapsed")
-    for file in files[:MOST]:
-        try:
-            pixels, notes = read_picture(file)
-            prepared = prepare(pixels, modality)
-        except InputError as error:
-            st.error(f"{file.name}: {error}.", icon=":material/error:")
-            continue
-        preview(torch.from_numpy(pixels).permute(2, 0, 1), Prepared(prepared.image, notes + prepared.notes), file.name)
-        found.append(Given(file.name, {modality.name: prepared.image}))
-    return found
-
-
-def styles(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, to: str) -> list[Given]:
-    """Below the inputs: the images that private codes are taken from."""
-    st.html(f'<div class="muted"><b>Style</b>: private codes of these {html.escape(to)} images</div>')
-    tabs = st.tabs(["Test images", "Upload"], key="translate style tabs")
+def styles(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs, to: str, here: str) -> list[Given]:
+    """Below the inputs: the images that private codes are taken from; to swap, whole pairs, for both have one."""
+    whole = task().view == "swap"
+    st.html(f'<div class="muted"><b>Style</b>: private codes of these {"pairs" if whole else f"{html.escape(to)} images"}</div>')
+    shown = None if whole else to
+    tabs = st.tabs(["Test pairs" if whole else "Test images", "Upload"], key="translate style tabs")
     with tabs[0]:
-        gallery(pairs, to, task().styles or (), lambda ids: thumbnails(opened, data, to, ids),
-                key=f"translate style {opened.model.dataset} {to}", on_pick=lambda ids: change(styles=tuple(ids)), height=150)
+        gallery(pairs, shown, task().styles or (), lambda ids: thumbnails(opened, data, shown, ids),
+                key=f"translate style {opened.model.dataset} {shown or 'pairs'}", on_pick=lambda ids: change(styles=tuple(ids)), height=150)
     with tabs[1]:
-        own = uploaded(next(m for m in opened.model.modalities if m.name == to), "translate style files")
-    return given_items(task().styles or (), pairs, data, to) + own
-
-
-def preview(picture: Tensor, prepared: Prepared, name: str) -> None:
-    """A picture beside what the model gets of it."""
-    step = max(1, max(picture.shape[1:]) // 192)
-    uri = [figures.data_uri(figures.png(figures.to_uint8(x))) for x in (picture[:, ::step, ::step], prepared.image)]
-    named = html.escape(name)
-    st.html(f'<div class="preview"><img alt="{named}" src="{uri[0]}"><span>→</span>'
-            f'<img alt="what the model gets of {named}" class="pixels" src="{uri[1]}">'
-            f"<div><b>{named}</b><br>{html.escape(' · '.join(prepared.notes))}</div></div>")
+        own = uploaded(next(m for m in opened.model.modalities if m.name == to), "translate style files", here)
+    return own + given_items(task().styles or (), pairs, data, to)
 
 
 # ---- translate
@@ -250,11 +219,7 @@ def translate_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: 
 
 def point_at(one: Checkpoint, z: Mapping[str, Tensor], given: Given, source: str) -> Point:
     """The point of one code drawn for an input."""
-    weights = _digests((one.path, models.version_of(one.path)))
-    return point_of(one.name, weights, one.model, z, item=given.item, observed=(source,))
-
-
-_digests: models.Recent = models.Recent(32, lambda key: digest(key[0]))
+    return point_of(one.name, models.digest_of(one), one.model, z, item=given.item, observed=(source,))
 
 
 def open_point(text: str | None) -> None:
@@ -267,32 +232,37 @@ def export(given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Give
            to: str) -> None:
     """The picture, its motion, its figures, and the ways back to it."""
     above = [each.images[to] for each in style if to in each.images]
-    files = files_of(given)
-    command = task().command([each.by.name for each in done], files, files_of(style))
+    found = [each.found for each in done]
+    saves({"PNG": ("translation.png", lambda texts: figures.png(sheet(rows(shown, found, above)), texts)),
+           "GIF": ("translation.gif", lambda _: gif_of(shown, done)),
+           "CSV": ("translation.csv", lambda _: csv_of(given, done, factors, to))},
+          task().command([each.by.name for each in done], files_of(given), files_of(style)), "The same picture from the command line",
+          bool(files_of(given) or files_of(style)))
+
+
+def saves(files: Mapping[str, tuple[str, Callable[[dict[str, str]], bytes]]], command: str, about: str, uploads: bool = False) -> None:
+    """The files that a view is saved as, its link and its command.
+
+    Arguments:
+        files: {kind: (name, makes it when it is asked for, given the texts that a PNG carries)}.
+        about: What the command does.
+        uploads: Whether uploaded pictures are among the inputs.
+    """
     address = address_of(task())
-
-    def picture() -> bytes:
-        return figures.png(sheet(rows(shown, [each.found for each in done], above)), {"mmvae:link": address, "mmvae:command": command})
-
+    texts = {"mmvae:link": address, "mmvae:command": command}
     with st.popover("Export", icon=":material/download:"):
         with st.container(horizontal=True):
-            st.download_button("PNG", picture, "translation.png", "image/png", on_click="ignore")
-            st.download_button("GIF", lambda: gif_of(shown, done), "translation.gif", "image/gif", on_click="ignore")
-            st.download_button("CSV", lambda: csv_of(given, done, factors, to), "translation.csv", "text/csv", on_click="ignore")
-        ways_back(address, command, bool(files or files_of(style)))
+            for kind, (name, made) in files.items():
+                st.download_button(kind, lambda made=made: made(texts), name, KINDS[kind], on_click="ignore")
+        st.caption("Link to this page" + ("; uploaded pictures do not travel with it" if uploads else ""))
+        st.code(address, language=None, wrap_lines=True)
+        st.caption(about)
+        st.code(command, language="bash", wrap_lines=True)
 
 
 def files_of(given: Sequence[Given]) -> list[str]:
     """The names of those that were uploaded."""
-    return [each.title for each in given if each.item is None and each.title != "drawing"]
-
-
-def ways_back(address: str, command: str, uploads: bool) -> None:
-    """The link and the command that bring a picture back."""
-    st.caption("Link to this page" + ("; uploaded pictures do not travel with it" if uploads else ""))
-    st.code(address, language=None, wrap_lines=True)
-    st.caption("The same picture from the command line")
-    st.code(command, language="bash", wrap_lines=True)
+    return [each.title for each in given if each.item is None and each.title != DRAWING]
 
 
 def address_of(asked: Task) -> str:
@@ -303,12 +273,13 @@ def address_of(asked: Task) -> str:
 
 # ---- swap
 
-def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given], source: str) -> None:
+def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given],
+              factors: Sequence[Factor], readers: Readers | None, source: str) -> None:
     """Shared code of each row with private codes of each column, in both modalities."""
     if not given or not style:
         st.info("Pick or upload content (rows) and style (columns) at the left.", icon=":material/arrow_back:")
         return
-    content, names, done = "", [], []
+    done = []
     for one in opened:
         try:
             found = swapped(one.model, [posterior_of(one, each, [source]) for each in given],
@@ -317,38 +288,23 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Seque
             st.info(f"{error}.", icon=":material/block:")
             continue
         points = [[point_at(one, found.code(one.model, i, k), each, source) for k in range(len(style))] for i, each in enumerate(given)]
-        matrices = ""
-        for modality in one.model.modalities:
-            table = matrix(given, shown, style, found.heads[modality.name], found.pictures[modality.name], points)
-            matrices += f"<div><h4>{html.escape(modality.title)}</h4>{table}</div>"
-        names.append(one.name)
-        done.append(found)
-        title = f"<h4>{html.escape(models.variant_label_of(one.name))}</h4>" if len(opened) > 1 else ""
-        content += f'{title}<div class="matrices">{matrices}</div>'
-    if not content:
+        done.append(Exchanged(one, found, points))
+    if not done:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
         st.caption("Rows give the shared code, columns the private codes. A cell opens in Explore.", width="stretch")
-        with st.popover("Export", icon=":material/download:"):
-            files = files_of(given), files_of(style)
-            address, command = address_of(task()), task().command(names, *files)
-            st.download_button("PNG", lambda: figures.png(swap_sheet(shown, done), {"mmvae:link": address, "mmvae:command": command}),
-                               "swap.png", "image/png", on_click="ignore")
-            ways_back(address, command, any(files))
+        saves({"PNG": ("swap.png", lambda texts: figures.png(swap_sheet(shown, [each.found for each in done]), texts)),
+               "GIF": ("swap.gif", lambda _: swap_gif(shown, done)),
+               "CSV": ("swap.csv", lambda _: swap_csv(given, style, done, readers, factors))},
+              task().command([each.by.name for each in done], files_of(given), files_of(style)), "The same picture from the command line",
+              bool(files_of(given) or files_of(style)))
+    content = ""
+    for each in done:
+        matrices = "".join(f"<div><h4>{html.escape(m.title)}</h4>{swap_table(given, shown, style, each, factors, m.name)}</div>"
+                           for m in each.by.model.modalities)
+        title = f"<h4>{html.escape(models.variant_label_of(each.by.name))}</h4>" if len(opened) > 1 else ""
+        content += f'{title}<div class="matrices">{matrices}</div>'
     open_point(cells(content, key="translate swap cells", scheme=palette.theme()))
-
-
-def matrix(given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given], heads: Sequence[Tensor], pictures: Tensor,
-           points: Sequence[Sequence[Point]]) -> str:
-    """One modality's pictures [N, M, C, H, W], content in rows and style in columns."""
-    header = "".join(f"<th>{image(head, each.title)}<small>{html.escape(each.title)}</small></th>" for head, each in zip(heads, style))
-    body = ""
-    for i, (each, picture) in enumerate(zip(given, shown)):
-        line = "".join(f"<td>{link(image(pictures[i, k], f'content {each.title}, style {style[k].title}'), points[i][k])}</td>"
-                       for k in range(len(style)))
-        body += f'<tr><td class="first">{image(picture, each.title)}</td>{line}</tr>'
-    return (f'<table style="--columns: {len(style) + 1}"><thead><tr><th class="first"></th>{header}</tr></thead>'
-            f'<tbody class="group">{body}</tbody></table>')
 
 
 def style_picture(one: Checkpoint, given: Given, modality: str) -> Tensor:
@@ -369,20 +325,22 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
     if data is None:
         st.info("The check translates many test images, and they are not on this machine.", icon=":material/info:")
         return
-    st.caption(f"From {source} alone with {CHECK_SAMPLES} private codes of {to} each, over {CHECKED} random test images: what both share "
-               "should be kept, what only the source shows should be neutral, what only the target shows may vary. Factor readers judge; "
-               "their own ceiling is beside it.")
-    content = ""
+    found = {}
     for one in opened:
         try:
             with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {models.variant_label_of(one.name)} …"):
-                found = _checks((one.name, models.version_of(one.path), to))
+                found[one.name] = _checks((one.name, models.version_of(one.path), to))
         except CannotInfer as error:
             st.info(f"{error}.", icon=":material/block:")
-            continue
-        content += f"<h4>{html.escape(models.variant_label_of(one.name))}</h4>{check_table(found)}"
-    if content:
-        cells(content, key="translate check cells", scheme=palette.theme())
+    if not found:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
+        st.caption(f"From {source} alone, {CHECK_SAMPLES} samples of {to} for each of {CHECKED} random test images. "
+                   "Factor readers judge; their own ceiling is beside it.", width="stretch")
+        saves({"CSV": ("check.csv", lambda _: check_csv(found, to))}, "\n".join(command_line(["evaluate", name]) for name in found),
+              "Measures both directions on all test pairs")
+    content = "".join(f"<h4>{html.escape(models.variant_label_of(name))}</h4>{check_table(factors)}" for name, factors in found.items())
+    cells(content, key="translate check cells", scheme=palette.theme())
 
 
 def _check(key: tuple) -> list[Kept]:
@@ -406,8 +364,8 @@ def page() -> None:
         return
     follow_address()
     try:
-        here = source_of(task().models[0])
-        opened = [models.checkpoint(name) for name in task().models if source_of(name) == here]
+        here = models.trained_on(task().models[0])
+        opened = [models.checkpoint(name) for name in task().models if models.trained_on(name) == here]
         readers = readers_of(opened[0].model.dataset)
     except CheckpointError as error:
         st.error(str(error), icon=":material/error:")
@@ -418,21 +376,26 @@ def page() -> None:
     to = task().to if task().to in first.model.names else first.model.names[1]
     source = next(name for name in first.model.names if name != to)
     change(models=tuple(one.name for one in opened), to=to, styled=task().styled and has_style(opened, to),
-           items=tuple(first_items(pairs, source, 4)) if task().items is None else task().items,
-           styles=tuple(first_items(pairs, to, 5)) if task().styles is None else task().styles)
+           strokes=task().strokes if HANDWRITING in first.model.names else "",
+           items=tuple(first_items(pairs, source, 4)) if task().items is None else pairs.known(task().items),
+           styles=tuple(first_items(pairs, None if task().view == "swap" else to, 5)) if task().styles is None else pairs.known(task().styles))
     controls(first)
-    left, right = st.columns([1, 3.4], gap="medium")
-    with left:
-        given = inputs(first, data, pairs, source)
-        style = styles(first, data, pairs, to) if shows_style() else []
-    with right:
-        shown = [style_picture(first, each, source) for each in given]
-        if task().view == "translate":
-            translate_view(opened, given, shown, style, data.factors if data is not None else pairs.factors, readers, source, to)
-        elif task().view == "swap":
-            swap_view(opened, given, shown, style, source)
-        else:
-            check_view(opened, data, readers, source, to)
+    if note := sizes_note([(models.variant_label_of(one.name), one.model) for one in opened]):
+        st.caption(note)
+    if task().view == "check":
+        check_view(opened, data, readers, source, to)
+    else:
+        left, right = st.columns([1, 3.4], gap="medium")
+        with left:
+            given = inputs(first, data, pairs, source, here)
+            style = styles(first, data, pairs, to, here) if shows_style() else []
+        with right:
+            shown = [style_picture(first, each, source) for each in given]
+            factors = data.factors if data is not None else pairs.factors
+            if task().view == "swap":
+                swap_view(opened, given, shown, style, factors, readers, source)
+            else:
+                translate_view(opened, given, shown, style, factors, readers, source, to)
     address = task().address()
     st.query_params.from_dict(address)
     st.session_state[ADDRESS] = address
@@ -443,9 +406,5 @@ st.html("""<style>
 .st-key-translate-bar [data-testid="stButtonGroup"] button {min-height: 2.5rem}
 [class*="st-key-gallery"] [data-testid="stButtonGroup"] button {min-width: 0; padding: 0 0.5rem; min-height: 1.6rem; height: 1.6rem}
 [class*="st-key-gallery"] [data-testid="stButtonGroup"] > div {gap: 3px}
-.preview {display: flex; align-items: center; gap: 8px; font-size: 0.78rem; line-height: 1.35}
-.preview img {width: 64px; height: 64px; object-fit: contain; border-radius: 4px; background: #0003; flex: none}
-.preview img.pixels {image-rendering: pixelated}
-.preview div {min-width: 0; overflow-wrap: anywhere; opacity: 0.85}
 </style>""")
 page()

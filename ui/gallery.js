@@ -10,6 +10,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     host.replaceChildren(...thumbnails(data, host));
     host.style.setProperty("--sprite", `url("${data.sprite}")`);
     host.style.setProperty("--columns", data.columns);
+    host.style.setProperty("--aspect", data.aspect);
     host.style.maxHeight = `${data.height}px`;
     host.setAttribute("role", "group");
     host.setAttribute("aria-label", data.label);

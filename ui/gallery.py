@@ -23,6 +23,7 @@ from .pairs import Pairs
 HERE = Path(__file__).parent
 #: Images that can be picked, and thumbnails that are shown at once.
 MOST, SHOWN = 12, 120
+RANDOM = 6  # images that are picked at random
 COLUMNS = 12  # of the sprite
 FEW = 12  # a factor with at most so many values is filtered by buttons
 
@@ -30,12 +31,13 @@ _component = st.components.v2.component(
     "mmvae_gallery", css=(HERE / "gallery.css").read_text(encoding="utf-8"), js=(HERE / "gallery.js").read_text(encoding="utf-8"))
 
 
-def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Callable[[Sequence[int]], Tensor], *, key: str,
+def gallery(pairs: Pairs, modality: str | None, picked: Sequence[int], thumbnails: Callable[[Sequence[int]], Tensor], *, key: str,
             on_pick: Callable[[list[int]], None], height: int = 270, single: bool = False) -> None:
-    """Shows filters, buttons and thumbnails of one modality's images.
+    """Shows filters, buttons and thumbnails of one modality's images, or of both side by side.
 
     Arguments:
         pairs: The items there are.
+        modality: None for whole pairs; of one modality's images those that look the same are shown once.
         picked: Ids of those that are picked, in order.
         thumbnails: The images [N, C, H, W] of these ids.
         on_pick: Called with all picked ids when they change.
@@ -46,37 +48,41 @@ def gallery(pairs: Pairs, modality: str, picked: Sequence[int], thumbnails: Call
     if not len(pairs.ids):
         st.caption("There is no test image on this machine, and this model carries no reference codes.")
         return
-    visible = [f for f in pairs.factors if f.owner in (None, modality)]
-    shown = _matching(pairs, modality, visible, key)
+    visible = [f for f in pairs.factors if modality is None or f.owner in (None, modality)]
+    found = _matching(pairs, modality, visible, key)
+    shown = found[:SHOWN]
     few = [f for f in visible if f.kind == "categorical" and len(f.values) <= FEW]
     with st.container(gap="xsmall", key=f"gallery {key}"):
         if single:
             _filters(pairs, [f for f in visible if f not in few], key)
         else:
-            _bar(pairs, [f for f in visible if f not in few], key, shown, bool(picked), on_pick)
+            _bar(pairs, [f for f in visible if f not in few], key, found, bool(picked), on_pick)
         for factor in few:
             st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format,
                      key=f"{key} {factor.name}", label_visibility="collapsed", persist_state="session")
+        if len(found) > len(shown):
+            st.html(f'<div class="muted">{len(shown)} of {len(found):,} that match</div>')
         ids = [item for item in picked if item not in shown] + shown
         if not ids:
             st.caption("No test image matches this filter.")
             return
-        titles = [_title(pairs, item, visible) for item in ids]
+        titles, images = [_title(pairs, item, visible) for item in ids], thumbnails(ids)
         _component(key=f"{key} thumbnails",
                    data={"ids": ids, "titles": titles, "picked": list(picked), "most": 1 if single else MOST, "columns": min(COLUMNS, len(ids)),
-                         "height": height, "label": f"{modality} images", "sprite": _sprite(thumbnails, ids),
+                         "height": height, "label": f"{modality} images" if modality else "pairs", "sprite": _sprite(images),
+                         "aspect": images.shape[3] / images.shape[2],
                          "revision": _revision(key, ids, modality)},
                    on_picked_change=lambda: on_pick([int(i) for i in st.session_state[f"{key} thumbnails"].picked][:MOST]))
 
 
-def _bar(pairs: Pairs, factors: Sequence[Factor], key: str, shown: Sequence[int], picked: bool, on_pick: Callable[[list[int]], None]) -> None:
+def _bar(pairs: Pairs, factors: Sequence[Factor], key: str, found: Sequence[int], picked: bool, on_pick: Callable[[list[int]], None]) -> None:
     """Filters behind a button, and buttons to pick some and none."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if factors:
             with st.popover(_summary(factors, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
                 _filters(pairs, factors, key, side_by_side=False)
-        st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not shown,
-                  on_click=lambda: on_pick(random.sample(shown, min(6, len(shown)))))
+        st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not found,
+                  help="Six of all that match the filter", on_click=lambda: on_pick(random.sample(found, min(RANDOM, len(found)))))
         st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked,
                   on_click=lambda: on_pick([]))
 
@@ -88,33 +94,38 @@ def _filters(pairs: Pairs, factors: Sequence[Factor], key: str, side_by_side: bo
                           key=f"{key} {factor.name}", persist_state="session")
 
 
-def first_items(pairs: Pairs, modality: str, n: int) -> list[int]:
-    """A few of the first thumbnails where nothing is filtered, as different as the first factor allows."""
-    found = _matching(pairs, modality, (), "")
-    if not found or not pairs.factors:
-        return found[:n]
-    labels = pairs.labels[pairs.factors[0].name]
-    new: dict[float, int] = {}
-    for item in found:
-        new.setdefault(labels[pairs.position(item)].item(), item)
-    first = list(new.values())[:n]
+def first_items(pairs: Pairs, modality: str | None, n: int) -> list[int]:
+    """A few of the first thumbnails where nothing is filtered, no two alike as far as there are such.
+
+    Images are told apart by the first factor; whole pairs by every private one, for these are what a style shows.
+    """
+    found = _matching(pairs, modality, (), "")[:SHOWN]
+    told = [f.name for f in pairs.factors if modality is None and f.owner] or [f.name for f in pairs.factors[:1]]
+    seen: dict[str, set[float]] = {name: set() for name in told}
+    first: list[int] = []
+    for item in found if told else ():
+        labels = {name: pairs.labels[name][pairs.position(item)].item() for name in told}
+        if len(first) < n and not any(labels[name] in seen[name] for name in told):
+            first.append(item)
+            for name in told:
+                seen[name].add(labels[name])
     return first + [item for item in found if item not in first][:n - len(first)]
 
 
-def _matching(pairs: Pairs, modality: str, visible: Sequence[Factor], key: str) -> list[int]:
-    """Ids to show, in an order that mixes them but stays the same; one of those whose image of this modality is the same."""
+def _matching(pairs: Pairs, modality: str | None, visible: Sequence[Factor], key: str) -> list[int]:
+    """Ids of all that match the filter, in an order that mixes them but stays the same; one of those whose image of this modality is the same."""
     keep, one_each = np.ones(len(pairs.ids), bool), np.ones(len(pairs.ids), bool)
     for factor in pairs.factors:
         labels = pairs.labels[factor.name]
         chosen = st.session_state.get(f"{key} {factor.name}") if factor in visible else None
         if chosen:
             keep &= np.isin(labels, np.array(chosen, labels.dtype))
-        elif factor.owner not in (None, modality) and factor.neutral is not None:
+        elif modality is not None and factor.owner not in (None, modality) and factor.neutral is not None:
             one_each &= labels == factor.neutral
     if one_each.sum() >= SHOWN:  # the few items that a checkpoint carries are all different
         keep &= one_each
     found = pairs.ids[keep]
-    return np.random.default_rng(0).permutation(found)[:SHOWN].tolist()
+    return np.random.default_rng(0).permutation(found).tolist()
 
 
 def _summary(visible: Sequence[Factor], key: str) -> str:
@@ -129,9 +140,9 @@ def _title(pairs: Pairs, item: int, visible: Sequence[Factor]) -> str:
     return ", ".join(f"{f.name} {f.format(pairs.labels[f.name][at])}" for f in visible) + f" (item {item})"
 
 
-def _sprite(thumbnails: Callable[[Sequence[int]], Tensor], ids: Sequence[int]) -> str:
+def _sprite(images: Tensor) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(contact_sheet(thumbnails(ids), COLUMNS, gap=0)).save(buffer, "WEBP", quality=88)
+    Image.fromarray(contact_sheet(images, COLUMNS, gap=0)).save(buffer, "WEBP", quality=88)
     return data_uri(buffer.getvalue(), "image/webp")
 
 

@@ -43,6 +43,10 @@ class Pairs:
         found = np.flatnonzero(self.ids == item)
         return int(found[0]) if len(found) else None
 
+    def known(self, items: Sequence[int]) -> tuple[int, ...]:
+        """Those of some items that are among these."""
+        return tuple(item for item in items if self.position(item) is not None)
+
     def values(self, factor: Factor) -> list[float]:
         """The labels of a factor that occur, ascending."""
         return np.unique(self.labels[factor.name]).tolist()

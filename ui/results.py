@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Drawn", "check_table", "csv_of", "gif_of", "summary", "translation_table"]
+__all__ = ["Drawn", "Exchanged", "check_csv", "check_table", "csv_of", "gif_of", "summary", "swap_csv", "swap_gif", "swap_table", "translation_table"]
 
 import csv
 import html
@@ -19,14 +19,14 @@ from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint
 from mmvae.data import Factor
-from mmvae.pictures import sheet, write_gif
+from mmvae.pictures import Pixels, sheet, write_gif
 from mmvae.point import Point
 from mmvae.readers import Readers
-from mmvae.translation import Kept, Translation, expected, heat, hits, scale_of
+from mmvae.translation import Kept, Swapped, Translation, expected, heat, hits, read, scale_of
 
 from . import models
 from .cells import image, link, scale
-from .translating import Given
+from .translating import Given, caption
 
 NAMED, JUDGED = 96, 80  # pixels of the columns that hold a model's name, and what was kept
 
@@ -76,16 +76,26 @@ def translation_table(given: Sequence[Given], shown: Sequence[Tensor], styles: S
     several, judged = len(done) > 1, any(each.seen for each in done)
     top = scale_of([each.found for each in done])
     heads = "".join(f"<th>{_head(style, to)}</th>" for style in styles) or "".join(f"<th>{k + 1}</th>" for k in range(done[0].samples))
-    head = (f'<tr><th class="first">input</th>{"<th></th>" if several else ""}<th>mean</th><th>std. dev.{scale(top)}</th>{heads}'
-            f'{"<th>kept</th>" if judged else ""}</tr>')
+    shown = html.escape(", ".join(f.name for f in factors if f.owner != to))
+    head = (_legend(factors, judged, bool(styles), 3 + several, done[0].samples)
+            + f'<tr><th class="first">input{f"<small>{shown}</small>" if shown else ""}</th>{"<th></th>" if several else ""}<th title="not the mean of the samples">mean code</th>'
+            f'<th>std. dev.{scale(top)}</th>{heads}{"<th>kept</th>" if judged else ""}</tr>')
     bodies = ""
     for i, (each, picture) in enumerate(zip(given, shown)):
         lines = [_line(drawn, i, each, factors, to, top, several) for drawn in done]
-        first = f'<td class="first" rowspan="{len(lines)}">{image(picture, each.title)}<small>{_origin(each, factors)}</small></td>'
+        first = f'<td class="first" rowspan="{len(lines)}">{image(picture, each.title)}{_origin(each, factors)}</td>'
         rest = "".join(f"<tr>{line}</tr>" for line in lines[1:])
         bodies += f'<tbody class="group"><tr>{first}{lines[0]}</tr>{rest}</tbody>'
     reserve = 12 + NAMED * several + JUDGED * judged
     return f'<table style="--columns: {done[0].samples + 3}; --reserve: {reserve}px"><thead>{head}</thead>{bodies}</table>'
+
+
+def _legend(factors: Sequence[Factor], judged: bool, styled: bool, before: int, samples: int) -> str:
+    """Above the samples: what they are, and which factors stand below each, in their order."""
+    read = html.escape(", ".join(f.name for f in _shared(factors)))
+    columns = "decoded with the private codes of" if styled else "decoded samples"
+    said = f"<small>below: {read}, as read</small>" if judged and read else ""
+    return (f'<tr class="legend"><th class="first"></th><th colspan="{before - 1}"></th><th colspan="{samples}">{columns}{said}</th>{"<th></th>" if judged else ""}</tr>')
 
 
 def _line(drawn: Drawn, i: int, given: Given, factors: Sequence[Factor], to: str, top: float, named: bool) -> str:
@@ -111,8 +121,9 @@ def _head(style: Given, to: str) -> str:
 
 
 def _origin(given: Given, factors: Sequence[Factor]) -> str:
-    read = " ".join(f.format(given.labels[f.name]) for f in _shared(factors) if f.name in given.labels) if given.read else ""
-    return html.escape(f"{given.title} · read as {read}" if read else given.title)
+    title = html.escape(given.title)
+    seen = f"<small>read as {html.escape(caption(given, factors, None))}</small>" if given.read and _shared(factors) else ""
+    return f'<small title="{title}">{title}</small>{seen}'
 
 
 def _shared(factors: Sequence[Factor]) -> list[Factor]:
@@ -127,9 +138,13 @@ def _verdict(text: str, right: bool | None) -> str:
 
 
 def summary(given: Sequence[Given], done: Sequence[Drawn], readers: Readers | None, factors: Sequence[Factor], to: str) -> str:
-    """The share of all samples that kept each shared factor, with what the readers reach on real images."""
+    """The share of samples that kept each shared factor, with what the readers reach on real images.
+
+    Only of inputs whose labels are known: where readers guessed them, nothing says that they were right.
+    """
     shared = _shared(factors)
-    labelled = [i for i, each in enumerate(given) if each.labels]
+    labelled = [i for i, each in enumerate(given) if each.labels and not each.read]
+    guessed = sum(each.read for each in given)
     if readers is None or not labelled or not shared:
         return ""
     lines = ""
@@ -139,7 +154,8 @@ def summary(given: Sequence[Given], done: Sequence[Drawn], readers: Readers | No
         lines += f"<tr><td>{html.escape(models.variant_label_of(drawn.by.name))}</td>{_numbers(f'{100 * share:.0f} %' for share in shares)}</tr>"
     ceiling = _numbers(_ceiling(readers.accuracy.get(to, {}).get(f.name, {})) for f in shared)
     heads = "".join(f'<th class="number">{html.escape(f.name)}</th>' for f in shared)
-    return (f'<h4>Kept in {len(labelled) * done[0].samples} samples</h4><table class="figures"><tr><th></th>{heads}</tr>{lines}'
+    apart = f"; {guessed} of your own not counted" if guessed else ""
+    return (f'<h4>Kept in {len(labelled) * done[0].samples} samples of test images{apart}</h4><table class="figures"><tr><th></th>{heads}</tr>{lines}'
             f"<tr><td>readers on real images (ceiling)</td>{ceiling}</tr></table>")
 
 
@@ -154,7 +170,7 @@ def _ceiling(figures: Mapping[str, float]) -> str:
 
 def check_table(found: Sequence[Kept]) -> str:
     """Factors in rows: what should become of each, what was measured, and the readers' own ceiling."""
-    heads = ("factor", "should be", "read as such", "mean error", "spread over private codes", "readers on real images")
+    heads = ("factor", "should be", "read as such", "mean error", "spread over samples", "readers on real images")
     head = "".join(f'<th{" class=number" if "error" in text or "spread" in text else ""}>{text}</th>' for text in heads)
     return f'<table class="figures"><tr>{head}</tr>{"".join(map(_checked, found))}</table>'
 
@@ -179,10 +195,13 @@ def _checked(kept: Kept) -> str:
 
 def gif_of(shown: Sequence[Tensor], done: Sequence[Drawn]) -> bytes:
     """Each input beside its samples, one a frame."""
-    frames = [sheet([[picture, *(drawn.found.samples[i, k] for drawn in done)] for i, picture in enumerate(shown)], scale=3)
-              for k in range(done[0].samples)]
+    return _gif([sheet([[picture, *(drawn.found.samples[i, k] for drawn in done)] for i, picture in enumerate(shown)], scale=3)
+                 for k in range(done[0].samples)])
+
+
+def _gif(frames: Sequence[Pixels]) -> bytes:
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "translation.gif"
+        file = Path(folder) / "frames.gif"
         write_gif(file, frames, seconds=0.4)
         return file.read_bytes()
 
@@ -192,13 +211,101 @@ def csv_of(given: Sequence[Given], done: Sequence[Drawn], factors: Sequence[Fact
     names = [f.name for f in factors if any(f.name in drawn.seen for drawn in done)]
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(["model", "input", "item", "to", "sample", *names, *(f"{name} kept" for name in names), "point"])
+    writer.writerow(["model", "input", "item", "labels", "to", "sample", *names, *(f"{name} kept" for name in names), "point"])
     for drawn in done:
         for i, each in enumerate(given):
             right = drawn.verdicts(i, each, factors, to)
             for k in range(drawn.samples):
                 said = drawn.said(i, k, factors)
                 kept = [int(right[name][k]) if name in right else "" for name in names]
-                start = [drawn.by.name, each.title, "" if each.item is None else each.item, to, k + 1]
+                start = [drawn.by.name, each.title, _item(each), "read" if each.read else "known" if each.labels else "", to, k + 1]
                 writer.writerow([*start, *(said[name] for name in names), *kept, drawn.points[i][k]])
+    return buffer.getvalue().encode("utf-8-sig")
+
+
+def _item(given: Given) -> int | str:
+    return "" if given.item is None else given.item
+
+
+# ---- swap
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What one model made of every content in every style.
+
+    Arguments:
+        by: The model.
+        found: Its pictures.
+        points: The point of each, content by content.
+    """
+
+    by: Checkpoint
+    found: Swapped
+    points: Sequence[Sequence[Point]]
+
+
+def swap_table(given: Sequence[Given], shown: Sequence[Tensor], styles: Sequence[Given], one: Exchanged, factors: Sequence[Factor],
+               modality: str) -> str:
+    """One modality's pictures: content in rows named by what both modalities share, style in columns by what this one has for itself."""
+    named = [caption(style, factors, modality) for style in styles]
+    header = "".join(f"<th>{image(head, style.title)}{_small(name)}</th>"
+                     for head, style, name in zip(one.found.heads[modality], styles, named, strict=True))
+    body = ""
+    for i, (each, picture) in enumerate(zip(given, shown, strict=True)):
+        line = "".join(f"<td>{link(image(one.found.pictures[modality][i, k], f'content {each.title}, style {named[k]}'), one.points[i][k])}</td>"
+                       for k in range(len(styles)))
+        body += f'<tr><td class="first">{image(picture, each.title)}{_small(caption(each, factors, None))}</td>{line}</tr>'
+    rows, columns = (", ".join(f.name for f in factors if f.owner == owner) for owner in (None, modality))
+    legend = html.escape(", ".join(filter(None, (rows and f"{rows} ↓", columns and f"{columns} →"))))
+    return (f'<table style="--columns: {len(styles) + 1}"><thead><tr><th class="first"><small>{legend}</small></th>{header}</tr></thead>'
+            f'<tbody class="group">{body}</tbody></table>')
+
+
+def _small(text: str) -> str:
+    return f'<small title="{html.escape(text)}">{html.escape(text)}</small>'
+
+
+def swap_gif(shown: Sequence[Tensor], done: Sequence[Exchanged]) -> bytes:
+    """Each content beside its pictures of both modalities, one style a frame, which stands above."""
+    frames = []
+    for k in range(len(done[0].points[0])):
+        cells = [(one.found.heads[name][k], pictures[:, k]) for one in done for name, pictures in one.found.pictures.items()]
+        below = [[picture, *(column[i] for _, column in cells)] for i, picture in enumerate(shown)]
+        frames.append(sheet([[None, *(head for head, _ in cells)], *below], scale=3))
+    return _gif(frames)
+
+
+def swap_csv(given: Sequence[Given], styles: Sequence[Given], done: Sequence[Exchanged], readers: Readers | None,
+             factors: Sequence[Factor]) -> bytes:
+    """A line for each pair of pictures: whose codes they are of, what readers see in either, and their point."""
+    names = list(done[0].found.pictures)
+    seen = [{name: read(readers, name, one.found.pictures[name]) for name in names} if readers else {} for one in done]
+    read_of = [(name, f) for name in names for f in factors if f.name in seen[0].get(name, ())]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(["model", "content", "content item", "style", "style item", *(f"{f.name} in {name}" for name, f in read_of), "point"])
+    for one, readings in zip(done, seen, strict=True):
+        for i, each in enumerate(given):
+            for k, style in enumerate(styles):
+                said = [f.format(readings[name][f.name][i, k]) for name, f in read_of]
+                writer.writerow([one.by.name, each.title, _item(each), style.title, _item(style), *said, one.points[i][k]])
+    return buffer.getvalue().encode("utf-8-sig")
+
+
+# ---- check
+
+def check_csv(found: Mapping[str, Sequence[Kept]], to: str) -> bytes:
+    """A line for each factor under each model (by name): what should become of it, and what was measured."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(["model", "to", "factor", "role", "unit", "share", "standard error", "images", "tolerance", "mean error", "spread",
+                     "readers' share on real images", "readers' mean error on real images"])
+    for name, factors in found.items():
+        for kept in factors:
+            measured, judged = kept.measured, kept.role != "free"
+            own = kept.ceiling.get("accuracy", kept.ceiling.get("within_step"))
+            figures = [measured.kept.value, measured.kept.stderr, measured.kept.count, measured.tolerance, measured.error] if judged else [""] * 5
+            ceiling = [own, kept.ceiling.get("error")] if judged else [None] * 2
+            plain = ["" if value is None or isinstance(value, float) and isnan(value) else value for value in (*figures, measured.spread, *ceiling)]
+            writer.writerow([name, to, kept.factor.name, kept.role, kept.factor.unit, *plain])
     return buffer.getvalue().encode("utf-8-sig")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["Given", "Task", "given_items", "posterior_of", "readers_of", "rebuilt", "thumbnails"]
+__all__ = ["Given", "Task", "caption", "given_items", "posterior_of", "readers_of", "rebuilt", "sizes_note", "thumbnails"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from mmvae.checkpoints import Checkpoint
-from mmvae.data import PairedDataset
+from mmvae.data import Factor, PairedDataset
 from mmvae.gaussian import Belief
 from mmvae.inputs import HANDWRITING, is_drawing
 from mmvae.model import MultimodalVAE
@@ -100,6 +101,10 @@ class Task:
         return command_line([*parts, "--out", f"{'swap' if self.view == 'swap' else 'translation'}.png"])
 
 
+#: The query parameters that ask for a task; others, such as the point of a page that was left, say nothing of one.
+PARAMETERS = frozenset(parameter.name for parameter in fields(Task))
+
+
 @dataclass(frozen=True)
 class Given:
     """One input.
@@ -128,7 +133,7 @@ class Given:
 
 def given_items(ids: Sequence[int], pairs: Pairs, data: PairedDataset | None, modality: str) -> list[Given]:
     """The items with these ids; those that `pairs` does not know are left out."""
-    known = [item for item in ids if pairs.position(item) is not None]
+    known = pairs.known(ids)
     images = data.items(known)[0] if data is not None and known else {}
     found = []
     for i, item in enumerate(known):
@@ -136,6 +141,20 @@ def given_items(ids: Sequence[int], pairs: Pairs, data: PairedDataset | None, mo
         title = " ".join(f.format(labels[f.name]) for f in pairs.factors if f.owner in (None, modality))
         found.append(Given(title or f"item {item}", {name: batch[i] for name, batch in images.items()}, item, labels))
     return found
+
+
+def caption(given: Given, factors: Sequence[Factor], owner: str | None) -> str:
+    """What an input shows of the factors of one owner; its title where there are none or their values are not known."""
+    return " ".join(f.format(given.labels[f.name]) for f in factors if f.owner == owner and f.name in given.labels) or given.title
+
+
+def sizes_note(opened: Sequence[tuple[str, MultimodalVAE]]) -> str:
+    """Which sizes private codes have in models (by label) that are compared, where they differ; empty otherwise."""
+    sizes = {label: [block.dim for block in model.blocks if block.owner] for label, model in opened}
+    if len({tuple(each) for each in sizes.values() if each}) < 2:
+        return ""
+    told = ", ".join(f"{label} {' and '.join(map(str, each))}" for label, each in sizes.items() if each)
+    return f"Private codes differ in size: {told} dimensions. The noise is the same in those that all have."
 
 
 def posterior_of(opened: Checkpoint, given: Given, observed: Sequence[str]) -> Mapping[str, Belief]:
@@ -151,8 +170,17 @@ def posterior_of(opened: Checkpoint, given: Given, observed: Sequence[str]) -> M
     return stored_posterior(opened, given.item, observed)
 
 
-def thumbnails(opened: Checkpoint, data: PairedDataset | None, modality: str, ids: Sequence[int]) -> Tensor:
-    """Pictures of items, [N, C, H, W]: the images, or where they are not on this machine what the model makes of their codes."""
+def thumbnails(opened: Checkpoint, data: PairedDataset | None, modality: str | None, ids: Sequence[int]) -> Tensor:
+    """Pictures of items, [N, C, H, W]: the images, or where they are not on this machine what the model makes of their codes.
+
+    Arguments:
+        modality: None for both side by side, in colour and at the larger one's height.
+    """
+    if modality is None:
+        both = [thumbnails(opened, data, name, ids).expand(-1, 3, -1, -1) for name in opened.model.names]
+        height = max(images.shape[2] for images in both)
+        return torch.cat([interpolate(images, scale_factor=height / images.shape[2], mode="bilinear") if images.shape[2] < height else images
+                          for images in both], 3)
     if data is not None:
         return data.items(ids)[0][modality]
     return rebuilt(opened.model, [stored_posterior(opened, item, opened.model.names) for item in ids], modality)

@@ -47,10 +47,13 @@ class Factor:
             raise ValueError(f"factor {self.name!r}: kind {self.kind!r} is neither 'ordered' nor 'categorical'")
 
     def format(self, label: float) -> str:
-        """A label as a person reads it: ``"+27°"``, ``"7"``."""
+        """A label as a person reads it: ``"+27°"``, ``"0°"``, ``"7"``."""
         if self.kind == "categorical":
             return str(self.values[int(label)])
-        return f"{label:+.0f}{self.unit}" if self.unit == "°" else f"{label:.3g} {self.unit}".strip()
+        if self.unit == "°":
+            text = f"{label:+.0f}"
+            return ("0" if float(text) == 0 else text) + self.unit
+        return f"{label + 0.0:.3g} {self.unit}".strip()
 
 
 class PairedDataset(ABC):
