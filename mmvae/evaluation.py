@@ -42,7 +42,7 @@ from .gaussian import Mixture
 from .history import record_of
 from .latents import SHARED
 from .machine import processor
-from .metrics import METRICS
+from .metrics import ALL_SPLITS, METRICS
 from .metrics.clusters import linear_probe, modality_gap, silhouette
 from .metrics.codes import reference, standard_error
 from .metrics.coherence import agreement, preserved
@@ -133,7 +133,7 @@ class Subject:
     @property
     def where(self) -> str:
         """What a figure of `anywhere` says of its pairs."""
-        return "pairs of all splits" if self.several else ""
+        return ALL_SPLITS if self.several else ""
 
     def items(self, ids: Tensor) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
         """Images and labels of pairs, in chunks."""
@@ -250,7 +250,7 @@ def table(card: dict) -> str:
         lines.append(f"{name:60} {_short(figure['value']) + spread:>10}  {about}".rstrip())
     matrix = card.get("leakage")
     if matrix:
-        where = ", on pairs of all splits" if matrix["split"] == "all" else ""
+        where = f", on {ALL_SPLITS}" if matrix["split"] == "all" else ""
         lines += [
             "",
             f"What each block knows of each factor{where} (R², accuracy above chance; in brackets the reference code):",
@@ -484,9 +484,8 @@ def _features(subject: Subject, split: str) -> dict[str, NDArray]:
 def _fitted_codes(subject: Subject, n: int) -> Tensor:
     """Shared codes from a Gaussian mixture fitted to samples of the training pairs' posterior, [n, dim]."""
     generator = subject.generator()
-    codes = torch.cat(
-        [subject.model.posterior(images)[SHARED].sample(generator) for images, _ in subject.items(subject.split(2 * subject.n, "train"))]
-    )
+    ids = subject.split(2 * subject.n, "train")
+    codes = torch.cat([subject.model.posterior(images)[SHARED].sample(generator) for images, _ in subject.items(ids)])
     components = min(COMPONENTS, max(1, len(codes) // 20))
     mixture = GaussianMixture(components, reg_covar=1e-4, max_iter=60, random_state=subject.seed).fit(codes.double().numpy())
     return torch.from_numpy(mixture.sample(n)[0][np.random.default_rng(subject.seed).permutation(n)]).float()
@@ -561,7 +560,7 @@ def _leakage(
     factors: list[Factor],
     groups: dict[str, NDArray],
 ) -> dict | None:
-    """The matrix with that of the reference code, as the card holds it; None, and a figure that says why, where there is none."""
+    """The matrix with that of the reference code, as the card holds it; None and a figure that says why without."""
     blocks = subject.model.blocks
     found = None
     with _recorded(figures, "leakage_accuracy"):

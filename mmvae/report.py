@@ -17,6 +17,7 @@ from html import escape
 
 from .comparison import BOLD, LEAK, UNMEASURED, Cell, Column, Entry, Line, Matrix, MatrixCell, columns, lines, matrix, sentence
 from .latents import Block
+from .metrics import ALL_SPLITS
 
 #: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
 STYLE = """
@@ -136,7 +137,8 @@ def matrix_html(entry: Entry, words: bool = True) -> str:
     body = "".join(f'<tr><th class="hue{hue[block.name]}" scope="row">{_symbol(block, entry)}<small>{_whose(block.owner) if len(found.blocks) > 1 else "one code"}, '
                    f'{block.dim} dim</small></th>{"".join(_matrix_cell(cell, hue[block.name]) for cell in row)}</tr>'
                    for block, row in zip(found.blocks, found.rows, strict=True))
-    return (f'<div class="mx">{head} · {found.items:,} pairs</div><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    where = ALL_SPLITS if entry.card["leakage"].get("split") == "all" else "pairs"
+    return (f'<div class="mx">{head} · {found.items:,} {where}</div><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
             + (f"<p>{escape(sentence(entry))}</p>" if words else "") + "</div>")
 
 
@@ -192,9 +194,10 @@ def _row(line: Line, elsewhere: bool) -> str:
     metric = line.metric
     arrow = {"higher": " ↑", "lower": " ↓"}.get(metric.better, "")
     unit = f" [{escape(line.unit)}]" if line.unit else ""
+    where = f" · {ALL_SPLITS}" if ALL_SPLITS in line.note else ""
     about = (f"{escape(metric.explanation)}<br><code>{escape(metric.formula)}</code><br>Source: {escape(metric.source)}. To be read against: {escape(metric.against)}."
              + (f"<br>Here: {escape(line.note)}." if line.note else ""))
-    name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}</span></summary>'
+    name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}{where}</span></summary>'
             f"<div>{about}</div></details>")
     quoted = "<br>".join(f'<span title="{escape(row.source)}">{escape(row.model)} {row.value:.3f}</span>' for row in line.published)
     return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, _decimals(line), metric.beside)}</td>" for cell in line.cells)}'
@@ -282,10 +285,11 @@ def _shown(value: float, decimals: int) -> str:
 
 
 def _decimals(line: Line) -> int:
-    """As many for every figure of a line: nats and degrees to a tenth, shares and scores to a thousandth, lines of small ones longer."""
+    """As many for every figure of a line: nats and degrees to a tenth, shares and scores to a thousandth, lines of small ones or errors longer."""
     largest = max((abs(cell.value) for cell in line.cells if cell.value is not None), default=1.0)
+    least = min((cell.error for cell in line.cells if cell.error), default=1.0)
     if line.unit in ("nats", "°") or largest >= 100:
-        return 2 if largest < 1 else 1
+        return 2 if largest < 1 or largest < 100 and least < 0.05 else 1
     return 4 if largest < 0.1 else 3
 
 
@@ -374,8 +378,8 @@ def latex_table(entries: Sequence[Entry]) -> str:
         if line.group != part:
             part = line.group
             rows.append([f"\\multicolumn{{{len(over) + 1}}}{{l}}{{\\emph{{{_tex(part)}}}}}"])
-        unit = f" [{line.unit}]" if line.unit else ""
-        rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit), *(_tex_figure(cell, _decimals(line)) for cell in line.cells)])
+        unit, where = f" [{line.unit}]" if line.unit else "", f", {ALL_SPLITS}" if ALL_SPLITS in line.note else ""
+        rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit + where), *(_tex_figure(cell, _decimals(line)) for cell in line.cells)])
     parts.append(f"% bold: better than every other model by more than {BOLD} standard errors of the difference, paired where the pairs are the same\n"
                  + _tabular(["", *(_tex(column.title) for column in over)], rows))
     return "\n\n".join(parts) + "\n"

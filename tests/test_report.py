@@ -143,6 +143,17 @@ def test_columns_of_unlike_numbers_of_pairs_say_so():
         assert "measured on 500 pairs" in text and "measured on 2,000 pairs" in text
 
 
+def test_what_is_not_of_the_test_split_alone_says_so_where_it_is_shown():
+    one = entry(CLEAN, {"mig": {"metric": "mig", "value": 0.2, "note": "on azimuth; pairs of all splits"}, **coherence(0.9)})
+    one.card["leakage"]["split"] = "all"
+    assert "500 pairs of all splits" in matrix_html(one) and "pairs of all splits" not in matrix_html(entry(CLEAN))
+    assert table_html([one]).count(" · pairs of all splits</span>") == 1 and latex_table([one]).count(", pairs of all splits") == 1
+
+
+def test_an_error_is_never_shown_as_none():
+    assert "5.17 ± 0.04" in table_html([entry(CLEAN, {"kl/z_elevation": {"metric": "kl", "value": 5.1666, "stderr": 0.044, "unit": "nats"}})])
+
+
 def test_a_note_keeps_what_is_true_of_every_column():
     notes = ("9.9 of 10 classes drawn; from a mixture", "8.0 of 10 classes drawn; from a mixture")
     figures = [{"joint_coherence/fitted/digit": {"metric": "joint_coherence", "value": 0.9, "note": note}} for note in notes]

@@ -6,7 +6,7 @@ Importing this package loads nothing heavy. The cores are in `disentanglement`, 
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "Metric"]
+__all__ = ["ALL_SPLITS", "METRICS", "Metric"]
 
 from dataclasses import dataclass
 
@@ -39,6 +39,9 @@ class Metric:
     against: str
     beside: str = ""
 
+
+#: In the note of a figure that is not of the test split alone.
+ALL_SPLITS = "pairs of all splits"
 
 CHEN = "Chen et al. 2018, arXiv:1802.04942"
 EASTWOOD = "Eastwood & Williams 2018, ICLR"

@@ -59,8 +59,8 @@ def agreement(predicted: ArrayLike, expected: ArrayLike, groups: ArrayLike | Non
     """Coherence: the share of generated images that a reader puts into the class they should show.
 
     Across modalities `expected` is the label of the image translated from; for pairs from the prior it is
-    what the reader of the other modality says. From 0 to 1; guessing scores 1/classes. The ceiling is the reader's accuracy on
-    real images, to be shown beside it.
+    what the reader of the other modality says. From 0 to 1; guessing scores 1/classes. To be shown beside the
+    reader's accuracy on real images; a model that draws clearer pictures than those may exceed it.
 
     Arguments:
         predicted: Class of each generated image, [N], or of S samples for each item, [N, S].
@@ -86,7 +86,7 @@ def preserved(
 ) -> Preserved:
     """What a reader of generated images says of a factor, against what it should be.
 
-    A perfect model scores an error of 0 and keeps all (1); the ceiling is the same figure for the reader on real images.
+    A perfect model scores an error of 0 and keeps all (1); to be read beside the same figure of the reader on real images.
     For a factor that should stay neutral, `expected` is the neutral value.
 
     Arguments:
