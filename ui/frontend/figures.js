@@ -28,9 +28,11 @@ export function figureRows(panes, found) {
     const cells = found.map((figures) => cell(figures, value, write, why));
     const known = found.find((figures) => figures && isNumber(value(figures)));
     const level = known && chance(known);
-    return el("tr", { title }, el("th", {}, name), cells, el("td", { class: "chance" }, isNumber(level) ? `chance ${write(level)}` : ""));
+    if (cells.length === 1 && cells[0].matches(".without")) cells[0].colSpan = 2; // words are longer than figures
+    else cells.push(el("td", { class: "chance" }, isNumber(level) ? `chance ${write(level)}` : ""));
+    return el("tr", { title }, el("th", {}, name), cells);
   });
-  return [el("caption", {}, `In ${dims.join(" and ")} latent dimensions`), ...head, ...rows];
+  return [el("caption", {}, dims.length ? `In ${dims.join(" and ")} latent dimensions` : "In the latent space"), ...head, ...rows];
 }
 
 const isNumber = (value) => value !== null && value !== undefined;
