@@ -676,7 +676,9 @@ def _open(arguments: argparse.Namespace) -> Checkpoint:
 
 
 def _data_of(checkpoint: Checkpoint, arguments: argparse.Namespace) -> PairedDataset:
-    return dataset(checkpoint.config.get("source") or checkpoint.config["dataset"], arguments.data_root)
+    from .checkpoints import source_of
+
+    return dataset(source_of(checkpoint.config), arguments.data_root)
 
 
 def _pairs(arguments: argparse.Namespace, n: int) -> tuple[Checkpoint, dict[str, Tensor], Sequence[int] | torch.Tensor]:

@@ -300,7 +300,7 @@ def buttons(run: Run) -> None:
                 )
             with st.popover("Continue for longer", icon=":material/more_time:", disabled=not run.config):
                 steps = st.number_input(
-                    "Steps in total", run.step + 1, value=max(run.steps, run.step) * 2, step=500, key=f"longer {run.name}"
+                    "Steps in total", run.step + 1, value=max(run.steps, run.step, 1) * 2, step=500, key=f"longer {run.name}"
                 )
                 st.caption("The learning rate is held for the first half of the steps, so it rises again.")
                 st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps, device))

@@ -139,7 +139,8 @@ def checkpoint(name: str) -> Checkpoint:
         CheckpointError: Where there is none, or its files are malformed.
     """
     folder = path_of(name)
-    return _checkpoints((name, folder, version_of(folder)))
+    carried = (folder / STATISTICS).is_file()  # where they are not, they come from the data once that is there
+    return _checkpoints((name, folder, version_of(folder), () if carried else version_of_data(trained_on(name))))
 
 
 def data_for(opened: Checkpoint) -> PairedDataset | None:
@@ -193,8 +194,8 @@ def _label(name: str, titled: Callable[[dict], str]) -> str:
     return titled(config) if name == usual else f"{titled(config)} ({name})"
 
 
-def _open(key: tuple[str, Path, tuple[int, ...]]) -> Checkpoint:
-    name, folder, _ = key
+def _open(key: tuple[str, Path, tuple[int, ...], tuple]) -> Checkpoint:
+    name, folder, _, _ = key
     torch.set_num_threads(1)  # one picture at a time decodes faster on one thread than on several
     opened = replace(open_checkpoint(folder), name=name)
     if not opened.statistics:

@@ -118,7 +118,7 @@ def dataset(name: str, root: str | Path | None = None) -> PairedDataset:
     if name in DATASETS:
         module, opener = DATASETS[name].opener.split(":")
         return getattr(import_module(module), opener)(data_root(root))
-    if Path(name).exists():
+    if name and Path(name).exists():
         return import_module("mmvae.data.own").OwnPairs(Path(name))
     raise DataError(f"no data set {name!r}: expected one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own")
 

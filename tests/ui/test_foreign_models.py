@@ -12,8 +12,6 @@ from mmvae.model import MultimodalVAE
 from tests.ui.test_explore_page import write
 from ui import models
 
-ROOT = Path(__file__).parents[2]
-FRAME, PAGES = ROOT / "ui" / "frame.py", ROOT / "pages"  # Home links to the other pages, which the frame knows
 #: What stands in a file of a folder that is left out: for each, what is changed in it.
 FOREIGN = {
     "empty": ("config.json", None),
@@ -37,8 +35,8 @@ def home(tmp_path, monkeypatch) -> Path:
     write(tmp_path / "checkpoints" / "split", "mumo")
     nameless = MultimodalVAE(VARIANTS["mumo"], DATASETS["faces"].modalities, MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).blocks)
     save(tmp_path / "uploads" / "nameless", nameless, config_of(nameless, {}))
-    for name, (file, change) in FOREIGN.items():
-        folder = tmp_path / "uploads" / name
+    for i, (name, (file, change)) in enumerate(FOREIGN.items()):
+        folder = tmp_path / ("uploads", "runs")[i % 2] / name
         write(folder, "mumo")
         known = read_json(folder / file) if (folder / file).is_file() else {}
         write_json(folder / file, {} if change is None else known | change)
@@ -49,8 +47,17 @@ def home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def framed(page):
+    """The page among the others, to which it may link."""
+    import streamlit as st
+
+    from ui import navigation
+
+    st.navigation([st.Page(navigation.file_of(name), title=title, default=name == page) for name, title in navigation.PAGES]).run()
+
+
 def opened(page: str, **parameters: str) -> AppTest:
-    test = AppTest.from_file(str(FRAME if page == "home" else PAGES / f"{page}.py"), default_timeout=300)
+    test = AppTest.from_function(framed, default_timeout=300, kwargs={"page": page})
     for name, value in parameters.items():
         test.query_params[name] = value
     test.run()
@@ -77,13 +84,13 @@ def test_what_is_left_out_is_said_in_a_line_for_each_folder(home):
     assert sorted(models.names()) == ["nameless", "split"]
     said = [warning.value for warning in opened("home").warning]
     for name, (file, _) in FOREIGN.items():
-        line = next(line for line in said if f"uploads/{name}/{file}" in line)
+        line = next(line for line in said if f"/{name}/{file}" in line)
         assert "\n" not in line and str(home) not in line
     assert len(said) == len(FOREIGN)
 
 
 def test_a_folder_that_was_mended_is_a_model_again(home):
-    folder = home / "uploads" / "figures-in-a-list"
+    folder = next(home.glob("*/figures-in-a-list"))
     assert "figures-in-a-list" not in models.names()
     (folder / "card.json").write_text(json.dumps({"figures": {}}))
     assert "figures-in-a-list" in models.names()

@@ -11,6 +11,10 @@ from PIL import Image
 
 from mmvae.checkpoints import CheckpointError, config_of, save
 from mmvae.data import DataError, mnist_svhn
+from mmvae.latents import partition
+from mmvae.modalities import Modality
+from mmvae.model import MultimodalVAE
+from mmvae.variants import VARIANTS
 from tests.tiny import tiny_model
 from ui import models
 from ui.models import Recent
@@ -145,3 +149,13 @@ def test_what_a_download_brought_takes_the_place_of_the_crops(home, monkeypatch)
     assert models.data_named("mnist-svhn") == ["svhn.npz"]
     os.rename(home / "data" / "train_32x32.mat.part", home / "data" / "train_32x32.mat")
     assert models.data_named("mnist-svhn") == ["svhn.npz", "train_32x32.mat"]
+
+
+def test_a_model_without_statistics_gets_them_once_its_data_is_there(home):
+    modalities = [Modality(name, (1, 28, 28), f"x_{name}", name, network="small28") for name in ("left", "right")]
+    model = MultimodalVAE(VARIANTS["mumo"], modalities, partition(("left", "right"), private=(1, 1), shared=2))
+    save(home / "runs" / "own", model, config_of(model, {}) | {"source": str(home / "pairs.npz")})
+    assert models.checkpoint("own").statistics == {}
+    pairs(home / "pairs.npz", 10)
+    first = models.checkpoint("own")
+    assert first.statistics["items"] == 1 and models.checkpoint("own") is first
