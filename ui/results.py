@@ -76,9 +76,9 @@ def translation_table(given: Sequence[Given], shown: Sequence[Tensor], styles: S
     several, judged = len(done) > 1, any(each.seen for each in done)
     top = scale_of([each.found for each in done])
     heads = "".join(f"<th>{_head(style, to)}</th>" for style in styles) or "".join(f"<th>{k + 1}</th>" for k in range(done[0].samples))
-    shown = html.escape(", ".join(f.name for f in factors if f.owner != to))
+    named = html.escape(", ".join(f.name for f in factors if f.owner != to))
     head = (_legend(factors, judged, bool(styles), 3 + several, done[0].samples)
-            + f'<tr><th class="first">input{f"<small>{shown}</small>" if shown else ""}</th>{"<th></th>" if several else ""}<th title="not the mean of the samples">mean code</th>'
+            + f'<tr><th class="first">input{f"<small>{named}</small>" if named else ""}</th>{"<th></th>" if several else ""}<th title="not the mean of the samples">mean code</th>'
             f'<th>std. dev.{scale(top)}</th>{heads}{"<th>kept</th>" if judged else ""}</tr>')
     bodies = ""
     for i, (each, picture) in enumerate(zip(given, shown)):
