@@ -202,6 +202,24 @@ def test_a_map_stays_where_streamlit_cleans_up_after_an_overtaken_call(opened):
     assert left == [True, 1, True]
 
 
+def test_a_map_drawn_anew_is_grey_until_its_colours_are_known_and_keeps_its_lines_and_a_decoded_point(opened):
+    page = opened(wish("tiny-digits", source="each"))
+    page.get_by_role("button", name="Join pairs").click()
+    page.route("**/maps/*/column*", lambda route: route.fulfill(status=202, json={"progress": 0.3}))
+    page.locator('.map select[aria-label="Colour by"]').select_option("error")
+    page.get_by_text("Decoding every point: 30 %").wait_for()
+    before = seen(page, "panel.keys")
+    page.get_by_role("radio", name="samples").click()
+    page.get_by_role("button", name="Draw the map").click()
+    page.wait_for_function(f"(before) => ({MAP}).parentNode.widget.keys !== before", arg=before)
+    page.locator('.map .pane[data-state="done"]').wait_for()
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].ids?.length > 2 * {ITEMS}")  # the numbers offered begin at 500
+    points = seen(page, "panel.panes[0].points.count")
+    assert set(seen(page, "[...panel.panes[0].points.colours]")) == {104, 114, 128, 215} and points == seen(page, "panel.panes[0].points.colours.length / 4")
+    assert seen(page, "panel.panes[0].points.lines.length") == points
+    page.wait_for_function(f"() => {{ const node = ({MAP}).querySelector('.walks canvas'); return node.getContext('2d').getImageData(0, 0, node.width, node.height).data.some((value, i) => i % 4 < 3 && value > 20); }}")
+
+
 def test_points_of_a_model_of_any_name_open(opened, home):
     name = '模型 #1, "a"'
     (home / "checkpoints" / name).symlink_to(home / "checkpoints" / "tiny-digits")
