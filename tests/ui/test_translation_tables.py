@@ -1,0 +1,128 @@
+"""The tables and files of the Translate page, of the smallest models and of readers that see brightness."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmvae.checkpoints import Checkpoint
+from mmvae.data.base import Factor
+from mmvae.explore import point_of
+from mmvae.readers import Reading, Readers
+from mmvae.translation import check, read, swapped, translate
+from tests.test_translation import READERS, Glow
+from tests.tiny import tiny_images, tiny_model
+from ui.gallery import first_items
+from ui.pairs import Pairs
+from ui.results import Drawn, Exchanged, check_csv, summary, swap_csv, swap_gif, swap_table, translation_table
+from ui.translating import Given, caption, sizes_note
+
+GLOW, OWN, OTHER = Glow.factors
+BOTH = Readers("glow", {name: READERS.networks["b"] for name in "ab"}, {})
+
+
+@pytest.fixture
+def opened(tmp_path) -> Checkpoint:
+    return Checkpoint(tmp_path, tiny_model("dmvae"), {}, {}, {}, "tiny")
+
+
+def given(n: int, **changes) -> list[Given]:
+    images = tiny_images(n)
+    return [Given(f"item {i}", {name: x[i] for name, x in images.items()}, i, {"glow": 0.25 * i, "own": 0.5 * i, "other": 0.5 - 0.5 * i}, **changes)
+            for i in range(n)]
+
+
+def drawn(opened: Checkpoint, inputs: list[Given]) -> Drawn:
+    found = translate(opened.model, opened.model.posterior({"a": torch.stack([each.images["a"] for each in inputs])}), "b", 3)
+    points = [[point_of("tiny", "0" * 12, opened.model, {name: code[i, k] for name, code in found.codes.items()}) for k in range(3)]
+              for i in range(len(inputs))]
+    return Drawn(opened, found, read(READERS, "b", found.samples), points)
+
+
+def exchanged(opened: Checkpoint, content: list[Given], styles: list[Given]) -> Exchanged:
+    model = opened.model
+    posteriors = [[model.posterior({name: x[None] for name, x in each.images.items()}) for each in some] for some in (content, styles)]
+    found = swapped(model, *posteriors, [each.images for each in styles])
+    points = [[point_of("tiny", "0" * 12, model, found.code(model, i, k)) for k in range(len(styles))] for i in range(len(content))]
+    return Exchanged(opened, found, points)
+
+
+def lines_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+
+
+def test_the_table_names_the_numbers_below_its_pictures_and_escapes_names(opened):
+    mine = replace(given(1)[0], title='<img src=x onerror="alert()">.png', item=None, read=True)
+    inputs = [mine, *given(2)]
+    table = translation_table(inputs, [each.images["a"] for each in inputs], [], [drawn(opened, inputs)], Glow.factors, "b")
+    assert "input<small>glow, own</small>" in table and "below: glow, as read" in table and ">mean code<" in table
+    assert "<img src=x" not in table and "read as 0" in table
+
+
+def test_what_a_reader_guessed_of_the_input_is_not_counted_as_true(opened):
+    inputs = given(2)
+    inputs[0] = replace(inputs[0], item=None, read=True)
+    text = summary(inputs, [drawn(opened, inputs)], READERS, Glow.factors, "b")
+    assert "Kept in 3 samples of test images; 1 of your own not counted" in text
+    assert summary([inputs[0]], [drawn(opened, inputs[:1])], READERS, Glow.factors, "b") == ""
+
+
+def test_each_head_of_a_swap_is_named_by_what_its_own_picture_has_for_itself(opened):
+    content, styles = given(2), given(3)
+    one = exchanged(opened, content, styles)
+    tables = {name: swap_table(content, [each.images["a"] for each in content], styles, one, Glow.factors, name) for name in "ab"}
+    assert [f'<small title="{value}">' in tables["a"] for value in ("0", "0.5", "1")] == [True] * 3
+    assert [f'<small title="{value}">' in tables["b"] for value in ("0.5", "0", "-0.5")] == [True] * 3
+    assert "glow ↓, own →" in tables["a"] and "glow ↓, other →" in tables["b"]
+
+
+def test_a_swap_is_saved_as_figures_and_as_frames(opened):
+    content, styles = given(2), given(3)
+    one = exchanged(opened, content, styles)
+    found = lines_of(swap_csv(content, styles, [one], BOTH, Glow.factors))
+    assert len(found) == 6 and {line["style item"] for line in found} == {"0", "1", "2"} and len({line["point"] for line in found}) == 6
+    seen = one.found.pictures["a"][1, 2].mean().item()
+    assert float(found[5]["glow in a"]) == pytest.approx(seen, abs=6e-3)
+    assert "glow in a" not in lines_of(swap_csv(content, styles, [one], None, Glow.factors))[0]
+    assert Image.open(io.BytesIO(swap_gif([each.images["a"] for each in content], [one]))).n_frames == 3
+
+
+def test_a_check_is_saved_with_what_was_measured(opened):
+    found = check(opened.model, Glow(), READERS, "b", torch.arange(40), samples=2)
+    kept, neutral, free = lines_of(check_csv({"tiny": found}, "b"))
+    assert float(kept["share"]) == found[0].measured.kept.value and float(kept["readers' share on real images"]) == 1
+    assert neutral["role"] == "neutral" and free["share"] == "" and float(free["spread"]) == found[2].measured.spread
+
+
+def test_a_caption_is_the_title_where_labels_are_not_known():
+    assert caption(given(2)[1], Glow.factors, "b") == "0"
+    assert caption(Given("mine.png", {}), Glow.factors, "b") == "mine.png"
+
+
+def test_the_sizes_of_private_codes_are_told_where_models_differ():
+    models = [("One", tiny_model("dmvae")), ("Other", tiny_model("mumo")), ("None", tiny_model("wg-v2"))]
+    assert sizes_note(models) == ""
+    models[1][1].blocks = tuple(replace(block, dim=7) for block in models[1][1].blocks)
+    assert sizes_note(models) == "Private codes differ in size: One 2 and 3, Other 7 and 7 dimensions. The noise is the same in those that all have."
+
+
+def test_the_first_pairs_differ_in_every_private_factor():
+    grid = np.stack(np.meshgrid([0.0, 1.0, 2.0], [-1.0, 0.0, 1.0], indexing="ij"), -1).reshape(-1, 2)
+    labels = {"same": np.zeros(90), "own": np.tile(grid[:, 0], 10), "other": np.tile(grid[:, 1], 10)}
+    pairs = Pairs(np.arange(90), labels, (Factor("same", "ordered", (0.0, 1.0)), OWN, OTHER))
+    first = first_items(pairs, None, 5)
+    assert len(set(first)) == 5
+    for name in ("own", "other"):
+        assert len({labels[name][item] for item in first[:3]}) == 3
+
+
+@pytest.mark.parametrize("label, text", [(-0.0, "0°"), (-0.3, "0°"), (0.4, "0°"), (-1.0, "-1°"), (27.2, "+27°")])
+def test_an_angle_has_no_sign_where_it_is_zero(label, text):
+    assert Factor("turn", "ordered", (-90.0, 90.0), "°").format(label) == text
+    assert OWN.format(-0.0) == "0"
