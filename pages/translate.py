@@ -404,6 +404,7 @@ def page() -> None:
 st.html("""<style>
 .st-key-translate-controls [data-testid="stButtonGroup"] button,
 .st-key-translate-bar [data-testid="stButtonGroup"] button {min-height: 2.5rem}
+.st-key-translate-bar [data-testid="stWidgetLabel"] button {min-height: 0}
 [class*="st-key-gallery"] [data-testid="stButtonGroup"] button {min-width: 0; padding: 0 0.5rem; min-height: 1.6rem; height: 1.6rem}
 [class*="st-key-gallery"] [data-testid="stButtonGroup"] > div {gap: 3px}
 </style>""")

@@ -82,7 +82,7 @@ def _bar(pairs: Pairs, factors: Sequence[Factor], key: str, found: Sequence[int]
             with st.popover(_summary(factors, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
                 _filters(pairs, factors, key, side_by_side=False)
         st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not found,
-                  help="Six of all that match the filter", on_click=lambda: on_pick(random.sample(found, min(RANDOM, len(found)))))
+                  on_click=lambda: on_pick(random.sample(found, min(RANDOM, len(found)))))
         st.button("Clear", key=f"{key} clear", icon=":material/close:", type="tertiary", disabled=not picked,
                   on_click=lambda: on_pick([]))
 

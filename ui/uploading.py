@@ -72,8 +72,10 @@ def uploaded(modality: Modality, key: str, source: str) -> list[Given]:
             st.error(problem, icon=":material/error:")
         kept: list[Own] = st.session_state.get(f"{place} kept", [])
         for i, own in enumerate(kept):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            shown, removal = st.columns([7, 1], gap="small", vertical_alignment="center")
+            with shown:
                 preview(own)
+            with removal:
                 st.button("", icon=":material/close:", key=f"{place} remove {i}", type="tertiary", help=f"Remove {own.name}",
                           on_click=kept.pop, args=(i,))
     return [own.given(modality.name) for own in kept]

@@ -18,6 +18,8 @@ from mmvae.cli import main
 from mmvae.model import MultimodalVAE
 from mmvae.point import Point
 
+from .conftest import settle
+
 PATIENCE = 240_000  # milliseconds; only ever waited for on a machine that is busy with other things
 DIGITS = "translate?models=digits-dmvae&samples=3"
 
@@ -81,6 +83,10 @@ def test_a_picked_image_is_translated_and_a_sample_opens_in_explore(opened):
     point.click()
     page.wait_for_url("**/explore?*")
     assert text.split("~")[-1] in page.url and "digits-dmvae" in page.url
+    settle(page)
+    page.go_back()
+    expect(rows_of(page)).to_have_count(6)  # the task, not a new one
+    assert page.locator(".cells a[data-point]").nth(4).get_attribute("data-point") == text
 
 
 def test_a_digit_is_drawn_and_the_link_brings_it_back(opened):
@@ -128,6 +134,16 @@ def test_every_kind_of_file_works_or_gets_one_clear_line(opened, tmp_path):
     for name, note in (("deep.png", "16 bit"), ("moving.gif", "first frame"), ("palette.png", "transparent: laid on white")):
         expect(page.locator(".preview", has_text=name)).to_contain_text(note)
     assert page.locator('[data-testid="stException"]').count() == 0
+    names = [row.locator("td.first img").get_attribute("title") for row in rows_of(page).all()]
+    page.get_by_role("link", name="Explore").first.click()
+    page.wait_for_url("**/explore*")
+    settle(page)
+    page.get_by_role("link", name="Translate").first.click()
+    expect(rows_of(page)).to_have_count(4)  # those of one's own are still there
+    assert [row.locator("td.first img").get_attribute("title") for row in rows_of(page).all()] == names
+    page.get_by_role("tab", name="Upload").click()
+    page.locator(".st-key-translate-files button:has-text('close')").first.click()
+    expect(rows_of(page)).to_have_count(3)
 
 
 def test_a_variant_that_cannot_says_so_and_the_others_go_on(opened):
