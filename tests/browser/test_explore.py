@@ -491,7 +491,7 @@ def test_without_a_socket_pictures_come_by_reruns_and_the_panel_says_so(page, ap
     page.set_default_timeout(120_000)
     page.goto(f"{app_url}/explore?model=tiny-faces")
     page.wait_for_selector('.panel[data-live="fallback"]', timeout=180_000)
-    assert "reruns" in page.locator(".panel .readout").inner_text()
+    assert "reruns" in page.locator(".panel .status").inner_text()
     rest(page)
     before = pictures(page)
     drag(page, 3, 0.95)

@@ -9,7 +9,8 @@ export class Interpolation {
   constructor(panel) {
     this.panel = panel;
     const { modalities, blocks } = panel.data;
-    this.ends = [null, null];
+    this.ends = [null, null]; // codes
+    this.points = [null, null]; // their texts, which also say of which pair they are
     this.pins = ["A", "B"].map((name, i) => button(`set ${name}`, `${name} is the code as it is now`, () => this.pin(i)));
     const scopes = [["all", "all blocks"], ...(blocks.length > 1 ? [["shared", "shared only"], ["private", "private only"]] : [])];
     this.scope = el("select", { "aria-label": "blocks that move", onchange: () => this.refresh() }, scopes.map(([value, title]) => el("option", { value }, title)));
@@ -25,6 +26,7 @@ export class Interpolation {
 
   pin(i) {
     this.ends[i] = this.panel.state.code.slice();
+    this.points[i] = this.panel.point();
     this.pins[i].classList.add("set");
     this.pins[i].textContent = `${"AB"[i]} set`;
     this.hint.textContent = this.ends[0] && this.ends[1] ? "" : i ? "Set A too." : "Now go to another pair or code and set B.";
@@ -56,8 +58,9 @@ export class Interpolation {
 
   go(i) {
     if (!this.ends[0] || !this.ends[1]) return;
-    this.panel.remember();
-    this.panel.glide(this.at(i / (STEPS - 1)));
+    const end = i === 0 ? this.points[0] : i === STEPS - 1 && this.scope.value === "all" ? this.points[1] : null;
+    if (end) this.panel.open(end);
+    else this.panel.moveTo(this.at(i / (STEPS - 1)));
   }
 
   play() {
@@ -73,7 +76,7 @@ export class Interpolation {
 
   save(kind) {
     if (!this.ends[0] || !this.ends[1]) return;
-    const [point, to] = this.ends.map((code) => this.panel.point(code));
+    const [point, to] = this.points;
     this.panel.download(kind, { point, to, scope: this.scope.value, form: this.form.value });
   }
 }

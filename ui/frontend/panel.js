@@ -7,14 +7,17 @@ import { Gauges } from "./gauges.js";
 import { Interpolation } from "./interpolation.js";
 import { canvas, paint, pixelsOf } from "./pictures.js";
 import { Plane } from "./plane.js";
-import { parsePoint, pointInFile, pointText } from "./point.js";
-import { Saved } from "./saved.js";
+import { originOf, parsePoint, pointInFile, pointText } from "./point.js";
+import { KEPT, Saved, kept } from "./saved.js";
 import { Row } from "./sliders.js";
 import { Live } from "./socket.js";
 import { Strip } from "./strip.js";
 import { Traversal } from "./traversal.js";
 
 const REST = 250; // ms without a change after which the address bar and the server learn of the code
+const PATIENCE = 5000; // ms that the address waits for pictures
+const OPENING = 20_000; // ms after which a point that is being opened is taken for refused
+const SAID = 4000; // ms that a message stands
 const HISTORY = 200;
 const SWEEP = 4000; // ms in which playing takes a dimension there and back
 const STORED = "mmvae explore";
@@ -24,6 +27,8 @@ const RANGES = { // of the sliders: what it is called, and its ends for a dimens
   "min-max": ["min–max", ({ min, max }) => (min === undefined ? null : [min, Math.max(max, min + 0.2)])],
   fixed: ["±3", () => [-3, 3]],
 };
+// where keys write: not sliders, boxes and lists, which keep the focus after they were used
+const WRITTEN = "input:not([type=checkbox], [type=radio], [type=range], [role=combobox][aria-expanded=false]), textarea, [contenteditable=true]";
 
 export const render = (component) => mount(component, Panel);
 
@@ -33,17 +38,22 @@ class Panel {
       code: null, // Float32Array, all blocks one after the other
       active: 0, // the dimension whose strip and beliefs are shown
       frozen: new Set(), // names of blocks that resets and samples leave alone
-      past: [], future: [],
+      past: [], future: [], // texts of points
+      saved: kept() ?? [], current: -1, // the points kept, and which of them is shown
       held: false, // a knob is in a hand
       playing: null, // how to stop it
       live: "connecting",
-      ...{ range: "percentile", smooth: true, tab: "traversal", saved: [] },
+      ...{ range: "percentile", smooth: true, tab: "traversal" },
       ...stored(),
     };
-    this.root = el("div", { class: "panel" });
+    this.root = el("div", { class: "panel", tabIndex: -1 });
     host.append(this.root);
     this.place = el("span", { role: "status" }); // which of the saved points is shown
+    this.message = el("span", { role: "status" });
+    this.standing = ""; // what the message goes back to
+    this.around = []; // what is inert while presenting
     this.listeners = new AbortController();
+    window.addEventListener("storage", ({ key }) => key === KEPT && this.tabs?.saved.reread(), { signal: this.listeners.signal });
     document.addEventListener("fullscreenchange", () => document.fullscreenElement ?? (this.presenting && this.present(false)), { signal: this.listeners.signal });
     document.addEventListener("keydown", (event) => this.key(event), { signal: this.listeners.signal });
     window.addEventListener("dragover", (event) => event.preventDefault(), { signal: this.listeners.signal });
@@ -68,19 +78,18 @@ class Panel {
     if (data.drawn) this.drawn(data.drawn);
     const before = this.data;
     if (before && JSON.stringify(before) === JSON.stringify(data)) return;
+    const left = this.state.code && (this.aim ?? this.here());
     this.data = data;
     const another = !before || before.checkpoint !== data.checkpoint || before.digest !== data.digest;
     if (another) this.build();
     this.describePair();
-    if (another || before.revision !== data.revision) this.adopt(Float32Array.from(data.code), another);
+    if (another || before.revision !== data.revision) this.adopt(Float32Array.from(data.code), another, left);
   }
 
   build() {
     const { data, state } = this;
     this.stop();
     state.frozen.clear();
-    state.past = [];
-    state.future = [];
     state.code = null;
     this.dimensions = data.blocks.flatMap((block) => block.dims.map((dim, index) => ({
       ...dim, index, block, symbol: block.symbol, hue: block.hue,
@@ -93,12 +102,14 @@ class Panel {
     this.experts = new Experts();
     this.tabs = { traversal: new Traversal(this), plane: new Plane(this), between: new Interpolation(this), saved: new Saved(this) };
     this.rows = this.dimensions.map((dimension) => new Row(dimension, this.handling()));
-    this.readout = el("span", { class: "readout", role: "status", "aria-live": "off" });
+    this.readout = el("span", { class: "readout" });
     this.root.replaceChildren(
       el("main", {}, el("div", { class: "views" }, this.views.map(({ root }) => root)), this.buildTabs()),
-      el("aside", {}, this.buildBar(), this.buildGroups(), this.experts.root),
+      el("aside", {}, this.buildBar(), this.buildGroups(), this.strip.root, this.experts.root),
       el("div", { class: "presenting" }, this.place, button("×", "back to the page (P)", () => this.present(false), { "aria-label": "stop presenting" })),
+      el("div", { class: "status" }, this.message),
     );
+    if (this.presenting) this.root.focus(); // what had the focus is gone
     this.root.classList.toggle("crowded", this.rows.length > 16);
     this.connect();
     this.toggleSmooth(state.smooth);
@@ -128,8 +139,8 @@ class Panel {
       el("button", { type: "button", role: "tab", "data-tab": name, onclick: () => this.openTab(name) }, title)));
     this.tabBody = el("div", { class: "tab-body", role: "tabpanel" });
     const links = el("div", { class: "links" }, this.readout,
-      button("copy link", "the address of this very point", (event) => this.copy(event.target, this.address().href), { class: "plain" }),
-      button("copy command", "the command line that draws this very pair", (event) => this.copy(event.target, `python -m mmvae render '${this.point()}' --out pair.png`), { class: "plain" }));
+      button("copy link", "the address of this very point", () => this.copy("link", this.address().href), { class: "plain" }),
+      button("copy command", "the command line that draws this very pair", () => this.copy("command", `python -m mmvae render '${this.here()}' --out pair.png`), { class: "plain" }));
     return el("section", { class: "workbench" }, el("div", { class: "tab-line" }, this.tabBar, links), this.tabBody);
   }
 
@@ -196,17 +207,16 @@ class Panel {
     });
   }
 
-  /** Takes on a code from the server: at once where the model is another, in a short glide where it is not. */
-  adopt(code, another) {
-    this.stop();
-    const target = another || !this.state.code ? code : this.unlessFrozen(code);
+  /** Takes on a code from the server: at once where the model is another, in a short glide where it is not; left: the point before. */
+  adopt(code, another, left) {
+    const opened = this.opening && same(this.opening.code, code);
+    this.opening = null;
+    if (left && !opened) this.remember(null, left);
     if (another || !this.state.code) {
-      this.change(target);
+      this.change(code);
       this.settle();
-    } else {
-      this.remember();
-      this.glide(target);
-    }
+    } else if (opened) this.settle(); // it is there already, or on its way
+    else this.glide(this.unlessFrozen(code));
   }
 
   // ---- the live path
@@ -232,10 +242,10 @@ class Panel {
       if (this.state.code) this.live.show(this.state.code);
       this.refreshFigures();
     } else if (state === "fallback" && this.state.code) this.drawByRerun();
-    this.readout.textContent = {
-      connecting: "connecting…", lost: "connection lost, trying again…", refused: text,
-      fallback: "slow: no live connection, pictures come by reruns",
-    }[state] ?? "";
+    this.readout.textContent = { connecting: "connecting…", lost: "not connected", refused: "refused", fallback: "slow" }[state] ?? "";
+    if (state === "connecting") return; // another try: what was said still holds
+    this.standing = { lost: "connection lost, trying again…", refused: text, fallback: "slow: no live connection, pictures come by reruns" }[state] ?? "";
+    this.say(this.standing, 0);
   }
 
   buildGauges() {
@@ -294,9 +304,10 @@ class Panel {
   // ---- the code
 
   set(at, value) {
-    this.remember();
     const code = this.state.code.slice();
     code[at] = value;
+    this.stop();
+    if (!same(code, this.state.code)) this.remember();
     this.change(code);
     this.settle();
   }
@@ -311,45 +322,55 @@ class Panel {
     this.tabs[this.state.tab].follow?.(code);
   }
 
-  /** What waits for a rest: the address bar, the server, strips and figures. */
-  settle() {
+  /** What waits for a rest: the address bar, the server, strips and figures. The first two wait for no silent connection. */
+  settle(since = performance.now()) {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
       if (this.state.held || this.state.playing) return;
-      if (this.unpainted()) return this.settle();
-      const text = this.point();
-      history.replaceState(history.state, "", this.address());
-      if (text !== this.reported) this.setStateValue("point", text);
-      this.reported = text;
+      const waited = performance.now() - since;
+      if (waited > OPENING) this.opening = null;
+      if (waited > PATIENCE && !this.opening && this.point() !== this.reported) this.report();
+      if (this.unpainted()) return this.settle(since);
+      this.report();
       this.refreshFigures();
       this.root.dataset.rest = "yes";
     }, REST);
   }
 
-  /** Whether the pictures of the code are still on their way. */
+  report() {
+    const text = this.point();
+    history.replaceState(history.state, "", this.address());
+    if (text !== this.reported) this.setStateValue("point", text);
+    this.reported = text;
+  }
+
+  /** Whether the code's pair or pictures are still on their way. */
   unpainted() {
-    return this.reply || this.asked || (["live", "connecting"].includes(this.state.live) && this.live.waiting);
+    return this.opening || this.reply || this.asked || (["live", "connecting"].includes(this.state.live) && this.live.waiting);
   }
 
   point(code = this.state.code) {
     return pointText(this.data, code);
   }
 
+  /** The point as it is, or the one being opened: its code is shown before its pair is there. */
+  here() {
+    return this.opening?.text ?? this.point();
+  }
+
   address() {
     const url = new URL(location.href);
-    url.search = `?point=${encodeURIComponent(this.point())}`; // ~ stays readable, + does not become a space
+    url.search = `?point=${encodeURIComponent(this.here())}`; // ~ stays readable, + does not become a space
     return url;
   }
 
-  async copy(node, text) {
-    const label = node.textContent;
+  async copy(what, text) {
     try {
       await navigator.clipboard.writeText(text);
-      node.textContent = "copied";
+      this.say(`${what} copied`);
     } catch {
       window.prompt("Copy this:", text); // a page without https may not write to the clipboard
     }
-    setTimeout(() => (node.textContent = label), 1200);
   }
 
   unlessFrozen(code) {
@@ -370,17 +391,24 @@ class Panel {
         }[to]?.() ?? drawn(parts[to], index, family);
       }
     }
-    this.remember();
-    this.glide(this.unlessFrozen(target));
+    this.moveTo(this.unlessFrozen(target));
   }
 
-  remember(burst = null) {
+  /** Glides to a code as a step of its own, which undo takes back. */
+  moveTo(target, duration) {
+    this.stop();
+    if (!same(target, this.state.code)) this.remember();
+    this.glide(target, duration);
+  }
+
+  /** Keeps where undo leads back to; changes of one burst in quick succession are one step. */
+  remember(burst = null, text = this.here()) {
     const { past } = this.state;
     const now = performance.now();
-    const same = burst !== null && burst === this.burst && now - this.burstAt < 700;
+    const again = burst !== null && burst === this.burst && now - this.burstAt < 700;
     Object.assign(this, { burst, burstAt: now });
-    if (same) return;
-    past.push(this.state.code.slice());
+    if (again || text === past.at(-1)) return;
+    past.push(text);
     if (past.length > HISTORY) past.shift();
     this.state.future = [];
     this.showHistory();
@@ -395,11 +423,13 @@ class Panel {
   }
 
   step(from, to) {
-    if (!from.length) return;
-    this.stop();
-    to.push(this.state.code.slice());
-    this.burst = null;
-    this.glide(from.pop());
+    const here = this.aim ?? this.here();
+    while (from.at(-1) === here) from.pop(); // a step that led nowhere
+    if (from.length) {
+      to.push(here);
+      this.burst = null;
+      this.goTo(parsePoint(from.pop()));
+    }
     this.showHistory();
   }
 
@@ -413,6 +443,7 @@ class Panel {
     this.stop();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) duration = 0;
     const start = this.state.code;
+    this.aim = this.opening?.text ?? this.point(target);
     this.animate((elapsed) => {
       const t = duration ? Math.min(1, elapsed / duration) : 1;
       this.change(t === 1 ? target : start.map((value, at) => mix(value, target[at], ease(t))));
@@ -427,6 +458,7 @@ class Panel {
     const stop = () => {
       cancelAnimationFrame(request);
       this.state.playing = null;
+      this.aim = null;
       ended();
       this.settle();
     };
@@ -471,15 +503,19 @@ class Panel {
 
   handling() {
     return {
-      begin: (row, burst = null) => {
+      begin: (row, key = null) => {
         this.stop();
-        this.remember(burst && `${row.index} ${burst}`);
+        this.grasped = { burst: key && `${row.index} ${key}` };
+        if (!key) this.presses = [this.presses?.[1], { row, depth: this.state.past.length, text: this.here() }];
         this.state.held = true;
         this.highlight(row.index);
       },
       move: (row, value) => {
         const code = this.state.code.slice();
         code[row.index] = value;
+        if (same(code, this.state.code)) return;
+        if (this.grasped) this.remember(this.grasped.burst); // with the first move: a grasp alone changes nothing
+        this.grasped = null;
         this.change(code);
       },
       end: () => {
@@ -487,10 +523,15 @@ class Panel {
         this.activate(this.state.active);
         this.settle();
       },
-      reset: (row) => {
-        this.remember();
+      reset: (row, twice = false) => {
         const code = this.state.code.slice();
         code[row.index] = this.mean[row.index];
+        const { past } = this.state;
+        const first = twice ? this.presses?.[0] : null;
+        if (first?.row !== row) return this.moveTo(code, 120);
+        past.length = Math.min(past.length, first.depth); // what the two clicks changed is part of the reset
+        if (!same(parsePoint(first.text).code, code)) this.remember(null, first.text);
+        this.showHistory();
         this.glide(code, 120);
       },
       taken: (key) => this.steps(key),
@@ -510,7 +551,6 @@ class Panel {
     if (this.state.code) this.fillStrip();
   }
 
-  /** The strip moves under another row only here, never while a knob is in a hand. */
   fillStrip() {
     const row = this.rows[this.state.active];
     const changed = this.data.modalities.map((modality, m) => (modality.reads.includes(this.data.blocks.indexOf(row.dimension.block)) ? m : null)).filter((m) => m !== null);
@@ -579,10 +619,21 @@ class Panel {
   open(text) {
     const point = parsePoint(text);
     if (!point) return this.say("this carries no point");
-    if (point.checkpoint === this.data.checkpoint && point.code.length === this.state.code.length) {
-      this.remember();
-      this.glide(point.code, 600);
-    } else this.setTriggerValue("open", point.text);
+    this.stop();
+    if (point.text !== this.here()) this.remember();
+    this.goTo(point, 600);
+  }
+
+  /** Glides to a point of this model; its pair comes from the server, as another model does. */
+  goTo(point, duration) {
+    this.stop();
+    this.root.dataset.rest = "no";
+    if (this.opening || originOf(point.text) !== originOf(this.point())) {
+      this.opening = point;
+      this.setTriggerValue("open", point.text);
+    }
+    if (point.checkpoint === this.data.checkpoint && point.code.length === this.state.code.length) this.glide(point.code, duration);
+    else this.settle();
   }
 
   async drop(event) {
@@ -594,9 +645,11 @@ class Panel {
     else this.say("this picture carries no point");
   }
 
-  say(text) {
-    this.readout.textContent = text;
-    Object.assign(this.painted, { count: 0, since: performance.now() });
+  /** A message for a while; what is said of the connection stands until it is another. */
+  say(text, duration = SAID) {
+    clearTimeout(this.said);
+    this.message.textContent = text;
+    if (duration) this.said = setTimeout(() => (this.message.textContent = this.standing), duration);
   }
 
   // ---- presenting and keys
@@ -609,6 +662,10 @@ class Panel {
     this.root.classList.toggle("present", on);
     this.place.textContent = "";
     document.documentElement.style.overflow = on ? "hidden" : "";
+    for (const node of this.around) node.inert = false;
+    this.around = on ? beside(this.root) : [];
+    for (const node of this.around) node.inert = true; // its sliders and lists take no keys meant for the points
+    this.root.focus({ preventScroll: true });
     if (on) this.root.requestFullscreen?.().catch(() => {}); // a window will do where full screen is refused
     else if (document.fullscreenElement) document.exitFullscreen();
   }
@@ -619,34 +676,47 @@ class Panel {
   }
 
   key(event) {
-    const typing = event.composedPath().some((node) => node.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable=true]"));
+    const typing = event.composedPath().some((node) => node.matches?.(WRITTEN));
+    const key = event.key.toLowerCase();
     if (typing || !this.state.code) return;
     const control = event.ctrlKey || event.metaKey;
-    const key = event.key.toLowerCase();
     if (control && key === "z") event.shiftKey ? this.redo() : this.undo();
     else if (control && key === "y") this.redo();
     else if (control || event.altKey) return;
-    else if (key === "p" || (this.presenting && key === "escape")) this.present();
-    else if (key === " " && this.root.contains(event.composedPath()[0]) && !event.composedPath()[0].matches("button")) this.play([this.state.active]);
-    else if (key === "s") this.tabs.saved.add();
+    else if (key === "p" || (this.presenting && key === "escape")) event.repeat || this.present();
+    else if (key === " " && this.root.contains(event.composedPath()[0]) && !event.composedPath()[0].matches("button, select, input")) event.repeat || this.play([this.state.active]);
+    else if (key === "s") event.repeat || this.tabs.saved.add();
     else if (this.steps(event.key)) this.tabs.saved.stepBy(STEPS[event.key]);
     else return;
     event.preventDefault();
   }
 
   store() {
-    const { range, smooth, tab, saved } = this.state;
+    const { range, smooth, tab } = this.state;
     try {
-      localStorage.setItem(STORED, JSON.stringify({ range, smooth, tab, saved }));
+      localStorage.setItem(STORED, JSON.stringify({ range, smooth, tab }));
     } catch {
       // a browser that keeps nothing: choices last as long as the page
     }
   }
 }
 
+/** Whether two codes are one: the server rounds a posterior's mean to five digits, but not the code that starts there. */
+const same = (a, b) => a.length === b.length && a.every((value, i) => Math.abs(value - b[i]) < 1e-5);
+
+/** All elements that neither contain an element nor lie in it, up to the page: the outermost of them. */
+function beside(node) {
+  const found = [];
+  for (let at = node; at && at !== document.body; at = at.parentElement ?? at.getRootNode().host) {
+    found.push(...[...(at.parentNode?.children ?? [])].filter((other) => other !== at && !other.inert));
+  }
+  return found;
+}
+
 function stored() {
   try {
-    return JSON.parse(localStorage.getItem(STORED)) ?? {};
+    const { range = "percentile", smooth = true, tab = "traversal" } = JSON.parse(localStorage.getItem(STORED)) ?? {};
+    return { range, smooth, tab };
   } catch {
     return {};
   }

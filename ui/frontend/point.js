@@ -14,6 +14,9 @@ function quoted(name) {
   return encodeURIComponent(name).replace(/[!'()*~]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** The part of a point's text that says where its code came from: checkpoint, digest, item, observed. */
+export const originOf = (text) => text.split("~").slice(0, 5).join("~");
+
 /** The code in a point's text, or null where there is none: {checkpoint, code, text}. */
 export function parsePoint(text) {
   const found = SHAPE.exec(text);

@@ -4,10 +4,11 @@ import { button, el } from "./dom.js";
 import { canvas, paint } from "./pictures.js";
 import { parsePoint } from "./point.js";
 
+export const KEPT = "mmvae explore saved"; // a key of its own: what one tab chooses must not bring back an old list of points
+
 export class Saved {
   constructor(panel) {
     this.panel = panel;
-    this.current = -1;
     this.list = el("ol");
     this.hint = el("p", { class: "hint" }, "S saves the point as it is now. Presenting (P), arrow keys left and right step through these.");
     this.root = el("div", { class: "saved" },
@@ -22,28 +23,41 @@ export class Saved {
     return this.panel.state.saved;
   }
 
+  /** Takes on the list as another tab left it; the point that is shown stays the one that is shown. */
+  reread() {
+    const { state } = this.panel;
+    const shown = state.saved[state.current];
+    state.saved = kept() ?? state.saved;
+    if (state.saved[state.current] !== shown) state.current = state.saved.indexOf(shown);
+    if (state.tab === "saved") this.refresh();
+  }
+
   add() {
-    this.points().push(this.panel.point());
-    this.current = this.points().length - 1;
-    this.panel.store();
-    this.panel.say(`saved as point ${this.points().length}`);
+    this.reread();
+    const count = this.points().push(this.panel.here());
+    this.panel.state.current = count - 1;
+    keep(this.points());
+    this.panel.say(`saved as point ${count}`);
     this.refresh();
   }
 
-  remove(i) {
-    this.points().splice(i, 1);
-    if (i <= this.current) this.current -= 1;
-    this.panel.store();
+  remove(text) {
+    this.reread();
+    const i = this.points().indexOf(text);
+    if (i >= 0) this.points().splice(i, 1);
+    if (i >= 0 && i <= this.panel.state.current) this.panel.state.current -= 1;
+    keep(this.points());
     this.refresh();
   }
 
   stepBy(step) {
     const count = this.points().length;
-    if (count) this.go(this.current < 0 ? (step > 0 ? 0 : count - 1) : (this.current + step + count) % count);
+    const { current } = this.panel.state;
+    if (count) this.go(current < 0 ? (step > 0 ? 0 : count - 1) : (current + step + count) % count);
   }
 
   go(i) {
-    this.current = i;
+    this.panel.state.current = i;
     this.panel.open(this.points()[i]);
     this.panel.place.textContent = `${i + 1} / ${this.points().length}`;
     this.refresh();
@@ -51,7 +65,8 @@ export class Saved {
 
   refresh() {
     const { panel } = this;
-    const key = `${this.points().join()} ${this.current}`;
+    const { current } = panel.state;
+    const key = `${this.points().join()} ${current}`;
     if (key === this.key || !panel.live.hello) return;
     this.key = key;
     this.cancel?.();
@@ -61,10 +76,27 @@ export class Saved {
       const own = point.checkpoint === panel.data.checkpoint && point.code.length === panel.dimensions.length;
       const cells = own ? panel.data.modalities.map(({ shape }) => canvas(shape)) : [];
       if (own) here.push({ code: point.code, cells });
-      return el("li", { class: i === this.current ? "here" : "" },
+      return el("li", { class: i === current ? "here" : "" },
         el("button", { type: "button", onclick: () => this.go(i), title: text }, el("span", {}, `${i + 1}`), cells, own ? "" : el("em", {}, point.checkpoint)),
-        el("button", { type: "button", class: "remove", title: "forget this point", "aria-label": `forget point ${i + 1}`, onclick: () => this.remove(i) }, "×"));
+        el("button", { type: "button", class: "remove", title: "forget this point", "aria-label": `forget point ${i + 1}`, onclick: () => this.remove(text) }, "×"));
     }));
     this.cancel = panel.live.strip(here.map(({ code }) => code), (i, images) => images.forEach((pixels, m) => paint(here[i].cells[m], pixels)));
+  }
+}
+
+/** The points kept in this browser, by whichever tab; null where there are none, or where it keeps nothing. */
+export function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT));
+  } catch {
+    return null;
+  }
+}
+
+function keep(points) {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(points));
+  } catch {
+    // a browser that keeps nothing: points last as long as the page
   }
 }

@@ -8,8 +8,8 @@ const TOP = 18; // of the 24 units that a histogram is high
 /**
  * One dimension's row.
  *
- * act: {begin(row), move(row, value), end(row), reset(row), focus(row)}, called as the person handles it; taken(key) says
- * which keys are not for sliders now.
+ * act: {begin(row, key), move(row, value), end(row), reset(row, twice), focus(row)}, called as the person handles it: key is
+ * none where it is the pointer, twice is whether the reset is a double click; taken(key) says which keys are not for sliders now.
  */
 export class Row {
   constructor(dimension, act) {
@@ -104,7 +104,7 @@ export class Row {
       const way = ((event.clientX - last) / this.width) * (this.high - this.low);
       last = event.clientX;
       value += way * (event.shiftKey ? FINE : 1);
-      act.move(this, clamp(value, this.low, this.high));
+      if (way) act.move(this, clamp(value, this.low, this.high));
     });
     const release = () => {
       if (last === null) return;
@@ -113,7 +113,7 @@ export class Row {
     };
     track.addEventListener("pointerup", release);
     track.addEventListener("pointercancel", release);
-    track.addEventListener("dblclick", () => act.reset(this));
+    track.addEventListener("dblclick", () => act.reset(this, true));
     track.addEventListener("focus", () => act.focus(this));
     track.addEventListener("keydown", (event) => this.key(event));
   }

@@ -1,6 +1,7 @@
-// Pictures under the active row: its dimension from one end to the other, everything else as it is.
+// The active dimension from one end to the other, everything else as it is: pictures at one place below all rows, so that
+// choosing a row moves none.
 
-import { clamp, el, mix, signed } from "./dom.js";
+import { clamp, el, mix, signed, symbol } from "./dom.js";
 import { canvas, paint } from "./pictures.js";
 
 export const COUNT = 7;
@@ -11,19 +12,20 @@ export class Strip {
     this.cells = modalities.map((modality) => Array.from({ length: COUNT }, (_, i) =>
       canvas(modality.shape, { onclick: () => pick(this.valueAt(i)), title: "set the dimension to this value" })));
     this.rows = this.cells.map((cells) => el("div", { class: "strip-row" }, cells));
-    this.root = el("div", { class: "strip" }, this.rows);
+    this.name = el("span");
+    this.root = el("div", { class: "strip" }, this.name, el("div", {}, this.rows));
   }
 
   valueAt(i) {
     return mix(this.row.low, this.row.high, i / (COUNT - 1));
   }
 
-  /** Moves under a row and fills anew; modality: the only one that the dimension changes, or null. */
+  /** Turns to a row's dimension and fills anew; modality: the only one that the dimension changes, or null. */
   show(row, code, modality, live) {
     this.row = row;
     this.cancel?.();
-    if (this.root.previousElementSibling !== row.root) row.root.after(this.root);
-    this.rows.forEach((node, m) => (node.hidden = modality !== null && m !== modality));
+    this.name.replaceChildren(symbol(row.dimension.symbol, row.dimension.index));
+    this.rows.forEach((node, m) => node.classList.toggle("out", modality !== null && m !== modality));
     this.mark(code[row.index]);
     const codes = Array.from({ length: COUNT }, (_, i) => {
       const changed = code.slice();

@@ -1,0 +1,220 @@
+"""Explore in a real browser: undo, saved points and presenting, with the pair that a point is of; keys and messages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mmvae.point import Point
+
+from .test_explore import SOCKET, boxes, drag, open_at, open_tab, point_of, rest, track
+
+KEPT = "mmvae explore saved"
+
+
+@pytest.fixture(scope="module")
+def shared(browser, app_url):
+    """One page for all tests that need nothing fresh."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    open_at(page, app_url, model="tiny-faces")
+    yield page
+    context.close()
+    assert thrown == []
+
+
+@pytest.fixture
+def explore(shared):
+    """The shared page at rest, back at the posterior mean of its pair, without a focus."""
+    shared.get_by_role("button", name="posterior mean").click()
+    rest(shared)
+    return shared
+
+
+def kept(page) -> list[str]:
+    return json.loads(page.evaluate("key => localStorage.getItem(key)", KEPT) or "[]")
+
+
+def wait_item(page, item: int | None) -> None:
+    page.wait_for_function("(item) => decodeURIComponent(location.search).split('~')[3] === item", arg=str(item))
+    rest(page)
+
+
+def next_pair(page) -> Point:
+    """Goes on to the next pair and returns its point."""
+    before = str(point_of(page).item)
+    page.get_by_role("button", name="next ›").click()
+    page.wait_for_function("(item) => decodeURIComponent(location.search).split('~')[3] !== item", arg=before)
+    rest(page)
+    return point_of(page)
+
+
+def input_picture(page) -> str:
+    return page.locator(".panel canvas.small").first.evaluate("canvas => canvas.toDataURL()")
+
+
+def undo(page) -> None:
+    page.keyboard.press("Control+z")
+    rest(page)
+
+
+def test_a_double_click_resets_a_row_below_the_active_one_in_one_step_and_no_row_moves(explore):
+    page = explore
+    mean = point_of(page).z
+    track(page, 5).focus()
+    track(page, 5).press("End")
+    track(page, 0).focus()
+    rest(page)
+    far, layout = point_of(page).z, boxes(page)
+    box = track(page, 5).bounding_box()
+    page.mouse.dblclick(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
+    rest(page)
+    assert far[5] != mean[5] and point_of(page).z == pytest.approx(mean, abs=1e-4)
+    assert boxes(page) == layout
+    undo(page)
+    assert point_of(page).z == pytest.approx(far, abs=1e-6)
+
+
+def test_a_knob_that_is_only_grasped_leaves_no_step(explore):
+    page = explore
+    start = point_of(page).z
+    track(page, 4).focus()
+    track(page, 4).press("End")
+    rest(page)
+    knob = page.locator(".panel .row").nth(4).locator(".knob").bounding_box()
+    for _ in range(3):
+        page.mouse.click(knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2, delay=20)
+        rest(page)
+    undo(page)
+    assert point_of(page).z == pytest.approx(start, abs=1e-6)
+
+
+def test_a_saved_point_and_undo_bring_back_the_pair_too(explore):
+    page = explore
+    page.evaluate("key => localStorage.setItem(key, '[]')", KEPT)
+    open_tab(page, "Saved points")
+    drag(page, 3, 0.9)
+    page.mouse.up()
+    rest(page)
+    first, seen = point_of(page), input_picture(page)
+    page.keyboard.press("s")
+    second = next_pair(page)
+    assert second.item != first.item and input_picture(page) != seen
+    page.locator(".panel .saved li button").first.click()
+    wait_item(page, first.item)
+    assert point_of(page) == first and input_picture(page) == seen
+    undo(page)
+    wait_item(page, second.item)
+    assert point_of(page).z == pytest.approx(second.z, abs=1e-6)
+    undo(page)
+    wait_item(page, first.item)
+    assert point_of(page) == first
+    page.keyboard.press("Control+Shift+Z")
+    wait_item(page, second.item)
+    assert input_picture(page) != seen
+
+
+def test_the_ends_of_an_interpolation_are_of_their_pairs(explore):
+    page = explore
+    open_tab(page, "Interpolation")
+    first = point_of(page)
+    page.get_by_role("button", name="set A").click()
+    next_pair(page)
+    page.get_by_role("button", name="set B").click()
+    page.locator(".panel .way").first.locator("canvas").first.click()
+    wait_item(page, first.item)
+    assert point_of(page) == first
+
+
+def test_two_tabs_keep_each_others_points(explore, app_url):
+    page = explore
+    page.evaluate("key => localStorage.setItem(key, '[]')", KEPT)
+    other = page.context.new_page()
+    open_at(other, app_url, model="tiny-faces")
+    open_tab(other, "Saved points")
+    page.keyboard.press("s")
+    other.locator(".panel .saved li").nth(len(kept(page)) - 1).wait_for()
+    before = kept(page)
+    open_tab(other, "Plane")
+    assert kept(page) == before
+    other.keyboard.press("s")
+    page.keyboard.press("s")
+    assert len(kept(page)) == len(before) + 2
+    other.close()
+
+
+def test_presenting_steps_past_a_point_of_another_model_and_the_page_around_is_out_of_reach(explore, app_url):
+    page = explore
+    there = page.context.new_page()
+    open_at(there, app_url, model="tiny-digits")
+    here, digits = point_of(page), point_of(there)
+    there.close()
+    page.evaluate("([key, points]) => localStorage.setItem(key, JSON.stringify(points))", [KEPT, [str(here), str(digits), str(here)]])
+    page.reload()
+    rest(page)
+    page.locator('[data-testid="stSlider"] [role="slider"], [data-testid="stSlider"] input').first.focus()
+    page.keyboard.press("p")
+    page.wait_for_selector(".panel.present")
+    assert page.evaluate("() => document.querySelector('.st-key-explore-left').closest('[inert]') !== null")
+    place = page.locator(".panel .presenting [role=status]")
+    for step, checkpoint in enumerate(["tiny-faces", "tiny-digits", "tiny-faces"], 1):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("(name) => decodeURIComponent(location.search).includes(`~${name}~`)", arg=checkpoint)
+        rest(page)
+        assert place.inner_text() == f"{step} / 3"
+    assert point_of(page) == here
+    page.keyboard.press("p")
+    assert page.evaluate("() => document.querySelector('.st-key-explore-left').closest('[inert]') === null")
+
+
+def test_keys_work_after_a_slider_or_a_list_and_a_held_key_saves_once(explore):
+    page = explore
+    page.evaluate("key => localStorage.setItem(key, '[]')", KEPT)
+    open_tab(page, "Traversal")
+    for control in (page.locator(".panel .traversal input[type=range]"), page.get_by_label("range of the sliders")):
+        before = len(kept(page))
+        control.focus()
+        page.keyboard.down("s")
+        page.keyboard.down("s")  # the same key again before it came up: a repeat
+        page.keyboard.up("s")
+        assert len(kept(page)) == before + 1
+        page.keyboard.press("p")
+        page.wait_for_selector(".panel.present")
+        page.keyboard.press("p")
+        page.wait_for_selector(".panel:not(.present)")
+
+
+def test_a_message_has_a_place_of_its_own_and_displaces_nothing(explore):
+    page = explore
+    page.set_viewport_size({"width": 1200, "height": 800})
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    button = page.get_by_role("button", name="copy link")
+    width = page.locator(".panel .readout").bounding_box()["width"]
+    layout = boxes(page)
+    for _ in range(2):
+        button.click()
+    assert page.locator(".panel .status [role=status]").inner_text() == "link copied"
+    assert button.inner_text() == "copy link" and boxes(page) == layout
+    page.locator(".panel .readout").evaluate("node => (node.textContent = '100 pictures/s · 1000 ms, and more')")
+    assert page.locator(".panel .readout").bounding_box()["width"] == width and boxes(page) == layout
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_the_address_follows_while_the_connection_is_silent(page, app_url):
+    silent = []
+
+    def relay(socket) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: None if silent else socket.send(message))
+
+    page.route_web_socket(SOCKET, relay)
+    open_at(page, app_url, model="tiny-faces")
+    before = page.url
+    silent.append(True)
+    track(page, 3).focus()
+    track(page, 3).press("End")
+    page.wait_for_function("address => location.href !== address", arg=before)
