@@ -118,6 +118,18 @@ def test_a_saved_point_and_undo_bring_back_the_pair_too(explore):
     assert input_picture(page) != seen
 
 
+def test_undo_faster_than_the_server_ends_where_it_leads_and_all_is_redone(explore):
+    page = explore
+    first = point_of(page)
+    next_pair(page)
+    last = next_pair(page)
+    for keys, point in (("Control+z", first), ("Control+Shift+Z", last)):
+        for _ in range(2):
+            page.keyboard.press(keys)
+        wait_item(page, point.item)
+        assert point_of(page) == point
+
+
 def test_the_ends_of_an_interpolation_are_of_their_pairs(explore):
     page = explore
     open_tab(page, "Interpolation")

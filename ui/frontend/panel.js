@@ -209,8 +209,10 @@ class Panel {
 
   /** Takes on a code from the server: at once where the model is another, in a short glide where it is not; left: the point before. */
   adopt(code, another, left) {
-    const opened = this.opening && same(this.opening.code, code);
-    this.opening = null;
+    const opened = this.sent && same(this.sent.code, code);
+    const { sent, opening } = this;
+    this.sent = this.opening = null;
+    if (opened && opening !== sent && originOf(opening.text) !== originOf(this.point(code))) this.request(opening);
     if (left && !opened) this.remember(null, left);
     if (another || !this.state.code) {
       this.change(code);
@@ -328,7 +330,7 @@ class Panel {
     this.resting = setTimeout(() => {
       if (this.state.held || this.state.playing) return;
       const waited = performance.now() - since;
-      if (waited > OPENING) this.opening = null;
+      if (waited > OPENING) this.sent = this.opening = null;
       if (waited > PATIENCE && !this.opening && this.point() !== this.reported) this.report();
       if (this.unpainted()) return this.settle(since);
       this.report();
@@ -628,12 +630,17 @@ class Panel {
   goTo(point, duration) {
     this.stop();
     this.root.dataset.rest = "no";
-    if (this.opening || originOf(point.text) !== originOf(this.point())) {
-      this.opening = point;
-      this.setTriggerValue("open", point.text);
-    }
+    if (this.opening || originOf(point.text) !== originOf(this.point())) this.request(point);
     if (point.checkpoint === this.data.checkpoint && point.code.length === this.state.code.length) this.glide(point.code, duration);
     else this.settle();
+  }
+
+  /** Has the server open a point: one at a time, then the newest that was wished for meanwhile. */
+  request(point) {
+    this.opening = point;
+    if (this.sent) return;
+    this.sent = point;
+    this.setTriggerValue("open", point.text);
   }
 
   async drop(event) {
