@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, its curves and first map, no optimizer state.", model)
     ship.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
+    ship.add_argument("--weights", choices=["last", "best"], default="last", help="of the last snapshot, or of the best validated (default last)")
     readers = verb("readers", _readers, "Train the factor readers of a data set, and measure them.", rooted, printed)
     readers.add_argument("--dataset", choices=list(DATASETS), required=True, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
     readers.add_argument("--steps", type=_positive, help="updates of the parameters")
@@ -379,12 +380,15 @@ def _tell(event: dict, bar: Progress) -> None:
 
 def _ship(arguments: argparse.Namespace) -> None:
     from .checkpoints import STATISTICS, open_checkpoint, save, statistics_of, write_atomically, write_json
-    from .history import EVENTS, events, record_of, thin
+    from .history import EVENTS, events, record, thin, up_to_best
+    from .training import BEST
 
     run = _open(arguments)
-    told = thin(events(run.path))
-    save(arguments.out, run.model, {**run.config, "trained": record_of(run.path)}, half=True)
-    write_atomically(arguments.out / EVENTS, lambda file: Path(file).write_text(told, encoding="utf-8"))
+    told = events(run.path)
+    if arguments.weights == "best":
+        run, told = open_checkpoint(run.path, weights=BEST), up_to_best(told)
+    save(arguments.out, run.model, {**run.config, "trained": record(told)}, half=True)
+    write_atomically(arguments.out / EVENTS, lambda file: Path(file).write_text(thin(told), encoding="utf-8"))
     shipped = open_checkpoint(arguments.out)  # statistics are those of the weights as shipped
     data = _data_of(shipped, arguments)
     write_json(arguments.out / STATISTICS, statistics_of(shipped.model, data, seed=arguments.seed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CARRIED", "EVENTS", "event_of", "events", "is_number", "record_of", "thin"]
+__all__ = ["CARRIED", "EVENTS", "event_of", "events", "is_number", "record", "record_of", "thin", "up_to_best"]
 
 import json
 import math
@@ -99,15 +99,33 @@ def _short(value):
     return float(f"{value:.4g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
+def up_to_best(told: Sequence[dict]) -> list[dict]:
+    """The events up to the snapshot whose validation was the lowest: the training of the weights in ``best.safetensors``.
+
+    Arguments:
+        told: As `events` gives them; all of them where none is of a validation.
+    """
+    validations = [place for place, event in enumerate(told) if event["event"] == "validation" and is_number(event.get("total"))]
+    if not validations:
+        return list(told)
+    best = min(validations, key=lambda place: told[place]["total"])
+    end = next((place for place in range(best, len(told)) if told[place]["event"] == "snapshot"), best)
+    return list(told[: end + 1])
+
+
 def record_of(run: Path) -> dict:
-    """How the weights in a folder were trained, from its events up to the last snapshot; empty where there are none.
+    """How the weights in a folder were trained, see `record`."""
+    return record(events(run))
+
+
+def record(told: Sequence[dict]) -> dict:
+    """How weights were trained, from the events up to the last snapshot; empty where there are none.
 
     Returns:
         ``{"steps", "seconds", "device", "processor", "precision", "validation", "lengths"}``: updates done, seconds they took in
         all, the last validation's loss in nats per pair, and, of a run that was gone on with, the steps at which it had come to an
         end each time: the learning rate fell to zero there. What the events do not say is left out.
     """
-    told = events(run)
     last = next((event for event in reversed(told) if event["event"] == "snapshot"), None)
     if last is None:
         return {}

@@ -201,6 +201,7 @@ def charts(name: str, told: list[dict], config: dict) -> None:
     scheme = palette.theme()
     drawn = {"kl": kl_strip(told, config, scheme), **dict(zip(("total", "rebuilt", "rest"), curves(told, config, scheme)))}
     for column, (key, chart) in zip(st.columns([4, 3, 3, 3]), drawn.items()):
+        chart.update_layout(height=drawn["kl"].layout.height)
         column.plotly_chart(chart, key=f"{key} {name}", config={"displayModeBar": False})
 
 

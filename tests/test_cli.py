@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from mmvae import runs
-from mmvae.checkpoints import digest
+from mmvae.checkpoints import digest, open_checkpoint
 from mmvae.cli import Progress, main
 from mmvae.data import DATASETS
 from mmvae.modalities import Modality
@@ -320,6 +321,21 @@ def test_a_shipped_checkpoint_tells_how_it_was_trained(run, tmp_path):
     for kind in ("step", "validation"):
         was, now = ({event["step"]: event["total"] for event in told if event["event"] == kind} for told in (whole, kept))
         assert now == pytest.approx(was, rel=1e-3) and was
+
+
+def test_the_best_validated_weights_can_be_shipped(run, tmp_path):
+    best = tmp_path / "run"
+    shutil.copytree(run, best)
+    worse = {"step": 4, "steps": 4, "seconds": 9.0}
+    with open(best / "events.jsonl", "a", encoding="utf-8") as file:
+        file.writelines(json.dumps(worse | more) + "\n" for more in ({"event": "validation", "total": 1e9}, {"event": "snapshot"}))
+    tensors = load_file(best / "weights.safetensors")
+    save_file({name: torch.zeros_like(tensor) for name, tensor in tensors.items()}, best / "weights.safetensors")
+    for which, steps in (("last", 4), ("best", 3)):
+        assert main(["ship", str(best), "--weights", which, "--out", str(tmp_path / which)]) == 0
+        assert json.loads((tmp_path / which / "config.json").read_text())["trained"]["steps"] == steps
+        weights = open_checkpoint(tmp_path / which).model.state_dict().values()
+        assert any(tensor.any() for tensor in weights) == (which == "best")
 
 
 def test_readers_are_trained_into_any_folder_and_their_accuracy_is_printed(tmp_path, capsys, monkeypatch):

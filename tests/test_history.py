@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmvae.history import CARRIED, events, record_of, thin
+from mmvae.history import CARRIED, events, record, record_of, thin, up_to_best
 
 BLOCKS = {"z_mnist": 10, "z_shared": 20, "z_svhn": 10}
 
@@ -62,6 +62,17 @@ def test_a_run_gone_on_with_tells_where_it_had_come_to_an_end(told, tmp_path):
     for told_of, lengths in ((ends[:1], None), (ends, [20_000, 50_000])):
         (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told + told_of))
         assert record_of(tmp_path).get("lengths") == lengths
+
+
+def test_the_best_weights_were_trained_up_to_the_lowest_validation():
+    told = training(5000)
+    validations = [event for event in told if event["event"] == "validation"]
+    for event, total in zip(validations, (90.0, 70.0, 60.0, 80.0, 85.0)):
+        event["total"] = total
+    cut = up_to_best(told)
+    assert (cut[-1]["event"], cut[-1]["step"]) == ("snapshot", 3000)
+    assert record(cut)["steps"] == 3000 and record(cut)["validation"] == 60.0
+    assert up_to_best(told[:3]) == told[:3]
 
 
 def test_a_folder_without_events_has_no_record(tmp_path):

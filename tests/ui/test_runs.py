@@ -1,0 +1,45 @@
+"""The charts of a training can be read: their numbers are round, few, and of a size that is."""
+
+import numpy as np
+import pytest
+
+from ui.runs import HEIGHT, curves, kl_strip, left
+
+
+def training(totals: list[float], dims: dict[str, int]) -> tuple[list[dict], dict]:
+    """Events with these losses, and the configuration they belong to."""
+    kl = {name: [1.0] * dim for name, dim in dims.items()}
+    told = [{"event": "step", "step": i, "total": total, "parts": {"J reconstruction a": total}, "kl": kl} for i, total in enumerate(totals, 1)]
+    blocks = [{"name": name, "dim": dim, "owner": None if name == "z_shared" else name[2:]} for name, dim in dims.items()]
+    return told, {"blocks": blocks, "modalities": [{"name": "a"}, {"name": "b"}]}
+
+
+@pytest.mark.parametrize(("low", "high"), [(750, 1100), (7950, 8120), (800, 4000), (0.01, 12), (1e-3, 9e5)])
+def test_a_logarithmic_axis_has_few_round_numbers_apart_from_each_other(low, high):
+    _, rebuilt, _ = curves(*training(list(np.geomspace(low, high, 50)), {"z_shared": 3}), "dark")
+    places = list(rebuilt.layout.yaxis.tickvals)
+    assert 2 <= len(places) <= 6 and all(low <= place <= high for place in places)
+    apart = np.diff(np.log(places)) / np.log(high / low)
+    assert apart.min() > 0.07  # of an axis of 170 pixels: a line of text
+    assert all(len(text) <= 6 for text in rebuilt.layout.yaxis.ticktext)
+
+
+def test_a_constant_curve_has_an_axis_too():
+    _, rebuilt, _ = curves(*training([5.0, 5.0], {"z_shared": 3}), "light")
+    assert list(rebuilt.layout.yaxis.tickvals) == [5.0]
+
+
+def test_dimensions_are_named_in_a_size_that_can_be_read_and_each_where_there_is_room():
+    few, many, most = (
+        kl_strip(*training([1.0], dims), "dark").layout
+        for dims in ({"z_shared": 5}, {"z_a": 4, "z_shared": 10, "z_b": 12}, {"z_a": 64, "z_shared": 256, "z_b": 64})
+    )
+    assert few.height == HEIGHT and len(few.yaxis.ticktext) == 5
+    assert len(many.yaxis.ticktext) == 26
+    assert most.height <= 400 and len(most.yaxis.ticktext) < 40
+    for layout in (few, many, most):
+        assert layout.yaxis.tickfont.size == 10 and (layout.height - 36) / len(layout.yaxis.ticktext) >= 10
+
+
+def test_what_is_left_is_no_finer_than_it_is_known():
+    assert [left(seconds) for seconds in (97, 1234, 1250, 12_345, 12_400)] == ["2 min", "21 min", "21 min", "3 h 25 min", "3 h 25 min"]
