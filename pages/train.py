@@ -578,7 +578,7 @@ def expected(plan: Plan, here: bool) -> None:
     measuring: Measuring | None = st.session_state.get(MEASURING)
     if measuring and measuring.running and measuring.plan.cost != plan.cost:
         measuring.stop()  # what it would tell is not asked for any more
-        measuring = None
+        measuring = st.session_state[MEASURING] = None
     running = bool(measuring and measuring.running)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(

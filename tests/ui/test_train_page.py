@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -153,3 +154,24 @@ def test_the_time_is_that_of_a_run_whose_steps_cost_the_same(home):
     assert any(text.value == "About **50 s**, as alike took 25 s for 50 steps." for text in page.markdown)
     form(page, "Pairs a step").set_value(48).run()
     assert any("is not known before" in text.value for text in page.markdown)
+
+
+def test_a_measurement_is_stopped_where_what_it_measures_is_not_asked_for_any_more(home, monkeypatch):
+    ended = threading.Event()
+
+    def measure(plan, told, stopped):
+        told("step 2 of 6")
+        while not stopped():
+            time.sleep(0.01)
+        ended.set()
+        raise runs.RunError("it was stopped")
+
+    monkeypatch.setattr(runs, "measure", measure)
+    monkeypatch.setattr("ui.datasets.is_here", lambda name: True)
+    page = opened()
+    next(button for button in page.button if button.label == "Measure").click().run()
+    assert any("Measuring: step 2 of 6" in text.value for text in page.markdown)
+    form(page, "Seed").set_value(5).run()  # a step takes as long with it
+    assert not ended.is_set() and any("Measuring: step 2 of 6" in text.value for text in page.markdown)
+    form(page, "Pairs a step").set_value(48).run()
+    assert ended.wait(60) and any("is not known before" in text.value for text in page.markdown)
