@@ -6,6 +6,7 @@ A code is {block name: [N, dim]}; pictures are {modality: [..., C, H, W] in [0, 
 from __future__ import annotations
 
 __all__ = [
+    "BOUND",
     "RANGES",
     "TraversalFigure",
     "code_of",
@@ -29,6 +30,8 @@ from .model import MultimodalVAE
 from .point import Point
 
 Code = Mapping[str, Tensor]
+#: A point's values are clamped to ±BOUND: eight standard deviations of the prior, beyond anything a slider reaches.
+BOUND = 8.0
 #: How far a dimension is moved: three standard deviations of the prior, the posterior's 1st to 99th percentile, or all of it.
 RANGES = ("fixed", "percentile", "min-max")
 #: What a checkpoint's statistics call both ends of a range.
@@ -173,13 +176,13 @@ def swap(model: MultimodalVAE, content: Code, style: Code) -> dict[str, Tensor]:
 
 
 def code_of(point: Point, model: MultimodalVAE) -> dict[str, Tensor]:
-    """The code that a point carries, {block: [1, dim]}.
+    """The code that a point carries, {block: [1, dim]}, its values clamped to ±`BOUND`.
 
     Raises:
         PointError: Where it is of another size than the model's.
     """
     return {
-        name: torch.tensor([values], dtype=torch.float32)
+        name: torch.tensor([values], dtype=torch.float32).clamp(-BOUND, BOUND)
         for name, values in point.blocks({block.name: block.dim for block in model.blocks}).items()
     }
 

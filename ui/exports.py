@@ -59,7 +59,7 @@ class Wish:
         """
         point = Point.parse(options.get("point", ""))
         checkpoint = models.checkpoint(point.checkpoint)
-        return cls(point, checkpoint, bounded(code_of(point, checkpoint.model)), options)
+        return cls(point, checkpoint, code_of(point, checkpoint.model), options)
 
     def figure(self) -> TraversalFigure:
         """The traversal figure from the point's code, over the range asked for."""
@@ -86,7 +86,7 @@ class Wish:
         if wanted is None:
             raise ValueError("scope is none of all, shared, private")
         blocks = [b.name for b in model.blocks if (b.owner is None) in wanted]
-        codes = path(self.code, bounded(code_of(end, model)), steps, blocks, spherical=self.options.get("form") == "spherical")
+        codes = path(self.code, code_of(end, model), steps, blocks, spherical=self.options.get("form") == "spherical")
         return decoded(self.checkpoint, codes)
 
 
@@ -100,11 +100,6 @@ def decoded(checkpoint: Checkpoint, codes: Code) -> dict[str, Tensor]:
         if n > CHUNK:
             time.sleep(PAUSE)
     return {name: torch.cat([part[name] for part in parts]) for name in checkpoint.model.names}
-
-
-def bounded(code: Code) -> dict[str, Tensor]:
-    """The code within the bounds of the live path."""
-    return {name: z.clamp(-live.BOUND, live.BOUND) for name, z in code.items()}
 
 
 def pair_png(wish: Wish) -> bytes:

@@ -43,6 +43,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint, CheckpointError, digest
+from mmvae.explore import BOUND
 from mmvae.model import MultimodalVAE
 from mmvae.readers import Readers, readers_for
 
@@ -56,8 +57,6 @@ HEADER = struct.Struct("<IBBH")
 DRAG, STRIP = 0, 1
 READINGS = 1
 
-#: A code's values are clamped to ±BOUND: eight standard deviations of the prior, beyond anything a slider reaches.
-BOUND = 8.0
 #: Codes in one request of the strip lane, so that a drag never waits for more than one short batch.
 MAX_CODES = 16
 #: Open sockets of the whole server; each costs a few kilobytes while it is idle.

@@ -87,7 +87,7 @@ export class Saved {
 /** The points kept in this browser, by whichever tab; null where there are none, or where it keeps nothing. */
 export function kept() {
   try {
-    return JSON.parse(localStorage.getItem(KEPT));
+    return JSON.parse(localStorage.getItem(KEPT))?.filter(parsePoint) ?? null; // an older page kept what is no point too
   } catch {
     return null;
   }
