@@ -103,3 +103,34 @@ def test_a_picture_that_a_lost_connection_left_unread_is_read_after_it(script):
       return { before, flags, values, waiting: live.waiting };
     }""")
     assert asked == {"before": [1, 0], "flags": 1, "values": [2], "waiting": False}
+
+
+def test_a_silent_connection_is_left_and_taken_up_again_later_each_time(script):
+    script.clock.install()
+    script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      window.states = [];
+      window.live = new Live("ws://panel.test", "m", { pictures() {}, status: (state) => states.push(state) });
+      greet(sockets[0]);
+    }""")
+    script.clock.run_for(60_000)
+    assert script.evaluate("[sockets.length, states.at(-1)]") == [1, "live"]  # nothing is owed: silence is no loss
+    script.evaluate("live.show(Float32Array.of(1))")
+    script.clock.run_for(9_000)
+    assert script.evaluate("states.at(-1)") == "live"
+    script.clock.run_for(1_000)
+    assert script.evaluate("states.at(-1)") == "lost"
+    script.clock.run_for(1_000)
+    assert script.evaluate("sockets.length") == 2
+    script.clock.run_for(15_000)  # no greeting either: borne for twice as long
+    assert script.evaluate("[sockets.length, states.at(-1)]") == [2, "connecting"]
+    script.clock.run_for(10_000)
+    assert script.evaluate("sockets.length") == 3
+    script.evaluate("""() => {
+      greet(sockets[2]);
+      live.show(Float32Array.of(1));
+      answer(sockets[2], sockets[2].sent.at(-1));
+      live.show(Float32Array.of(2));
+    }""")
+    script.clock.run_for(11_000)  # it answered: as at first
+    assert script.evaluate("sockets.length") == 4

@@ -13,6 +13,9 @@ const READ_EVERY = 50; // ms between readings of a drag's pictures: gauges are f
 const BACKOFF = [250, 500, 1000, 2000, 4000];
 const HOPELESS = 4; // failures in a row after which pictures come by reruns, while trying goes on
 const UNKNOWN_MODEL = 4404;
+const TICK = 1000; // ms
+const SILENCE = 10; // ticks without a word from the server while it owes an answer, after which the connection is taken for lost
+const LONGEST = 160; // ticks: the silence borne doubles each time, so that a server that is only slow is not left for ever
 
 /**
  * A connection to the live route for one model, which comes back by itself.
@@ -35,6 +38,7 @@ export class Live {
     this.jobs = []; // strips waiting: {codes, from, deliver, cancelled}
     this.strips = new Map(); // strips in flight: id -> {job, at, count}
     this.hello = null;
+    this.borne = SILENCE;
     this.open();
   }
 
@@ -43,9 +47,28 @@ export class Live {
     const socket = new WebSocket(this.url);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ model: this.model }));
-    socket.onmessage = (event) => (typeof event.data === "string" ? this.greeted(JSON.parse(event.data)) : this.answered(event.data));
+    socket.onmessage = (event) => {
+      this.silent = 0;
+      if (typeof event.data === "string") return this.greeted(JSON.parse(event.data));
+      this.borne = SILENCE;
+      this.answered(event.data);
+    };
     socket.onclose = (event) => this.lost(event);
     this.socket = socket;
+    this.silent = 0;
+    this.watching = setInterval(() => this.watch(), TICK);
+  }
+
+  /** Leaves a connection that is silent though it seems open; ticks are counted, since a tab asleep hears nothing either. */
+  watch() {
+    const owed = !this.hello || this.sent.size || this.strips.size;
+    this.silent = owed ? this.silent + 1 : 0;
+    if (this.silent < this.borne) return;
+    this.borne = Math.min(2 * this.borne, LONGEST);
+    const { socket } = this;
+    socket.onopen = socket.onmessage = socket.onclose = null; // it may learn of its end only much later
+    socket.close();
+    this.lost({ reason: "" });
   }
 
   greeted(hello) {
@@ -61,6 +84,7 @@ export class Live {
 
   lost(event) {
     if (this.closed) return;
+    clearInterval(this.watching);
     this.hello = null;
     this.sent.clear();
     for (const { job, at } of this.strips.values()) {
@@ -76,6 +100,7 @@ export class Live {
 
   close() {
     this.closed = true;
+    clearInterval(this.watching);
     clearTimeout(this.retry);
     clearTimeout(this.later);
     clearTimeout(this.reading);
