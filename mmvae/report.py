@@ -85,6 +85,7 @@ STYLE = """
 .figures code {font-size: .76rem; overflow-wrap: anywhere}
 .figures .of {opacity: .62}
 .figures .elsewhere {font-size: .8rem; opacity: .8; font-style: italic; white-space: nowrap}
+.figures .elsewhere small {font-size: .68rem}
 .standings th:first-child {min-width: 11.5rem; font-weight: 600}
 .standings th:first-child small {display: block; font-weight: 400; opacity: .65; font-size: .74rem}
 .standings th, .standings td {width: auto; padding: 4px 10px 4px 0; white-space: nowrap}
@@ -92,6 +93,13 @@ STYLE = """
 .standings tbody tr:not(.references):hover {background: color-mix(in srgb, currentColor 6%, transparent)}
 .standings .references th, .standings .references td {font-weight: 400; opacity: .65; font-size: .82rem; white-space: normal}
 .figures p, .mx-note {font-size: .8rem; opacity: .75; line-height: 1.45; margin: 8px 0 0; max-width: 62rem}
+@media (max-width: 640px) {
+  .figures.each :is(table, thead, tbody) {display: block} .figures.each tr {display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 0 6px}
+  .figures.each tr > * {width: auto; padding: 3px 0; overflow-wrap: anywhere} .figures.each td, .figures.each thead th {font-size: .76rem; text-align: left}
+  .figures.each tr > th:first-child {grid-column: 1 / -1; position: static; border: 0; padding: 7px 0 0; min-width: 0} .figures.each thead th:first-child {display: none}
+  .figures.each td small {font-size: .66rem} .figures.each .elsewhere {white-space: normal}
+  .standings th:first-child {min-width: 8.4rem} .standings th:first-child small {white-space: normal}
+}
 """
 
 #: By theme: ground and text, the hues of blocks, of what leaks, and of what stands on a saturated hue.
@@ -186,7 +194,7 @@ def table_html(entries: Sequence[Entry]) -> str:
             part = line.group
             body.append(f'<tr class="part"><th colspan="{len(over) + 1 + elsewhere}">{escape(part)}</th></tr>')
         body.append(_row(line, elsewhere))
-    return (f'<div class="figures"><table><thead><tr><th></th>{heads}{"<th>measured elsewhere,<br>on more data</th>" if elsewhere else ""}</tr></thead>'
+    return (f'<div class="figures each" style="--columns: {len(over) + elsewhere}"><table><thead><tr><th></th>{heads}{"<th>measured elsewhere,<br>on more data</th>" if elsewhere else ""}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table>{_notes(over, rows)}</div>")
 
 
@@ -199,7 +207,7 @@ def _row(line: Line, elsewhere: bool) -> str:
              + (f"<br>Here: {escape(line.note)}." if line.note else ""))
     name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}{where}</span></summary>'
             f"<div>{about}</div></details>")
-    quoted = "<br>".join(f'<span title="{escape(row.source)}">{escape(row.model)} {row.value:.3f}</span>' for row in line.published)
+    quoted = "".join(f'<div>{escape(row.model)} {row.value:.3f}<small>{escape(row.source.partition(", ")[0])}</small></div>' for row in line.published)
     return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, _decimals(line), metric.beside)}</td>" for cell in line.cells)}'
             + (f'<td class="elsewhere">{quoted}</td>' if elsewhere else "") + "</tr>")
 

@@ -91,6 +91,18 @@ def follow_address() -> None:
 
 def choices() -> None:
     """The checkpoints and the view."""
+    if task().view != "story":  # it brings its own
+        what()
+    offered = {name: title for name, title in VIEWS.items() if name != "story" or models.trained_on(task().models[0]) in ("faces", "basel-faces")}
+    if task().view not in offered:
+        change(view="leakage")
+    st.session_state["compare view"] = task().view
+    st.segmented_control("View", list(offered), key="compare view", format_func=offered.get, label_visibility="collapsed", width="stretch",
+                         on_change=lambda: change(view=st.session_state["compare view"] or task().view))
+
+
+def what() -> None:
+    """The data set and the checkpoints."""
     alike = [name for name in models.names() if models.trained_on(name) == models.trained_on(task().models[0])]
     sets = list(dict.fromkeys(filter(None, map(models.trained_on, models.names()))))
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare-bar"):
@@ -98,15 +110,9 @@ def choices() -> None:
             st.session_state["compare dataset"] = models.trained_on(task().models[0])
             st.selectbox("Data set", sets, key="compare dataset", width=230, on_change=another_set,
                          format_func=lambda name: DATASETS[name].title if name in DATASETS else name)
-        if task().view not in ("story", "results"):  # they bring their own
+        if task().view != "results":  # all there are
             st.session_state["compare models"] = list(task().models)
             st.multiselect("Models side by side", alike, key="compare models", format_func=models.variant_label_of, max_selections=MOST, on_change=chosen)
-    offered = {name: title for name, title in VIEWS.items() if name != "story" or models.trained_on(task().models[0]) in ("faces", "basel-faces")}
-    if task().view not in offered:
-        change(view="leakage")
-    st.session_state["compare view"] = task().view
-    st.segmented_control("View", list(offered), key="compare view", format_func=offered.get, label_visibility="collapsed", width="stretch",
-                         on_change=lambda: change(view=st.session_state["compare view"] or task().view))
 
 
 def chosen() -> None:
@@ -116,7 +122,7 @@ def chosen() -> None:
 
 def another_set() -> None:
     of_set = [name for name in models.names() if models.trained_on(name) == st.session_state["compare dataset"]]
-    st.session_state[STATE] = replace(Task.parse({"models": ",".join(of_set)}, models.names()), view=task().view)
+    st.session_state[STATE] = replace(Task.parse(Task(tuple(of_set)).address(), models.names()), view=task().view)
 
 
 def entries(names: Sequence[str]) -> list[Entry]:
@@ -442,7 +448,7 @@ def story_view() -> None:
         return
     entry = entry_of(models.path_of(name), name)
     left, right = st.columns([5, 6], gap="large")
-    with left:
+    with left, st.container(key="story-matrix"):
         st.html(f'<div class="mx-row">{matrix_html(entry, words=False)}</div>')
     with right:
         st.markdown(f"#### {step.asks}")
@@ -479,8 +485,8 @@ def title_of(variant: str) -> str:
 
 def under_swaps(entry: Entry) -> str:
     """What becomes of a face that is drawn with another's private codes, from its card."""
-    found = [(key.partition("/")[2], figure) for key, figure in entry.card["figures"].items() if figure["metric"] == "swap_error"]
-    errors = " and ".join(f"{figure['value'] / figure['ceiling']:.1f} times as far from the true {name} view as with its own" for name, figure in found)
+    found = [(line.of, line.cells[0]) for line in lines(columns([entry])) if line.metric.name == "swap_error"]
+    errors = " and ".join(f"{cell.value / cell.reference:.1f} times as far from the true {name} view as with its own" for name, cell in found if cell.value and cell.reference)
     return f"**Drawn with another pair's private codes** a picture is {errors}." if errors else ""
 
 
@@ -532,6 +538,7 @@ colours = COLOURS[palette.theme()]
 st.html(f"""<style>:root {{--leak: {colours["leak"]}; --on-hue: {colours["on-hue"]}; --sheet: var(--st-background-color, transparent); --plain: inherit}}{STYLE}
 [data-testid="stMainBlockContainer"] {{padding: 4.2rem 1.8rem 2rem}}
 .st-key-compare-bar [data-testid="stMultiSelect"] {{min-width: min(100%, 420px)}}
+.st-key-story-matrix .mx td {{height: 3.9rem}} .st-key-story-matrix .mx td b {{font-size: 1.35rem}}
 .stack {{margin: 0 0 16px}} .stack img {{width: 100%; display: block; image-rendering: pixelated; border-radius: 4px}}
 </style>""")
 compare()

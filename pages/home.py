@@ -16,11 +16,14 @@ from ui import datasets, figures, models, navigation, pictures
 from ui.explaining import explain
 
 THUMBS = 6
+SHOWN = 6  # of the runs, until all are asked for
+#: The model at the top: of the shipped faces it keeps a person best from picture to picture.
+HERO = "faces-dmvae"
 
 
 def hero(featured: str | None) -> None:
     """What this is, beside the picture of one model large."""
-    words, picture = st.columns([6, 5], gap="large", vertical_alignment="center")
+    words, picture = st.columns([5, 6], gap="large", vertical_alignment="center")
     with words:
         st.title("Two pictures, one code")
         st.markdown(
@@ -98,6 +101,16 @@ def shelf(title: str, names: list[str]) -> None:
     with st.container(key=f"shelf-{title}"):
         for name in names:
             card(name)
+
+
+def runs_shelf(names: list[str]) -> None:
+    """The runs of this machine, the newest first: a few of them, and all where they are asked for."""
+    newest = sorted(names, key=lambda name: models.version_of(models.path_of(name)), reverse=True)
+    every = st.session_state.get("all runs", False)
+    shelf("Runs on this machine", newest if every else newest[:SHOWN])
+    if len(newest) > SHOWN:
+        st.button("Fewer runs" if every else f"All {len(newest)} runs", key="runs shown", icon=":material/unfold_less:" if every else ":material/unfold_more:",
+                  on_click=lambda: st.session_state.update({"all runs": not every}))
 
 
 def variants() -> None:
@@ -192,7 +205,7 @@ shipped = [name for name in names if models.path_of(name).parent.name == SHIPPED
 running = [name for name in names if models.path_of(name).parent.name == RUNS]
 others = [name for name in names if name not in shipped and name not in running]
 
-hero(next(iter(shipped or names), None))
+hero(HERO if HERO in shipped else next(iter(shipped or names), None))
 if not names:
     nothing_here()
 for row in DATASETS.values():
@@ -200,7 +213,7 @@ for row in DATASETS.values():
     if members:
         shelf(row.title, members)
 if running:
-    shelf("Runs on this machine", running)
+    runs_shelf(running)
 if others:
     shelf("Uploads", others)
 for line in models.unreadable():

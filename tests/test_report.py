@@ -197,6 +197,11 @@ def test_published_figures_stand_beside_real_mnist_svhn_alone():
     assert "MMVAE" not in table_html([entry(CLEAN, coherence(0.5), dataset="digits")])
 
 
+def test_two_published_figures_of_one_variant_say_whose_they_are():
+    text = table_html([entry(CLEAN, coherence(0.5), dataset="mnist-svhn")])
+    assert "DMVAE 0.881<small>Lee &amp; Pavlovic 2021</small>" in text and "DMVAE 0.892<small>MultiVae&#x27;s rerun of DMVAE</small>" in text
+
+
 class Tags(HTMLParser):
     def __init__(self):
         super().__init__()

@@ -4,17 +4,19 @@ import asyncio
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from starlette.applications import Starlette
 
-from mmvae.checkpoints import Checkpoint, config_of, save
+from mmvae.checkpoints import Checkpoint, config_of, open_checkpoint, save
 from tests.tiny import tiny_model
 from ui import pictures
-from ui.pictures import CELL, COLUMNS, FRAMES, GAP, _plainest, frames_of
+from ui.pictures import CELL, COLUMNS, FRAMES, GAP, _clearest, _edges, _far_apart, _plainest, frames_of
 
 
 def opened(variant):
@@ -94,3 +96,21 @@ def test_a_films_address_leads_to_the_model_whatever_its_name(get, tmp_path):
 @pytest.mark.parametrize("name", ["yours", "..", "../mine", "mine/../mine"])
 def test_the_route_knows_no_other_names(get, name):
     assert get(f"/picture/{name}")[0] == 404
+
+
+def test_what_stands_still_is_drawn_more_clearly_than_most():
+    shipped = open_checkpoint(Path(__file__).parents[2] / "checkpoints" / "faces-dmvae")
+    known = {name: torch.tensor(code["mean"]) for name, code in shipped.statistics["reference"]["codes"]["elevation+lighting"].items()}
+    order = _clearest(shipped, known)
+    assert len(order) == max(12, len(known["z_shared"]) // 4) == len(set(order.tolist()))
+    blurred = torch.nn.functional.avg_pool2d(images := torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0)), 3, 1, 1)
+    assert (_edges(blurred) < _edges(images)).all()
+    outlined = images.clone()
+    outlined[..., 0] = 1  # at the border of the picture
+    assert torch.equal(_edges(outlined), _edges(images))
+
+
+def test_a_walk_goes_to_codes_that_are_far_apart():
+    points = torch.tensor([[0.0], [0.1], [5.0], [-1.0]])
+    assert _far_apart(points, 3).flatten().tolist() == [0.0, 5.0, -1.0]
+    assert len(_far_apart(points, 9)) == 4
