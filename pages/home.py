@@ -24,7 +24,7 @@ HERO = "faces-dmvae"
 def hero(featured: str | None) -> None:
     """What this is, beside the picture of one model large."""
     words, picture = st.columns([5, 6], gap="large", vertical_alignment="center")
-    with words:
+    with words, st.container(key="hero"):
         st.title("Two pictures, one code")
         st.markdown(
             "A two-modality VAE sees one thing twice – a head from above and in another light, a digit in handwriting and on a house – "

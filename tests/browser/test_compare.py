@@ -128,7 +128,7 @@ def test_a_lasso_in_one_models_map_selects_the_same_pairs_in_the_others(compare)
     page = compare(view="maps")
     for at in (0, 1):
         page.locator('.map .pane[data-state="done"]').nth(at).wait_for(timeout=240_000)
-    page.wait_for_function(f"() => ({MAP}).panel.panes.every((pane) => pane.column && pane.points.moving === 1)")
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes.every((pane) => pane.column && pane.points.moving === 1)")
     page.get_by_role("button", name="Lasso", exact=True).click()
     box = page.locator(".map .overlay").first.bounding_box()
     left, top, right, bottom = (box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"], box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"])
@@ -137,11 +137,11 @@ def test_a_lasso_in_one_models_map_selects_the_same_pairs_in_the_others(compare)
     for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
         page.mouse.move(x, y, steps=4)
     page.mouse.up()
-    page.wait_for_function(f"() => ({MAP}).panel.selected.size > 0")
-    lit = [set(page.evaluate(f"() => {{ const pane = ({MAP}).panel.panes[{at}]; return [...pane.ids].filter((_, i) => pane.points.colours[4 * i + 3] > 200); }}")) for at in (0, 1)]
-    maps = page.evaluate(f"() => ({MAP}).panel.panes.map((pane) => [pane.info.checkpoint, pane.ids.length])")
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.selection.ids.size > 0")
+    lit = [set(page.evaluate(f"() => {{ const pane = ({MAP}).parentNode.widget.panes[{at}]; return [...pane.ids].filter((_, i) => !pane.points.behind[i]); }}")) for at in (0, 1)]
+    maps = page.evaluate(f"() => ({MAP}).parentNode.widget.panes.map((pane) => [pane.info.checkpoint, pane.ids.length])")
     assert [name for name, _ in maps] == ["tiny-digits", "tiny-digits-dmvae"]
-    assert lit[0] == lit[1] == set(page.evaluate(f"() => [...({MAP}).panel.selected]")) and 0 < len(lit[0]) < maps[0][1]
+    assert lit[0] == lit[1] == set(page.evaluate(f"() => [...({MAP}).parentNode.widget.selection.ids]")) and 0 < len(lit[0]) < maps[0][1]
 
 
 def test_measuring_is_begun_from_the_page_and_says_what_it_does_and_how_it_ended(compare, home):
@@ -186,6 +186,10 @@ def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_
         told.append(sentence.inner_text())
         page.wait_for_function(f"(count) => {PANEL}?.querySelectorAll('.big').length === count", arg=2 if place == 1 else 4)  # beside MuMo
         rest(page)
+    gauges = page.locator(".compare .cell .gauge.foreign .truth").evaluate_all("ticks => ticks.map((tick) => [tick.hidden, tick.style.left])")
+    assert gauges == [[False, "50%"]] * len(gauges) and len(gauges) == 4  # the other picture's private factor is neutral in this one, whatever the pair's is
+    hues = page.locator(".compare .cell .gauge.own .needle").evaluate_all("needles => needles.map((needle) => getComputedStyle(needle).backgroundColor)")
+    assert hues[0] == hues[1] != hues[2] == hues[3]  # elevation's in the upper row, lighting's in the lower
     assert len(set(told)) == len(told)
     page.get_by_text("Drawn with another pair's private codes").wait_for()
     page.wait_for_url("**step=4*")
