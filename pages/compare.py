@@ -259,7 +259,7 @@ def maps_view(names: Sequence[str]) -> None:
             datasets.offer(models.trained_on(name))
             return
         choice, params = found[0]
-        shown.append(about(job, opened, f"{models.variant_label_of(name)}: {params.title if params else 'codes'} of {' + '.join(choice.blocks)}"))
+        shown.append(about(job, opened))
         wishes.append({"model": name, **asdict(choice), "layout": params_to_json(params) if params else ""})
     with st.container(horizontal=True, vertical_alignment="center", key="compare-maps"):
         st.markdown(":gray[Select in one map, by lasso, box or legend: the same pairs light up in the other.]", width="stretch")
