@@ -245,9 +245,9 @@ def explore() -> None:
     try:
         checkpoint = models.checkpoint(view().model)
     except CheckpointError as error:
-        st.error(f"{error}")
-        st.session_state["explore"] = View(models.names()[0])
-        return
+        st.query_params.clear()  # else a reload asks for it again
+        st.session_state["explore"] = View(models.names()[0], complaint=f"{error}")
+        checkpoint = models.checkpoint(view().model)
     data = models.data_for(checkpoint)
     pairs = pairs_of(checkpoint, data)
     if view().item is None and len(pairs.ids) and view().code is None:

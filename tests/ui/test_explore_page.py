@@ -113,3 +113,12 @@ def test_a_point_in_the_address_is_opened_as_it_is(home):
 def test_a_point_that_does_not_fit_is_told_in_words(home, text, words):
     page = opened(point=text)
     assert any(words in warning.value for warning in page.warning)
+
+
+@pytest.mark.parametrize("asked", ["gone", "../plain"])
+def test_a_model_that_is_gone_is_named_and_the_first_one_shown_with_its_picker(home, asked):
+    page = opened(model=asked)
+    assert page.session_state["explore"].model == "split" and not page.error
+    assert any(asked in warning.value for warning in page.warning)
+    assert any(box.label == "Model" for box in page.selectbox)
+    assert "model" not in page.query_params
