@@ -15,7 +15,7 @@ export class Traversal {
     this.truth = modalities.map((modality) => canvas(modality.shape));
     this.cells = modalities.map((modality) => panel.dimensions.map(() => canvas(modality.shape)));
     this.scrub = el("input", { type: "range", min: 0, max: FRAMES - 1, value: START, "aria-label": "position of the sweep", oninput: () => this.seek(Number(this.scrub.value)) });
-    this.label = el("output");
+    this.label = el("output", { title: "how far each dimension is swept through the range chosen above the sliders" });
     this.playing = button("▶ play", "play the sweep", () => this.toggle());
     const head = panel.dimensions.map((d) => el("th", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
     const row = (modality, m) => el("tr", {}, el("th", {}, "x", el("sub", {}, modality.symbol)), el("td", { class: "truth" }, this.truth[m]),
@@ -24,7 +24,7 @@ export class Traversal {
       el("table", {}, el("tr", {}, el("th"), el("th", { class: "truth" }, "pair"), head), modalities.map(row)),
       el("div", { class: "buttons" }, this.playing, this.scrub, this.label,
         button("GIF", "save the animation", () => panel.download("gif", this.range())),
-        button("PNG", "save this frame's pictures as a strip", () => panel.download("png", this.range())),
+        button("PNG", "save a sheet: every dimension at the low end, the middle and the high end of its range", () => panel.download("png", this.range())),
         button("CSV", "save the numbers: each coordinate's values and what the readers see", () => panel.download("csv", this.range()))));
   }
 
@@ -83,7 +83,7 @@ export class Traversal {
   show() {
     this.scrub.value = this.frame;
     const t = this.frame / (FRAMES - 1);
-    this.label.textContent = this.panel.state.range === "fixed" ? signed(mix(-3, 3, t), 1) : `${Math.round(100 * t)} %`;
+    this.label.textContent = this.panel.state.range === "fixed" ? signed(mix(-3, 3, t), 1) : `${Math.round(100 * t)} % of range`;
     this.frames[this.frame].forEach((images, d) => images.forEach((pixels, m) => paint(this.cells[m][d], pixels)));
   }
 
