@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, unquote
 
 import pytest
@@ -31,6 +32,11 @@ async def ask(route_name: str, job: Job, **query: str):
     return await route.endpoint(Request({"type": "http", "method": "GET", "path": "", "headers": [], "query_string": text, "path_params": {"key": job.key}}))
 
 
+def answered(question):
+    """Awaits it in a thread: a browser's tests before these leave a running loop in this one."""
+    return ThreadPoolExecutor(1).submit(asyncio.run, question).result()
+
+
 async def settled(job: Job, name: str):
     """What a column's request is answered once it is not to come back later."""
     while (reply := await ask("column", job, name=name)).status_code == 202:
@@ -50,7 +56,7 @@ def test_judging_that_failed_says_why_and_is_not_begun_again(job):
     async def twice():
         return [await settled(job, "error") for _ in range(2)]
 
-    for reply in asyncio.run(twice()):
+    for reply in answered(twice()):
         assert reply.status_code == 400 and reply.body.decode() == "this could not be computed: RuntimeError: no memory"
     assert len(begun) == 1
 
@@ -73,12 +79,12 @@ def test_pictures_are_answered_while_figures_of_many_colours_are_computed(job, m
         await asyncio.gather(*waiting)
         return pictures
 
-    assert asyncio.run(both()).status_code == 200
+    assert answered(both()).status_code == 200
 
 
 @pytest.mark.parametrize(("colour", "words"), [("kl", "no classes"), ("verdict", "not decoded yet"), ("modality", None)])
 def test_where_there_is_no_figure_there_is_a_word(job, colour, words):
-    found = json.loads(asyncio.run(ask("figures", job, colour=colour)).body)
+    found = json.loads(answered(ask("figures", job, colour=colour)).body)
     if words:
         assert found["silhouette"] is None and found["without"] == words
     else:
@@ -89,7 +95,7 @@ def test_where_there_is_no_figure_there_is_a_word(job, colour, words):
 def test_an_exported_page_names_the_model_and_how_the_map_was_made(job, monkeypatch):
     name = '模型 #1, "a"'
     monkeypatch.setattr(map_panel.models, "names", lambda: [name])
-    reply = asyncio.run(ask("export", job, kind="html", colour="modality", model=quote(name)))
+    reply = answered(ask("export", job, kind="html", colour="modality", model=quote(name)))
     assert unquote(reply.headers["content-disposition"].partition("UTF-8''")[2]) == f"{name}-map.html"
     page = reply.body.decode()
     assert "<title>模型 #1, &quot;a&quot;: PCA of z_shared, means given each image alone; 24 items</title>" in page
