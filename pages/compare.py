@@ -280,7 +280,7 @@ def the_pair(opened: Sequence[Checkpoint]) -> tuple[Pairs, PairedDataset | None]
         st.caption("This data set is not on this machine, and the first model carries no reference pairs: the prior is shown.")
         return pairs, data
     if task().item is None or pairs.position(task().item) is None:
-        change(item=int(pairs.ids[0]))
+        change(item=pairs.plainest())
     at = pairs.position(task().item)
 
     def find(factor: str) -> None:
@@ -416,7 +416,7 @@ def _traverse(key: tuple[str, tuple[int, ...], int | None]) -> list[Pixels]:
     opened = models.checkpoint(name)
     model, data = opened.model, models.data_for(opened)
     pairs = pairs_of(opened, data)
-    item = item if item is not None and pairs.position(item) is not None else int(pairs.ids[0]) if len(pairs.ids) else None
+    item = item if item is not None and pairs.position(item) is not None else pairs.plainest() if len(pairs.ids) else None
     images = {name: image[0] for name, image in data.items([item])[0].items()} if data is not None and item is not None else {}
     if item is None:
         code = {block.name: torch.zeros(1, block.dim) for block in model.blocks}

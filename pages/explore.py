@@ -251,7 +251,7 @@ def explore() -> None:
     data = models.data_for(checkpoint)
     pairs = pairs_of(checkpoint, data)
     if view().item is None and len(pairs.ids) and view().code is None:
-        st.session_state["explore"] = replace(view(), item=int(pairs.ids[0]), observed=checkpoint.model.names)
+        st.session_state["explore"] = replace(view(), item=pairs.plainest(), observed=checkpoint.model.names)
     try:
         images, labels = pair_of(data, pairs, view().item)
     except DataError as error:

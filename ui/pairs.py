@@ -51,6 +51,15 @@ class Pairs:
         """The labels of a factor that occur, ascending."""
         return np.unique(self.labels[factor.name]).tolist()
 
+    def plainest(self) -> int:
+        """The item to begin with, where most is to be seen: ordered factors nearest to neutral, those without to the middle of their range."""
+        off = np.zeros(len(self.ids))
+        for factor in self.factors:
+            if factor.kind == "ordered":
+                low, high = min(factor.values), max(factor.values)
+                off += np.abs(self.labels[factor.name] - ((low + high) / 2 if factor.neutral is None else factor.neutral)) / (high - low)
+        return int(self.ids[off.argmin()])
+
     def nearest(self, wanted: Mapping[str, float], first: str) -> int:
         """The item whose labels are nearest to what is wanted; `first` matters more than all others together.
 
