@@ -240,14 +240,28 @@ def open_point(text: str) -> None:
     st.rerun(scope="fragment")
 
 
+def readable() -> Checkpoint | None:
+    """The model asked for, else the first that can be read, and a word on why it is another; None where none can be read."""
+    complaints = []
+    for name in dict.fromkeys((view().model, *models.names())):
+        try:
+            checkpoint = models.checkpoint(name)
+        except CheckpointError as error:
+            complaints.append(f"{error}")
+            continue
+        if complaints:
+            st.query_params.clear()  # else a reload asks for it again
+            st.session_state["explore"] = View(name, complaint=complaints[0])
+        return checkpoint
+    st.error(plain(complaints[0]))
+    return None
+
+
 @st.fragment
 def explore() -> None:
-    try:
-        checkpoint = models.checkpoint(view().model)
-    except CheckpointError as error:
-        st.query_params.clear()  # else a reload asks for it again
-        st.session_state["explore"] = View(models.names()[0], complaint=f"{error}")
-        checkpoint = models.checkpoint(view().model)
+    checkpoint = readable()
+    if checkpoint is None:
+        return
     data = models.data_for(checkpoint)
     pairs = pairs_of(checkpoint, data)
     if view().item is None and len(pairs.ids) and view().code is None:
