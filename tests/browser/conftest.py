@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -42,9 +44,9 @@ def browser():
         opened.close()
 
 
-@pytest.fixture
-def page(browser):
-    """A page of 1440×900 in the dark scheme; the test fails where the page threw an error that nothing caught."""
+@contextlib.contextmanager
+def faultless(browser):
+    """A page of 1440×900 in the dark scheme; leaving it fails where the page threw an error that nothing caught."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
     context.set_default_timeout(120_000)
     opened = context.new_page()
@@ -53,6 +55,43 @@ def page(browser):
     yield opened
     context.close()
     assert thrown == []
+
+
+@pytest.fixture
+def page(browser):
+    """A page for one test."""
+    with faultless(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(browser, app_url):
+    """Explore on a tiny model, one page for all tests of a file that need nothing fresh: opening it is what takes time."""
+    with faultless(browser) as opened:
+        open_at(opened, app_url, model="tiny-faces")
+        yield opened
+
+
+@pytest.fixture
+def explore(shared):
+    """The shared page at rest, back at the posterior mean of its pair, nothing frozen."""
+    shared.get_by_role("button", name="posterior mean").click()
+    rest(shared)
+    return shared
+
+
+@pytest.fixture
+def alone(page) -> Callable[[str], object]:
+    """Opens an empty page that may import one of the app's scripts from ``/NAME.js``, and returns it."""
+    def load(name: str):
+        script = (ROOT / "ui" / "frontend" / name).read_text()
+        page.route("http://panel.test/**", lambda route: route.fulfill(
+            body=script if route.request.url.endswith(".js") else "<!doctype html>",
+            content_type="text/javascript" if route.request.url.endswith(".js") else "text/html"))
+        page.goto("http://panel.test/")
+        return page
+
+    return load
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +181,18 @@ def visit(page) -> Callable[[str], object]:
         return page
 
     return go
+
+
+def open_at(page, app_url: str, **parameters: str) -> None:
+    """Opens Explore on a model or a point."""
+    page.set_default_timeout(120_000)
+    page.goto(f"{app_url}/explore?{urllib.parse.urlencode(parameters)}")
+    rest(page)
+
+
+def rest(page) -> None:
+    """Waits until the pictures are those of the code, and the address bar holds it."""
+    page.wait_for_selector('.panel[data-rest="yes"]', timeout=180_000)
 
 
 def settle(page, milliseconds: float = 120_000) -> None:

@@ -24,44 +24,11 @@ from mmvae.pictures import read_point
 from mmvae.point import Point
 from ui.live import FILES_PATH
 
-from .conftest import ROOT, free_port
+from .conftest import ROOT, free_port, open_at, rest
 
 BIG = ".panel .big"
 PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
 SOCKET = "**/live/socket"
-
-
-@pytest.fixture(scope="module")
-def shared(browser, app_url):
-    """One page for all tests that need nothing fresh: opening it is what takes time."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    context.set_default_timeout(120_000)
-    page = context.new_page()
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    open_at(page, app_url, model="tiny-faces")
-    yield page
-    context.close()
-    assert thrown == []
-
-
-@pytest.fixture
-def explore(shared):
-    """The shared page at rest, back at the posterior mean of its pair, nothing frozen."""
-    shared.get_by_role("button", name="posterior mean").click()
-    rest(shared)
-    return shared
-
-
-def open_at(page, app_url: str, **parameters: str) -> None:
-    page.set_default_timeout(120_000)
-    page.goto(f"{app_url}/explore?{urllib.parse.urlencode(parameters)}")
-    rest(page)
-
-
-def rest(page) -> None:
-    """Waits until the pictures are those of the code, and the address bar holds it."""
-    page.wait_for_selector('.panel[data-rest="yes"]', timeout=180_000)
 
 
 def pictures(page) -> list[str]:

@@ -8,31 +8,10 @@ import pytest
 
 from mmvae.point import Point
 
-from .test_explore import SOCKET, boxes, drag, open_at, open_tab, point_of, rest, track
+from .conftest import open_at, rest
+from .test_explore import SOCKET, boxes, drag, open_tab, point_of, track
 
 KEPT = "mmvae explore saved"
-
-
-@pytest.fixture(scope="module")
-def shared(browser, app_url):
-    """One page for all tests that need nothing fresh."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    context.set_default_timeout(120_000)
-    page = context.new_page()
-    thrown: list[str] = []
-    page.on("pageerror", lambda error: thrown.append(str(error)))
-    open_at(page, app_url, model="tiny-faces")
-    yield page
-    context.close()
-    assert thrown == []
-
-
-@pytest.fixture
-def explore(shared):
-    """The shared page at rest, back at the posterior mean of its pair, without a focus."""
-    shared.get_by_role("button", name="posterior mean").click()
-    rest(shared)
-    return shared
 
 
 def kept(page) -> list[str]:

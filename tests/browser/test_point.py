@@ -3,7 +3,6 @@
 import base64
 import io
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from PIL import Image
 from mmvae.pictures import png, write_gif
 from mmvae.point import Point
 
-SCRIPT = Path(__file__).parents[2] / "ui" / "frontend" / "point.js"
 READ = """async (files) => {
   const { pointInFile } = await import("/point.js");
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -25,12 +23,8 @@ PARSE = """async (texts) => {
 
 
 @pytest.fixture
-def script(page):
-    page.route("http://panel.test/**", lambda route: route.fulfill(
-        body=SCRIPT.read_text() if route.request.url.endswith(".js") else "<!doctype html>",
-        content_type="text/javascript" if route.request.url.endswith(".js") else "text/html"))
-    page.goto("http://panel.test/")
-    return page
+def script(alone):
+    return alone("point.js")
 
 
 def read(script, files):

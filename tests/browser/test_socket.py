@@ -1,10 +1,7 @@
 """The live path's client by itself, its server played by the test: what a lost connection leaves behind."""
 
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "ui" / "frontend" / "socket.js"
 #: A server that answers what it is told to: ``greet(socket)``, ``answer(socket, message)``; pictures of one pixel, a code's first value.
 SERVER = """
 window.sockets = [];
@@ -33,11 +30,8 @@ window.until = async (holds) => { while (!holds()) await new Promise((resolve) =
 
 
 @pytest.fixture
-def script(page):
-    page.route("http://panel.test/**", lambda route: route.fulfill(
-        body=SCRIPT.read_text() if route.request.url.endswith(".js") else "<!doctype html>",
-        content_type="text/javascript" if route.request.url.endswith(".js") else "text/html"))
-    page.goto("http://panel.test/")
+def script(alone):
+    page = alone("socket.js")
     page.add_script_tag(content=SERVER)
     return page
 

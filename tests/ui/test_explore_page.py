@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
+from visits import ran
 
 from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import config_of, digest, load, save
@@ -40,12 +41,7 @@ def home(tmp_path, monkeypatch) -> Path:
 
 
 def opened(**parameters: str) -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=300)
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return ran(AppTest.from_file(PAGE, default_timeout=300), **parameters)
 
 
 def button(page: AppTest, label: str):

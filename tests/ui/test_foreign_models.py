@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from visits import ran
 
 from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import config_of, read_json, save, write_json
@@ -57,11 +58,8 @@ def framed(page):
 
 
 def opened(page: str, **parameters: str) -> AppTest:
-    test = AppTest.from_function(framed, default_timeout=300, kwargs={"page": page})
-    for name, value in parameters.items():
-        test.query_params[name] = value
-    test.run()
-    assert not test.exception and len(test.main)
+    test = ran(AppTest.from_function(framed, default_timeout=300, kwargs={"page": page}), **parameters)
+    assert len(test.main)
     return test
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
+from visits import ran
 
 from mmvae import runs
 from mmvae.data import DATASETS
@@ -47,12 +48,7 @@ def configured(home: Path, name: str, settings: Settings = SETTINGS, *events: di
 
 
 def opened(**parameters: str) -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=300)
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
+    return ran(AppTest.from_file(PAGE, default_timeout=300), **parameters)
 
 
 def shown(page: AppTest) -> str:
