@@ -65,7 +65,7 @@ def follow_address() -> None:
     if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
         known = models.names()
         st.session_state[STATE] = Task.parse(asked, known)
-        missing = [name for name in asked.get("models", "").split(",") if name and name not in known]
+        missing = [name for name in navigation.parted_names(asked.get("models", "")) if name not in known]
         if missing:
             st.warning(f"The link asks for a model that is not on this machine: {', '.join(missing)[:200]}.", icon=":material/link_off:")
 

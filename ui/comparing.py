@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
-from urllib.parse import quote, unquote
 
 from mmvae.history import is_number
 from mmvae.runs import command_line, spawn
 
 from . import models
+from .navigation import joined_names, parted_names
 
 #: Checkpoints side by side: more would be too small to see.
 MOST = 4
@@ -45,8 +45,8 @@ class Task:
 
     def address(self) -> dict[str, str]:
         """The query parameters that bring this task back; what is as by default is left out."""
-        values = {"models": _joined(self.models), "view": self.view if self.view != "leakage" else "", "item": "" if self.item is None else str(self.item),
-                  "observed": _joined(self.observed), "match": "factor" if self.by_factor else "", "step": str(self.step or "")}
+        values = {"models": joined_names(self.models), "view": self.view if self.view != "leakage" else "", "item": "" if self.item is None else str(self.item),
+                  "observed": joined_names(self.observed), "match": "factor" if self.by_factor else "", "step": str(self.step or "")}
         return {name: value for name, value in values.items() if value}
 
     @classmethod
@@ -56,11 +56,11 @@ class Task:
         Arguments:
             known: Names of the checkpoints there are, at least one.
         """
-        asked = [name for name in dict.fromkeys(_parted(address.get("models", ""))) if name in known]
+        asked = [name for name in dict.fromkeys(parted_names(address.get("models", ""))) if name in known]
         alike = of_one_set(asked or default(known))
         view = address.get("view", "")
         return cls(tuple(alike[:MOST]), view if view in VIEWS else "leakage", _whole(address.get("item")),
-                   tuple(_parted(address.get("observed", ""))), address.get("match") == "factor", _whole(address.get("step")) or 0)
+                   tuple(parted_names(address.get("observed", ""))), address.get("match") == "factor", _whole(address.get("step")) or 0)
 
 
 def default(known: Sequence[str]) -> list[str]:
@@ -73,15 +73,6 @@ def default(known: Sequence[str]) -> list[str]:
 def of_one_set(names: Sequence[str]) -> list[str]:
     """Those of the names that are of the first one's data set: others have nothing to be compared by."""
     return [name for name in names if models.trained_on(name) == models.trained_on(names[0])]
-
-
-def _joined(names: Sequence[str]) -> str:
-    """Names in one parameter, commas between them; a comma within a name is quoted."""
-    return ",".join(name.replace("%", quote("%")).replace(",", quote(",")) for name in names)
-
-
-def _parted(text: str) -> list[str]:
-    return [unquote(name) for name in text.split(",") if name]
 
 
 def _whole(text: str | None) -> int | None:

@@ -1,10 +1,12 @@
-"""The pages in the order of the top bar, and where their files lie."""
+"""The pages in the order of the top bar, where their files lie, and names in their addresses."""
 
 from __future__ import annotations
 
-__all__ = ["PAGES", "file_of"]
+__all__ = ["PAGES", "file_of", "joined_names", "parted_names"]
 
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 #: File name under pages/ (also the address), and title.
 PAGES = (
@@ -20,3 +22,13 @@ PAGES = (
 def file_of(name: str) -> Path:
     """The file of a page, for `st.Page`, `st.page_link` and `st.switch_page`."""
     return Path(__file__).resolve().parents[1] / "pages" / f"{name}.py"
+
+
+def joined_names(names: Sequence[str]) -> str:
+    """Names in one parameter of an address, commas between them; a comma within a name is quoted."""
+    return ",".join(name.replace("%", quote("%")).replace(",", quote(",")) for name in names)
+
+
+def parted_names(text: str) -> list[str]:
+    """The names that `joined_names` put together."""
+    return [unquote(name) for name in text.split(",") if name]

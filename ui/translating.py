@@ -21,6 +21,7 @@ from mmvae.runs import command_line
 from mmvae.translation import means
 
 from .gallery import MOST
+from .navigation import joined_names, parted_names
 from .pairs import Pairs, stored_posterior
 
 VIEWS = ("translate", "swap", "check")
@@ -60,7 +61,7 @@ class Task:
 
     def address(self) -> dict[str, str]:
         """The query parameters that bring this task back; what is as by default is left out."""
-        values = {"models": ",".join(self.models), "to": self.to, "items": _numbers(self.items), "strokes": self.drawing,
+        values = {"models": joined_names(self.models), "to": self.to, "items": _numbers(self.items), "strokes": self.drawing,
                   "styles": _numbers(self.styles), "styled": "1" if self.styled else "", "samples": str(self.samples),
                   "seed": str(self.seed), "view": self.view}
         default = {"samples": "8", "seed": "0", "view": VIEWS[0]}
@@ -73,7 +74,7 @@ class Task:
         Arguments:
             known: Names of the checkpoints there are, at least one.
         """
-        asked = [name for name in address.get("models", "").split(",") if name in known]
+        asked = [name for name in parted_names(address.get("models", "")) if name in known]
         view, strokes = address.get("view", ""), address.get("strokes", "")
         return cls(tuple(dict.fromkeys(asked))[:MOST_MODELS] or (known[0],), address.get("to", ""), _ids(address.get("items")),
                    strokes if is_drawing(strokes) else "", _ids(address.get("styles")), address.get("styled") == "1",

@@ -6,6 +6,7 @@ import csv
 import io
 import shlex
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mmvae.checkpoints import config_of, save
 from mmvae.cli import main
 from mmvae.model import MultimodalVAE
 from mmvae.point import Point
+from ui.translating import Task
 
 from .conftest import settle
 
@@ -154,6 +156,27 @@ def test_a_variant_that_cannot_says_so_and_the_others_go_on(opened):
     expect(page.get_by_text("Vanilla VAE has no posterior given mnist alone")).to_be_visible()
     expect(rows_of(page)).to_have_count(4)
     expect(page.locator(".cells tr a[data-point]")).to_have_count(4 * 2 * 3)
+
+
+def test_the_link_to_models_of_any_name_brings_them_back(opened, models_home):
+    from playwright.sync_api import expect
+
+    names = ['模型 #1, "a"', "50%2C, b"]
+    for name in names:
+        (models_home / "checkpoints" / name).symlink_to(models_home / "checkpoints" / "digits-dmvae")
+    try:
+        page = opened(f"translate?{urlencode(Task(tuple(names), 'svhn', samples=3).address())}")
+        expect(page.locator(".cells tr a[data-point]")).to_have_count(4 * 2 * 3)
+        page.get_by_role("button", name="Export").click()
+        link = page.locator('[data-testid="stCode"]').first.inner_text()
+        page = opened(link.removeprefix(f"{page.url.split('/translate')[0]}/"))
+        expect(page.locator(".cells tr a[data-point]")).to_have_count(4 * 2 * 3)
+        expect(page.get_by_text("not on this machine")).to_have_count(0)
+        points = [link.get_attribute("data-point") for link in page.locator(".cells tr a[data-point]").all()]
+        assert {Point.parse(point).checkpoint for point in points} == set(names)
+    finally:
+        for name in names:
+            (models_home / "checkpoints" / name).unlink()
 
 
 def test_swap_shows_every_content_in_every_style_for_both_modalities(opened):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -36,3 +37,10 @@ def test_a_drawing_is_part_of_the_task_only_where_it_is_what_is_observed():
 def test_a_task_comes_back_from_its_address():
     asked = Task(("digits-b", "digits-a"), "svhn", (4, 2), STROKES, (7,), True, 3, 11, "swap")
     assert Task.parse(asked.address(), KNOWN) == asked
+
+
+def test_a_task_comes_back_whatever_its_models_are_named():
+    known = ['模型 #1, "a"', "50%2C, b", "a&b=c+d", "plain"]
+    asked = Task(tuple(known), "svhn")
+    assert Task.parse(dict(parse_qsl(urlencode(asked.address()))), known) == asked
+    assert Task.parse({"models": "plain"}, known).models == ("plain",)  # links that are older than the quoting
