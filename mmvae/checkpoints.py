@@ -280,9 +280,12 @@ def _check_config(config: dict, modalities: Sequence[Modality], blocks: Sequence
     for value in (config["dataset"], config.get("source")):
         if not isinstance(value, str | None):
             raise ValueError(f"data set {value!r} is no name")
-    for key in ("training", "trained"):
+    for key in ("training", "trained", "encoders"):
         if not isinstance(config.get(key), dict | None):
             raise ValueError(f"{key} is {config[key]!r}, expected an object")
+    encoders = config.get("encoders") or {"of": "", "training": {}, "trained": {}}
+    if not (isinstance(encoders.get("of"), str) and isinstance(encoders.get("training"), dict) and isinstance(encoders.get("trained"), dict)):
+        raise ValueError("encoders need the name of what they are of, its settings and its record")
     row = DATASETS.get(config["dataset"])
     if row and [(m.name, m.shape) for m in row.modalities] != [(m.name, m.shape) for m in modalities]:
         raise ValueError(f"modalities {' and '.join(m.name for m in modalities)} of other names or shapes than {row.title} has")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .data import DATASETS, DataError, dataset, data_root
-from .presets import OPTIMIZERS, PRECISIONS, Settings, latents_for, modalities_for, own_row, settings_for
+from .presets import REFIT, OPTIMIZERS, PRECISIONS, Settings, latents_for, modalities_for, own_row, settings_for
 from .variants import VARIANTS, variant_to_json
 
 if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
@@ -110,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATASET-VARIANT beside app.py, or in $MMVAE_HOME)")
     train.add_argument(
         "--resume", action="store_true", help="go on with the run in --out, longer where --steps says so, and on another --device"
+    )
+    train.add_argument(
+        "--encoders", metavar="CHECKPOINT",
+        help="fit new, finer decoders to the codes of this trained model or run, whose encoders and prior stay as they are",
     )
     train.add_argument("--steps", type=_positive, help="updates of the parameters")
     train.add_argument("--batch-size", type=_positive, help="pairs in each update")
@@ -342,6 +346,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     from .runs import free_name, runs_folder
     from .training import start
 
+    if arguments.encoders is not None:
+        return _refitted(arguments)
     if arguments.variant is None or arguments.dataset is None:
         raise ValueError("a new run needs --variant and --dataset; --resume --out DIR goes on with one")
     variant, row, source = VARIANTS[arguments.variant], DATASETS.get(arguments.dataset), None
@@ -358,6 +364,23 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
         data = dataset(row.name, arguments.data_root)
     run = arguments.out or runs_folder() / free_name(f"{Path(row.name).stem}-{variant.name}")
     start(run, model, settings, source)
+    return run, data
+
+
+def _refitted(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
+    """A new run's folder for decoders that are fitted to a trained model's codes, and its data."""
+    from .runs import free_name, runs_folder
+    from .training import refit
+
+    for name in ("variant", "dataset", "private", "shared"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"--encoders keeps the model as it is: --{name} cannot be said beside it")
+    trained = _open_named(arguments.encoders)
+    data = _data_of(trained, arguments)
+    asked = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
+    settings = replace(REFIT, **{key: value for key, value in asked.items() if value is not None})
+    run = arguments.out or runs_folder() / free_name(f"{trained.path.name}-refitted")
+    refit(run, trained, settings)
     return run, data
 
 
@@ -664,9 +687,13 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 def _open(arguments: argparse.Namespace) -> Checkpoint:
     """The checkpoint of this folder, else of this name."""
+    return _open_named(arguments.checkpoint)
+
+
+def _open_named(text: str) -> Checkpoint:
+    """The checkpoint or run in a folder, or of a name that the catalogue has."""
     from .checkpoints import CONFIG, CheckpointError, catalogue, open_checkpoint
 
-    text = arguments.checkpoint
     if (Path(text) / CONFIG).is_file():
         return open_checkpoint(text)
     named = catalogue()

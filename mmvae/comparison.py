@@ -6,7 +6,7 @@ Nothing is measured here; `mmvae.evaluation` writes cards, and `mmvae.report` sh
 from __future__ import annotations
 
 __all__ = ["BOLD", "KEY_GROUP", "LEAK", "RESULTS", "PUBLISHED", "UNMEASURED", "WORST", "Cell", "Column", "Entry", "Findings", "Line", "Matrix", "MatrixCell", "Published", "columns", "entry_of",
-           "findings", "key_lines", "lines", "matrix", "measured_on", "sentence"]
+           "findings", "key_lines", "length_of", "lines", "matrix", "measured_on", "pairs_seen", "sentence", "trainings_of"]
 
 import math
 from collections.abc import Sequence
@@ -131,6 +131,35 @@ def _config_from(card: dict, where: Path) -> dict:
         raise CheckpointError(f"{where}: without a {CONFIG} beside it, it does not say what was measured ({type(error).__name__}: {error})") from None
     return {"variant": variant_to_json(variant), "dataset": row.name, "modalities": [asdict(modality) for modality in modalities], "blocks": blocks,
             "training": card.get("training") or {"trained_pairs": card.get("trained_pairs")}}
+
+
+def trainings_of(entry: Entry) -> list[tuple[dict, dict]]:
+    """How a model's weights came to be: settings and record of each training, the encoders' first where they are another run's.
+
+    A model whose decoders were fitted to the codes of a trained one (`mmvae.training.refit`) has two, any other one.
+    """
+    own = entry.config.get("training") or {}, entry.config.get("trained") or entry.card.get("trained") or {}
+    encoders = entry.config.get("encoders")
+    return [(encoders["training"], encoders["trained"]), own] if encoders else [own]
+
+
+def length_of(entry: Entry) -> str:
+    """Updates × pairs in each, ``"16,000 × 16"``, and of decoders that were fitted anew ``", decoders 45,000 × 16"``; empty where it is not known."""
+    found = _updates(entry)
+    if not all(steps and pairs for steps, pairs in found):
+        return f"{entry.card['trained_pairs']:,} pairs" if entry.card.get("trained_pairs") else ""
+    return ", decoders ".join(f"{steps:,} × {pairs}" for steps, pairs in found)
+
+
+def pairs_seen(entry: Entry) -> int:
+    """Pairs that a model saw in training, each as often as it saw it; 0 where it is not known."""
+    found = _updates(entry)
+    return sum(steps * pairs for steps, pairs in found) if all(steps and pairs for steps, pairs in found) else entry.card.get("trained_pairs") or 0
+
+
+def _updates(entry: Entry) -> list[tuple[int | None, int | None]]:
+    """Of each training its updates and the pairs in each."""
+    return [(record.get("steps", settings.get("steps")), settings.get("batch_size")) for settings, record in trainings_of(entry)]
 
 
 def measured_on(dataset: str, home: Path | None = None) -> list[Entry]:

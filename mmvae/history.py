@@ -13,6 +13,8 @@ from pathlib import Path
 EVENTS = "events.jsonl"
 #: Bytes of events that a shipped checkpoint carries at most.
 CARRIED = 30_000
+#: No figure of a training is larger, for it computes in float32: one that is comes from elsewhere, and no axis has room for it.
+LARGEST = 1e38
 #: What a page draws of a step, and what says how it went on; the rest is of interest while it trains.
 DRAWN = {
     "started": ("device", "precision", "processor", "pairs"),
@@ -46,7 +48,7 @@ def events(run: Path, tail: int | None = None) -> list[dict]:
 
 
 def event_of(line: str) -> dict | None:
-    """The event in a line; None where there is none in it."""
+    """The event in a line, without what in it no training tells: a loss that is no number, a KL of texts; None where there is none."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
@@ -54,9 +56,29 @@ def event_of(line: str) -> dict | None:
     told = (
         isinstance(event, dict)
         and isinstance(event.get("event"), str)
-        and all(is_number(event.get(key)) for key in ("step", "steps", "seconds"))
+        and all(_is_figure(event.get(key)) for key in ("step", "steps", "seconds"))
     )
-    return event if told else None
+    return {key: value for key, value in event.items() if FORMS.get(key, _is_any)(value)} if told else None
+
+
+def _is_any(value: object) -> bool:
+    return True
+
+
+def _is_figure(value: object) -> bool:
+    return is_number(value) and abs(value) <= LARGEST
+
+
+def _are_parts(value: object) -> bool:
+    return isinstance(value, dict) and all(name.strip() for name in value) and all(map(_is_figure, value.values()))
+
+
+def _are_dimensions(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(dims, list) and all(map(_is_figure, dims)) for dims in value.values())
+
+
+#: What of an event pages count with and draw, and how it is known.
+FORMS = {"total": _is_figure, "parts": _are_parts, "kl": _are_dimensions, "pairs_per_second": _is_figure, "seconds_left": _is_figure}
 
 
 def thin(told: Sequence[dict], most: int = CARRIED) -> str:
@@ -142,5 +164,10 @@ def record(told: Sequence[dict]) -> dict:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value of an event is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value from a JSON file is a number that is finite as a float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False

@@ -10,16 +10,29 @@ squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch
 
 from __future__ import annotations
 
-__all__ = ["NETWORKS", "Decoder", "Encoder", "Network"]
+__all__ = ["FINER", "NETWORKS", "Decoder", "Decoding", "Encoder", "Network"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from .modalities import Modality
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Maps of a decoder that goes on to finer ones than its encoder begins with.
+
+    Arguments:
+        patch: As of `Network`.
+        widths: Likewise.
+    """
+
+    patch: int
+    widths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,7 @@ class Network:
         hidden: Units of the fully connected layer next to the latent code.
         photo: Whether the encoder is for photographs, which vary in light and contrast more than in what they show: it normalises by
             groups of channels, as decoders always do, and sees the image shrunk to 4×4 past that, for its light and colour.
+        decoder: The decoder's own maps; None where it mirrors the encoder.
     """
 
     size: int
@@ -40,6 +54,7 @@ class Network:
     widths: tuple[int, ...]
     hidden: int
     photo: bool = False
+    decoder: Decoding | None = None
 
     def sides(self) -> tuple[int, ...]:
         """The side of each map, in cells, from the largest to the smallest."""
@@ -49,11 +64,15 @@ class Network:
         return tuple(sides)
 
 
+#: The network of the same encoder with a decoder of finer maps, for decoders that are fitted to a trained encoder's codes.
+FINER = {"conv64": "conv64-fine"}
+
 #: Cells of a side of the shrunk image that a photograph's encoder sees.
 OVERVIEW = 4
 
 NETWORKS: dict[str, Network] = {
     "conv64": Network(64, 4, (48, 64, 64), 256),
+    "conv64-fine": Network(64, 4, (48, 64, 64), 256, decoder=Decoding(2, (32, 64, 64, 64))),
     "conv32": Network(32, 2, (32, 64, 128), 128),
     "conv32-photo": Network(32, 2, (32, 64, 128), 128, photo=True),
     "conv28": Network(28, 2, (24, 48, 64), 128),
@@ -141,6 +160,8 @@ def _encoder_trunk(net: Network, channels: int) -> nn.Sequential:
 
 
 def _decoder_trunk(net: Network, hidden: int, channels: int) -> nn.Sequential:
+    if net.decoder is not None:
+        net = replace(net, patch=net.decoder.patch, widths=net.decoder.widths)
     sides = net.sides()
     width = net.widths[-1]
     layers: list[nn.Module] = [nn.Linear(hidden, width * sides[-1] ** 2), nn.ReLU(inplace=True), nn.Unflatten(1, (width, sides[-1], sides[-1]))]

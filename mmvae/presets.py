@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OPTIMIZERS", "OptimizerRow", "Settings", "first_look_for", "latents_for", "modalities_for", "own_row", "published_for", "settings_for"]
+__all__ = ["OPTIMIZERS", "REFIT", "OptimizerRow", "Settings", "first_look_for", "latents_for", "modalities_for", "own_row", "published_for", "settings_for"]
 
 from dataclasses import dataclass, replace
 
@@ -85,6 +85,12 @@ class Settings:
             raise ValueError(f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer {self.optimizer!r} is none of {', '.join(OPTIMIZERS)}")
+
+
+#: How decoders are fitted to a trained model's codes; of faces, an hour of one CPU core. One decoder alone (elevation views, DMVAE) came
+#: in six minutes to a squared error of 0.0018 on test pairs, where sixteen thousand steps of the whole model had left it at 0.0024;
+#: with Adam to 0.0020.
+REFIT = Settings(steps=45000, batch_size=16, learning_rate=2.5e-3, optimizer="soap", snapshot=2000)
 
 
 def own_row(data: PairedDataset) -> DatasetRow:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from .comparison import BOLD, LEAK, UNMEASURED, Cell, Column, Entry, Line, Matrix, MatrixCell, columns, lines, matrix, sentence
+from .comparison import BOLD, LEAK, UNMEASURED, Cell, Column, Entry, Line, Matrix, MatrixCell, columns, length_of, lines, matrix, sentence, trainings_of
 from .latents import Block
 from .metrics import ALL_SPLITS
 
@@ -238,7 +238,7 @@ def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
         first = column.entries[0]
         several = f" · <b>{len(column.entries)} seeds</b>" if len(column.entries) > 1 else ""
         names = escape(", ".join(entry.name for entry in column.entries))
-        body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{first.sizes} dim · {escape(_length(first))}{several}{_of_pairs(column, unlike)}</small></th>'
+        body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{first.sizes} dim · {escape(length_of(first))}{several}{_of_pairs(column, unlike)}</small></th>'
                     + "".join(f"<td>{_cell(line.cells[place], _decimals(line), brief=True)}</td>" for line in rows) + "</tr>")
     references = "".join(f"<td>{_reference(line)}</td>" for line in rows)
     foot = f'<tr class="references"><th scope="row">reference code, or readers on real pictures</th>{references}</tr>' if any(map(_reference, rows)) else ""
@@ -264,15 +264,6 @@ def _reference(line: Line) -> str:
     """What the best model's figure is to be read against: the best that any states."""
     stated = [cell.reference for cell in line.cells if cell.reference is not None]
     return _shown((min if line.metric.better == "lower" else max)(stated), _decimals(line)) if stated else ""
-
-
-def _length(entry: Entry) -> str:
-    """How long it was trained: updates, and pairs in each."""
-    training, record = entry.config.get("training") or {}, entry.config.get("trained") or entry.card.get("trained") or {}
-    steps, pairs = record.get("steps", training.get("steps")), training.get("batch_size")
-    if steps and pairs:
-        return f"{steps:,} × {pairs}"
-    return f"{entry.card['trained_pairs']:,} pairs" if entry.card.get("trained_pairs") else ""
 
 
 def _notes(over: Sequence, rows: Sequence[Line]) -> str:
@@ -321,9 +312,10 @@ def provenance_html(entries: Sequence[Entry]) -> str:
 
 def _trained(entry: Entry) -> str:
     """How long, with which seed, in what time and on what, as far as that is known."""
-    training, record = entry.config.get("training") or {}, entry.config.get("trained") or entry.card.get("trained") or {}
-    seconds = record.get("seconds")
-    parts = [_length(entry), f"seed {training['seed']}" if "seed" in training else "", f"{seconds / 60:.0f} min" if seconds else "",
+    trainings = trainings_of(entry)
+    training, record = trainings[-1]
+    seconds = sum(record.get("seconds") or 0 for _, record in trainings)
+    parts = [length_of(entry), f"seed {training['seed']}" if "seed" in training else "", f"{seconds / 60:.0f} min" if seconds else "",
              record.get("processor") or record.get("device", "")]
     return ", ".join(filter(None, parts))
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .checkpoints import home_folder
-from .comparison import Entry, entry_of
+from .comparison import Entry, entry_of, length_of, trainings_of
 from .data import DATASETS
 from .latents import SHARED
-from .presets import Settings, latents_for, modalities_for, settings_for
+from .networks import FINER
+from .presets import REFIT, Settings, latents_for, modalities_for, settings_for
 from .variants import VARIANTS
 
 MISSING = "–"
@@ -50,16 +51,12 @@ def command_of(entry: Entry) -> str | None:
         The arguments of ``python -m mmvae train``; None where the model has networks that its data set is no longer given.
     """
     config, variant = entry.config, VARIANTS[entry.config["variant"]["name"]]
-    row, training = DATASETS[config["dataset"]], config["training"]
+    row, (training, _), fitted = DATASETS[config["dataset"]], trainings_of(entry)[0], config.get("encoders")
     modalities = modalities_for(variant, row)
-    if [m["network"] for m in config["modalities"]] != [m.network for m in modalities]:
+    networks = [FINER.get(m.network, m.network) if fitted else m.network for m in modalities]
+    if [m["network"] for m in config["modalities"]] != networks:
         return None
-    words = [f"--variant {variant.name}", f"--dataset {config['dataset']}"]
-    usual = settings_for(variant, row)
-    words += [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed")
-              if training[key] != getattr(usual, key)]
-    if (optimizer := training.get("optimizer", Settings.optimizer)) != usual.optimizer:
-        words.append(f"--optimizer {optimizer}")
+    words = [f"--variant {variant.name}", f"--dataset {config['dataset']}", *_unusual(training, settings_for(variant, row))]
     sizes = {block["owner"] or SHARED: block["dim"] for block in config["blocks"]}
     default = latents_for(variant, row)
     private = [sizes[m.name] for m in modalities if m.name in sizes]
@@ -68,6 +65,15 @@ def command_of(entry: Entry) -> str | None:
     if sizes[SHARED] != default.get("shared", row.shared if private else row.joint):
         words.append(f"--shared {sizes[SHARED]}")
     return " ".join(words)
+
+
+def _unusual(training: dict, usual: Settings) -> list[str]:
+    """The settings of a training that are not the usual ones, as options."""
+    words = [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed")
+             if training[key] != getattr(usual, key)]
+    if (optimizer := training.get("optimizer", Settings.optimizer)) != usual.optimizer:
+        words.append(f"--optimizer {optimizer}")
+    return words
 
 
 def _order(entry: Entry) -> tuple[int, int, str]:
@@ -87,9 +93,17 @@ def _trained(entry: Entry) -> str:
     command = command_of(entry)
     if command is None:
         return "with networks that have changed since"
-    first = entry.config["training"]["steps"]
-    lengths = _record(entry).get("lengths") or [first, _steps(entry)]
-    return "".join([f"`{command}`", *(f", then `--resume --steps {steps}`" for steps in lengths if steps != first)])
+    (settings, record), *fitted = trainings_of(entry)
+    parts = [f"`{command}`", *_gone_on(settings, record)]
+    for settings, record in fitted:
+        parts += ["`" + " ".join(["--encoders RUN", *_unusual(settings, REFIT)]) + "`", *_gone_on(settings, record)]
+    return ", then ".join(parts)
+
+
+def _gone_on(settings: dict, record: dict) -> list[str]:
+    """The commands by which a run was gone on with past the steps that its settings say."""
+    lengths = record.get("lengths") or [settings["steps"], record.get("steps") or settings["steps"]]
+    return [f"`--resume --steps {steps}`" for steps in lengths if steps != settings["steps"]]
 
 
 # ---- columns
@@ -128,23 +142,15 @@ def _sizes(entry: Entry) -> str:
     return " + ".join(str(block["dim"]) for block in entry.config["blocks"])
 
 
-def _record(entry: Entry) -> dict:
-    """How the weights were trained, as far as it is known."""
-    return entry.config.get("trained") or entry.card.get("trained") or {}
-
-
 def _steps(entry: Entry) -> int:
     """Steps in all: a run may have been gone on with for longer than its settings say."""
-    return _record(entry).get("steps") or entry.config["training"]["steps"]
-
-
-def _length(entry: Entry) -> str:
-    return f"{_steps(entry):,} × {entry.config['training']['batch_size']}"
+    settings, record = trainings_of(entry)[0]
+    return record.get("steps") or settings["steps"]
 
 
 def _time(entry: Entry) -> str:
-    seconds = _record(entry).get("seconds")
-    return f"{seconds / 60:.0f} min" if seconds else MISSING
+    seconds = [record.get("seconds") for _, record in trainings_of(entry)]
+    return " + ".join(f"{spent / 60:.0f}" for spent in seconds) + " min" if all(seconds) else MISSING
 
 
 FACES = {
@@ -158,7 +164,7 @@ FACES = {
     "own factor off neutral": _figure("preserved_error/elevation→lighting/elevation", "preserved_error/lighting→elevation/lighting", show="{:.1f}°"),
     "mse I, T": _figure("reconstruction/elevation", "reconstruction/lighting", show="{:.4f}"),
     "mse swapped I, T": _figure("swap_error/elevation", "swap_error/lighting", show="{:.4f}"),
-    "steps × batch": _length,
+    "steps × batch": length_of,
     "time": _time,
 }
 DIGITS = {
@@ -168,6 +174,6 @@ DIGITS = {
     "joint, prior": _figure("joint_coherence/prior/digit", show="{:.0f}%", factor=100),
     "joint, fitted": _figure("joint_coherence/fitted/digit", show="{:.0f}%", factor=100),
     "mse M, S": _figure("reconstruction/mnist", "reconstruction/svhn", show="{:.4f}"),
-    "steps × batch": _length,
+    "steps × batch": length_of,
     "time": _time,
 }

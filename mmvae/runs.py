@@ -53,7 +53,7 @@ from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
 from .history import EVENTS, events, is_number
 from .presets import Settings
-from .training import BEST, SNAPSHOTS, STATE, RunError, settings_of
+from .training import BEST, ENCODERS, SNAPSHOTS, STATE, RunError, settings_of
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -77,6 +77,7 @@ class Plan:
         settings: How to train.
         private: Dimensions of the private blocks; None for the data set's own choice.
         shared: Dimensions of the shared block; likewise.
+        encoders: The trained model whose encoders it keeps, by folder or name, fitting new decoders to them; empty for none.
     """
 
     variant: str
@@ -84,13 +85,18 @@ class Plan:
     settings: Settings
     private: tuple[int, int] | None = None
     shared: int | None = None
+    encoders: str = ""
 
     def arguments(self, folder: Path) -> list[str]:
         """The command line that trains it, after ``python -m mmvae``."""
-        listed = ["train", "--variant", self.variant, "--dataset", self.dataset, "--out", _shown(folder)]
+        kept = _shown(Path(self.encoders)) if Path(self.encoders).is_dir() else self.encoders
+        model = ["--encoders", kept] if self.encoders else ["--variant", self.variant, "--dataset", self.dataset]
+        listed = ["train", *model, "--out", _shown(folder)]
         for field in fields(Settings):
             name, value = field.name.replace("_", "-"), getattr(self.settings, field.name)
             listed += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
+        if self.encoders:
+            return listed
         if self.private:
             listed += ["--private", *map(str, self.private)]
         if self.shared:
@@ -125,6 +131,7 @@ class Run:
         seconds_left: To the end at that speed; None where nothing trains it.
         device: Where it is or was trained; empty before.
         message: What the training said as it diverged; empty where it did not.
+        encoders: The name of the model whose encoders it keeps, fitting new decoders to them; empty where it trains all.
     """
 
     path: Path
@@ -142,6 +149,7 @@ class Run:
     seconds_left: float | None = None
     device: str = ""
     message: str = ""
+    encoders: str = ""
 
     @property
     def name(self) -> str:
@@ -173,9 +181,8 @@ class Run:
         try:
             dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
             owned = tuple(dim for owner, dim in dims.items() if owner is not None)
-            return Plan(
-                self.variant, self.config.get("source") or self.dataset, settings, owned if len(owned) == 2 else None, dims[None]
-            )
+            source = self.config.get("source") or self.dataset
+            return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.path / CONFIG}: no blocks to train ({type(error).__name__}: {error})") from None
 
@@ -354,6 +361,7 @@ def _limit(inside: str) -> int | None:
         EVENTS: 256 << 20,
         LOG: 64 << 20,
         BEST: archive.LIMITS[WEIGHTS],
+        ENCODERS: archive.LIMITS[WEIGHTS],
         STATE: 4 * archive.LIMITS[WEIGHTS],
     }.get(inside)
 
@@ -466,7 +474,14 @@ def _look(folder: Path) -> Run:
         seconds_left=_number(step, "seconds_left") if state in ("training", "elsewhere") else None,
         device=str((_last(told, "resumed") or _last(told, "started") or {}).get("device") or training.get("device") or ""),
         message=str(last.get("message", "")),
+        encoders=str(_encoders(config).get("of") or ""),
     )
+
+
+def _encoders(config: dict) -> dict:
+    """How the encoders came to be that a run keeps, as far as its configuration tells."""
+    told = config.get("encoders")
+    return told if isinstance(told, dict) else {}
 
 
 def _state(folder: Path, told: Sequence[dict]) -> str:

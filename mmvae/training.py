@@ -5,13 +5,17 @@ line; ``best.safetensors``, the weights of the best validation; ``snapshots/<ste
 of moments spread over the whole run, to look back at; and ``state.safetensors``, what resuming needs: the parameters in
 full precision, the optimizer's moments, the step. Each step draws its batch and its noise from the seed and the step's number
 alone, so that resuming needs no state of any generator. One process at a time trains a run (`mmvae.turns`).
+
+A run may be begun from another's encoders (`refit`): these stay as they are, kept in ``encoders.safetensors``, and new decoders
+are fitted to their codes, which no longer move. Each step then takes one of the loss's terms in turn.
 """
 
 from __future__ import annotations
 
-__all__ = ["Diverged", "RunError", "settings_of", "start", "thinned", "train"]
+__all__ = ["ENCODERS", "Diverged", "RunError", "refit", "refitting", "settings_of", "start", "thinned", "train"]
 
 import contextlib
+import copy
 import json
 import math
 import time
@@ -24,20 +28,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .checkpoints import STATISTICS, CheckpointError, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
+from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
 from .data.base import PairedDataset
-from .history import EVENTS, event_of
+from .history import EVENTS, event_of, record_of
 from .machine import processor
 from .modalities import Modality
 from .model import MultimodalVAE
+from .networks import FINER
 from .objective import Loss, loss
 from .presets import OPTIMIZERS, Settings
 from .turns import Busy, held, stop_asked
+from .variants import Cycle, Elbo, ImportanceBound
 
-STATE, BEST, SNAPSHOTS = "state.safetensors", "best.safetensors", "snapshots"
+STATE, BEST, SNAPSHOTS, ENCODERS = "state.safetensors", "best.safetensors", "snapshots", "encoders.safetensors"
+DECODERS = "decoders."  # how the names of their parameters begin
 LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
 MOST_SNAPSHOTS = 40
 VALIDATION_PAIRS = 512
@@ -53,11 +60,12 @@ class Diverged(RunError):
     """A loss or gradient that is not finite: names the step and the term."""
 
 
-def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | None = None) -> None:
+def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | None = None, encoders: dict | None = None) -> None:
     """Makes the run's folder with its configuration.
 
     Arguments:
         source: What `mmvae.dataset` opens, where that is not the model's data set by name (a person's own file).
+        encoders: How the encoders came to be, where the run keeps those of another, see `refit`.
 
     Raises:
         RunError: Where the folder already holds a run.
@@ -68,7 +76,34 @@ def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | Non
     config = config_of(model, asdict(settings))
     if source is not None:
         config["source"] = source
+    if encoders is not None:
+        config["encoders"] = encoders
     write_json(run / "config.json", config)
+
+
+def refit(run: Path, checkpoint: Checkpoint, settings: Settings) -> None:
+    """Makes the folder of a run that fits new decoders to the codes of a trained model, whose encoders and prior it keeps.
+
+    The bound on the likelihood can only gain: it is the loss of the variant as before, minimised over the decoders alone. Where there
+    is a network with finer decoders (`mmvae.networks.FINER`), they have it.
+
+    Arguments:
+        checkpoint: The trained model.
+        settings: How to train; every bit of it is about decoders.
+
+    Raises:
+        RunError: Where the folder already holds a run.
+    """
+    trained = checkpoint.model
+    torch.manual_seed(settings.seed)
+    finer = [replace(m, network=FINER.get(m.network, m.network)) for m in trained.modalities]
+    model = MultimodalVAE(trained.variant, finer, trained.blocks, trained.dataset)
+    origin = checkpoint.config.get("encoders") or {
+        "of": checkpoint.path.name, "training": checkpoint.config.get("training") or {},
+        "trained": checkpoint.config.get("trained") or record_of(checkpoint.path)}
+    start(run, model, settings, checkpoint.config.get("source"), origin)
+    kept = {name: tensor.float().contiguous() for name, tensor in trained.state_dict().items() if not name.startswith(DECODERS)}
+    write_atomically(run / ENCODERS, lambda temporary: save_file(kept, temporary))
 
 
 def train(run: Path, data: PairedDataset, *, until: int | None = None, device: str | None = None, on_event: Callable[[dict], None] | None = None,
@@ -134,7 +169,11 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
     model = build_model(config, str(run / "config.json")).to(device)
     if _shapes(model.modalities) != _shapes(data.modalities):
         raise RunError(f"{run} was begun on {_shapes(model.modalities)}, these data are {_shapes(data.modalities)}")
-    optimizer = optimizer_for(settings, model.parameters())
+    stages = [model]
+    if config.get("encoders"):
+        _keep_encoders(run, model)
+        stages = refitting(model)
+    optimizer = optimizer_for(settings, [p for p in model.parameters() if p.requires_grad])
     done, best, elapsed = _resume(run, model, optimizer) if (run / STATE).exists() else (0, math.inf, 0.0)
     _forget_events_after(run / EVENTS, done)
     validation = data.split("validation")
@@ -167,11 +206,12 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
             _keep(run / SNAPSHOTS, model, 0)
         every = max(1, min(LOG_EVERY, steps // 200))
         pace, counted, since = Pace(), done, time.perf_counter()
+        recent: deque[Loss] = deque(maxlen=len(stages))
         for step in range(done, steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, step, steps)
             try:
-                result = update(model, optimizer, data, settings, step, device)
+                recent.append(update(stages[step % len(stages)], optimizer, data, settings, step, device))
             except Diverged as error:
                 tell("diverged", step + 1, message=str(error))
                 raise
@@ -179,8 +219,9 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
                 now = time.perf_counter()
                 speed = pace.after(step + 1 - counted, now - since)
                 counted, since = step + 1, now
-                tell("step", step + 1, total=_number(result.total), parts={name: _number(value) for name, value in result.parts.items()},
-                     kl={name: [_number(v) for v in values] for name, values in result.kl.items()},
+                tell("step", step + 1, total=sum(_number(result.total) for result in recent),
+                     parts={name: _number(value) for result in recent for name, value in result.parts.items()},
+                     kl={name: [_number(v) for v in values] for name, values in recent[-1].kl.items()},
                      pairs_per_second=round(speed * settings.batch_size, 1), seconds_left=round((steps - step - 1) / speed))
             halt = stop_asked(run) or (stopped is not None and stopped())
             if halt or (step + 1) % settings.snapshot == 0 or step + 1 == steps:
@@ -193,6 +234,36 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
         write_json(run / STATISTICS, statistics_of(model, data))
         tell("finished", steps)
     return "finished"
+
+
+def refitting(model: MultimodalVAE) -> list[MultimodalVAE]:
+    """The model once for each term of its loss in which pictures are decoded, with that term alone and the same parameters.
+
+    Where encoders are fixed, the terms of one pair differ by little more than noise to the decoders, which learn more from as
+    many steps on other pairs.
+    """
+    stages = []
+    for term in model.variant.terms:
+        if isinstance(term, (Elbo, ImportanceBound, Cycle)):
+            stage = copy.copy(model)
+            stage.variant = replace(model.variant, terms=(term,))
+            stages.append(stage)
+    return stages
+
+
+def _keep_encoders(run: Path, model: MultimodalVAE) -> None:
+    """Gives the model the encoders and the prior that the run keeps, and fixes them."""
+    try:
+        kept = load_file(run / ENCODERS)
+        own = {name: p for name, p in model.named_parameters() if not name.startswith(DECODERS)}
+        if kept.keys() != own.keys():
+            raise ValueError(f"holds {len(kept)} tensors, expected {len(own)}")
+        model.load_state_dict(kept, strict=False)
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        why = " ".join(str(error).split())
+        raise RunError(f"{run / ENCODERS}: no encoders to fit decoders to ({type(error).__name__}: {why[:300]})") from None
+    for p in own.values():
+        p.requires_grad_(False)
 
 
 class Pace:

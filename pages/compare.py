@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmvae import VARIANTS
 from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
-from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, findings, key_lines, lines, matrix, measured_on, sentence
+from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, findings, key_lines, lines, matrix, measured_on, pairs_seen, sentence
 from mmvae.data import DATASETS, PairedDataset
 from mmvae.embedding import params_to_json
 from mmvae.explore import traversal_figure
@@ -462,7 +462,7 @@ def story_view() -> None:
             found = effects_of(models.checkpoint(name))
             st.markdown(f"Swept over its range, **{change_both(found)} of {len(found)}** dimensions visibly change both pictures.")
         said = f"What the experiment's author saw, after 300,000 steps of 64 pairs: {step.seen}" if step.seen else "The experiment had none like it."
-        seen = f" These weights saw {entry.card['trained_pairs']:,} pairs in training, the experiment's {300_000 * 64:,}; where they disagree, the figures are what these do." if entry.card else ""
+        seen = f" These weights saw {pairs_seen(entry):,} pairs in training, the experiment's {300_000 * 64:,}; where they disagree, the figures are what these do." if entry.card else ""
         st.markdown(f":gray[{said}{seen}]")
         st.html(legend_html())
     unmeasured([entry])

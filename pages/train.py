@@ -14,7 +14,7 @@ from mmvae import DATASETS, VARIANTS, runs
 from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
 from mmvae.data import DataError, DatasetRow
 from mmvae.history import EVENTS
-from mmvae.presets import OPTIMIZERS, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
+from mmvae.presets import OPTIMIZERS, REFIT, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
 from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
@@ -218,6 +218,8 @@ def heading(run: Run) -> None:
         (html.escape(run.device) or "–", "device"),
     ]
     about = html.escape(f"{row.title if row else run.dataset} · {variant.title if variant else run.variant}")
+    if run.encoders:
+        about += f" · new decoders for the codes of {html.escape(run.encoders)}"
     opened_as = name_in_lists(run)
     if opened_as not in (None, run.name):
         about += f" · listed as <b>{html.escape(opened_as)}</b>, for another model is named {html.escape(run.name)}"
@@ -305,6 +307,10 @@ def buttons(run: Run) -> None:
                 )
                 st.caption("The learning rate is held for the first half of the steps, so it rises again.")
                 st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps, device))
+            with st.popover("Refit decoders", icon=":material/auto_fix_high:", disabled=not run.openable or bool(run.encoders)):
+                st.markdown("A new run that keeps this one's encoders, and so every code, and fits new decoders to them: sharper pictures of the same latent space.")
+                steps = st.number_input("Steps", 1, value=REFIT.steps, step=1000, key=f"refit {run.name}")
+                st.button("Start", type="primary", on_click=refit, args=(run, steps), key=f"start refit {run.name}")
         opened_as = name_in_lists(run)
         for page, label, icon in OPENERS if opened_as else ():
             st.page_link(
@@ -314,7 +320,11 @@ def buttons(run: Run) -> None:
                 query_params={"models" if page == "translate" else "model": opened_as},
             )
         st.button(
-            "Duplicate with changes", icon=":material/content_copy:", on_click=duplicate, args=(run,), disabled=not run.config
+            "Duplicate with changes",
+            icon=":material/content_copy:",
+            on_click=duplicate,
+            args=(run,),
+            disabled=not run.config or bool(run.encoders),
         )
         with st.popover("Rename", icon=":material/edit:", disabled=run.live):
             name = st.text_input("New name", run.name, key=f"name {run.name}")
@@ -335,6 +345,18 @@ def attempt(action, *arguments) -> None:
         action(*arguments)
     except (RunError, OSError) as error:
         st.session_state["train-complaint"] = str(error)
+
+
+def refit(run: Run, steps: int) -> None:
+    """Starts a run that fits new decoders to the codes of this one, and shows it."""
+    name = runs.free_name(f"{run.name}-refitted")
+    attempt(begin_refit, name, run, steps)
+    if "train-complaint" not in st.session_state:
+        st.query_params["run"] = st.session_state[CHOSEN] = st.session_state[CLICKED] = name
+
+
+def begin_refit(name: str, run: Run, steps: int) -> None:
+    runs.begin(name, replace(run.plan, encoders=str(run.path), settings=replace(REFIT, steps=steps)))
 
 
 def rename(run: Run, name: str) -> None:

@@ -179,6 +179,21 @@ def test_a_run_is_not_overwritten_but_goes_on_for_longer(own, tmp_path, capsys):
     assert [event["step"] for event in events if event["event"] in ("resumed", "finished")] == [2, 4] or events[-1]["step"] == 4
 
 
+def test_decoders_are_fitted_to_the_codes_of_a_trained_run(run, tmp_path, capsys):
+    out = tmp_path / "refitted"
+    assert main(["train", "--encoders", str(run), "--steps", "2", "--batch-size", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    before, after = (load_file(folder / "weights.safetensors") for folder in (run, out))
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {name for name in before if name.startswith("decoders.")}
+    assert main(["train", "--resume", "--out", str(out), "--steps", "3"]) == 0
+
+
+@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--dataset", "faces"], ["--private", "1", "1"], ["--shared", "3"]])
+def test_beside_the_encoders_to_keep_nothing_can_be_said_of_the_model(run, tmp_path, capsys, more):
+    said = failed(capsys, ["train", "--encoders", str(run), "--out", str(tmp_path / "refitted"), *more])
+    assert said == f"mmvae: --encoders keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "refitted").exists()
+
+
 def test_without_its_data_no_run_is_begun(capsys, tmp_path):
     new = ["train", "--variant", "joint-poe", "--dataset", "mnist-svhn", "--data-root", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
     for _ in range(2):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmvae.history import CARRIED, events, record, record_of, thin, up_to_best
+from mmvae.history import CARRIED, event_of, events, is_number, record, record_of, thin, up_to_best
 
 BLOCKS = {"z_mnist": 10, "z_shared": 20, "z_svhn": 10}
 
@@ -73,6 +73,26 @@ def test_the_best_weights_were_trained_up_to_the_lowest_validation():
     assert (cut[-1]["event"], cut[-1]["step"]) == ("snapshot", 3000)
     assert record(cut)["steps"] == 3000 and record(cut)["validation"] == 60.0
     assert up_to_best(told[:3]) == told[:3]
+
+
+def test_a_number_is_one_that_is_finite_as_a_float():
+    assert all(map(is_number, (0, -1.5, 10**300)))
+    assert not any(map(is_number, (10**400, -(10**400), float("nan"), float("inf"), True, "1", None, [1])))
+
+
+@pytest.mark.parametrize("key", ["step", "steps", "seconds"])
+@pytest.mark.parametrize("value", [10**400, 1.7e308, "1", None, float("nan")], ids=str)
+def test_a_line_without_a_place_in_time_is_no_event(key, value):
+    assert event_of(json.dumps({"event": "step", "step": 1, "steps": 2, "seconds": 0.5, key: value})) is None
+
+
+@pytest.mark.parametrize("odd", [
+    {"total": 10**400}, {"total": "90"}, {"parts": [1.0]}, {"parts": {"": 1.0}}, {"parts": {"J kl z": 1.7e308}}, {"kl": [1.0]}, {"kl": {"z": "12"}}, {"kl": {"z": [None]}}, {"seconds_left": {}}],
+    ids=str)
+def test_of_an_event_what_no_training_tells_is_left_out(odd):
+    plain = {"event": "step", "step": 1, "steps": 2, "seconds": 0.5, "total": 3.0, "parts": {"J kl z": 1.0}, "kl": {"z": [1.0]}, "seconds_left": 0.5}
+    assert event_of(json.dumps(plain)) == plain
+    assert event_of(json.dumps(plain | odd)) == {key: value for key, value in plain.items() if key not in odd}
 
 
 def test_a_folder_without_events_has_no_record(tmp_path):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace, Mixture
 from mmvae.latents import Block, partition
 from mmvae.model import CannotInfer, MultimodalVAE
 from mmvae.modalities import Modality
+from mmvae.networks import FINER
 from mmvae.variants import FIRST, PAIR, SECOND, VARIANTS
 
 SUBSETS = [(), ("a",), ("b",), ("a", "b")]
@@ -251,3 +253,17 @@ def test_a_variant_takes_a_data_set_s_default_sizes(dataset, variant):
     sizes = [block.dim for block in model.blocks]
     assert sizes == ([row.private[0], row.shared, row.private[1]] if VARIANTS[variant].private else [row.joint])
     assert [tuple(x.shape[1:]) for x in model.generate(1).values()] == [m.shape for m in row.modalities]
+
+
+# ---- networks
+
+
+def test_a_finer_decoder_leaves_the_encoder_as_it_is():
+    faces = DATASETS["faces"]
+    coarse, fine = (MultimodalVAE.for_dataset(VARIANTS["mumo"], faces, modalities=[replace(m, network=network) for m in faces.modalities])
+                    for network in ("conv64", FINER["conv64"]))
+    shapes = [{name: tensor.shape for name, tensor in model.state_dict().items() if name.startswith("encoders.")} for model in (coarse, fine)]
+    assert shapes[0] == shapes[1]
+    pictures = fine.decode({name: belief.mean for name, belief in fine.prior(3).items()})
+    assert {name: picture.shape for name, picture in pictures.items()} == {m.name: (3, *m.shape) for m in faces.modalities}
+    assert sum(isinstance(m, torch.nn.ConvTranspose2d) for m in fine.decoders["elevation"].modules()) == 3  # 4 to 8 to 16 to 32

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from mmvae import cli
+from mmvae.comparison import length_of, pairs_seen, trainings_of
 from mmvae.data import DATASETS
-from mmvae.results import _length, _table, _time, command_of, measured, results
+from mmvae.networks import FINER
+from mmvae.presets import REFIT
+from mmvae.results import _table, _time, command_of, measured, results
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,9 +37,10 @@ def test_the_command_of_a_row_begins_the_run_that_the_row_tells_of(entry, tmp_pa
     arguments = cli._parser().parse_args(["train", *shlex.split(command_of(entry)), "--out", str(tmp_path)])
     cli._started(arguments)
     assert [{"name": b.name, "owner": b.owner, "dim": b.dim} for b in begun["model"].blocks] == entry.config["blocks"]
-    told = {"optimizer": "adam"} | entry.config["training"]  # as those say that were begun before there was another
+    told = {"optimizer": "adam"} | trainings_of(entry)[0][0]  # as those say that were begun before there was another
     assert {key: value for key, value in begun["settings"].items() if key != "snapshot"} == {key: value for key, value in told.items() if key != "snapshot"}
-    assert [(m.name, m.likelihood, m.weight, m.network) for m in begun["model"].modalities] == [
+    finer = FINER if "encoders" in entry.config else {}
+    assert [(m.name, m.likelihood, m.weight, finer.get(m.network, m.network)) for m in begun["model"].modalities] == [
         (m["name"], m["likelihood"], m["weight"], m["network"]) for m in entry.config["modalities"]]
 
 
@@ -44,8 +48,23 @@ def test_a_run_that_went_on_for_longer_says_so():
     entry = measured(ROOT)[0]
     steps = entry.config["training"]["steps"]
     longer = replace(entry, config={**entry.config, "trained": {"steps": steps + 500, "seconds": 120}})
-    row = _table({"steps × batch": _length, "time": _time}, [longer]).splitlines()[-1]
+    row = _table({"steps × batch": length_of, "time": _time}, [longer]).splitlines()[-1]
     assert f"{steps + 500:,} × " in row and "2 min" in row and f"then `--resume --steps {steps + 500}`" in row
     assert "--resume" not in _table({}, [entry])
     thrice = replace(entry, config={**entry.config, "trained": {"steps": steps + 900, "lengths": [steps, steps + 500, steps + 900]}})
     assert f"`, then `--resume --steps {steps + 500}`, then `--resume --steps {steps + 900}` |" in _table({}, [thrice])
+
+
+def test_a_model_with_refitted_decoders_tells_of_both_trainings():
+    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and "encoders" not in entry.config)
+    first = {"steps": entry.config["training"]["steps"], "seconds": 600}
+    again = asdict(replace(REFIT, steps=REFIT.steps + 1, seed=4))
+    fitted = replace(entry, config={
+        **entry.config, "encoders": {"of": "first", "training": entry.config["training"], "trained": first},
+        "training": again, "trained": {"steps": again["steps"], "seconds": 1200},
+        "modalities": [{**m, "network": FINER[m["network"]]} for m in entry.config["modalities"]]})
+    row = _table({"steps × batch": length_of, "time": _time}, [fitted]).splitlines()[-1]
+    batch = entry.config["training"]["batch_size"]
+    assert f"| {first['steps']:,} × {batch}, decoders {again['steps']:,} × {again['batch_size']} | 10 + 20 min |" in row
+    assert row.endswith(f"| `{command_of(entry)}`, then `--encoders RUN --steps {again['steps']} --seed 4` |")
+    assert pairs_seen(fitted) == first["steps"] * batch + again["steps"] * again["batch_size"]

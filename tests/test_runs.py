@@ -163,6 +163,18 @@ def test_a_plan_says_every_setting_on_its_command_line(home, monkeypatch):
     assert runs.run_named("mine", home).plan == plan
 
 
+def test_a_plan_to_fit_decoders_names_the_trained_model_instead_of_a_variant(home, monkeypatch):
+    monkeypatch.setattr(cli, "_data_of", lambda *_: None)
+    train(configured(home, "origin"), TinyPairs())
+    plan = replace(runs.run_named("origin", home).plan, encoders=str(home / "runs" / "origin"), settings=replace(SETTINGS, steps=7))
+    cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "fitted")))
+    fitted = runs.run_named("fitted", home)
+    assert (fitted.encoders, fitted.plan) == ("origin", replace(plan, encoders="origin"))
+    train(fitted.path, TinyPairs())
+    name = runs.unpack(runs.pack(fitted), "fitted.zip", home / "there")
+    train(runs.run_named(name, home / "there").path, TinyPairs(), until=8)  # it has the encoders with it
+
+
 def test_a_run_is_alike_where_a_step_costs_the_same(home):
     folder = configured(home)
     told(folder, {"event": "started", "device": "cpu"}, {"event": "finished"})

@@ -17,7 +17,7 @@ from mmvae.checkpoints import open_checkpoint
 from mmvae.objective import loss
 from mmvae.presets import Settings
 from mmvae.soap import TURN_EVERY
-from mmvae.training import PACE, Diverged, Pace, RunError, start, train, update
+from mmvae.training import ENCODERS, PACE, Diverged, Pace, RunError, refit, refitting, start, train, update
 
 SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
 CPU = torch.device("cpu")
@@ -373,3 +373,79 @@ def test_images_are_not_altered_by_a_loss():
     before = {name: x.clone() for name, x in images.items()}
     loss(tiny_model("dmvae"), images).total.backward()
     assert all(torch.equal(images[name], before[name]) for name in images)
+
+
+# ---- decoders fitted to the codes of a trained model
+
+
+def refitted(run: Path, origin: Path, settings: Settings = SETTINGS) -> Path:
+    refit(run, open_checkpoint(origin), settings)
+    return run
+
+
+@pytest.mark.parametrize("variant", ["dmvae", "mmvae-plus", "dmvae-clusters"])
+def test_refitting_moves_every_decoder_and_nothing_else(tmp_path, variant):
+    origin = trained(tmp_path / "origin", variant)
+    run = refitted(tmp_path / "refitted", origin)
+    assert train(run, TinyPairs()) == "finished"
+    before, after = (load_file(folder / "weights.safetensors") for folder in (origin, run))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {name for name in before if name.startswith("decoders.")}
+
+
+def test_refitting_begins_with_new_decoders_and_lowers_the_bound_of_all_terms(tmp_path):
+    run = refitted(tmp_path / "refitted", trained(tmp_path / "origin", "dmvae"), replace(SETTINGS, steps=60, snapshot=20, learning_rate=5e-3, warmup=1))
+    train(run, TinyPairs())
+    validations = [event["total"] for event in events(run) if event["event"] == "validation"]
+    assert validations[0] > validations[1] > validations[2]
+
+
+def test_the_stages_of_refitting_are_the_terms_that_decode_over_the_same_parameters():
+    model = tiny_model("dmvae-clusters")
+    stages = refitting(model)
+    kinds = [type(term).__name__ for stage in stages for term in stage.variant.terms]
+    assert kinds == [kind for kind in (type(term).__name__ for term in model.variant.terms) if kind != "Contrast"] and "Cycle" in kinds
+    assert len(model.variant.terms) > 1  # the model itself keeps all
+    assert all(one is other for stage in stages for one, other in zip(stage.parameters(), model.parameters(), strict=True))
+
+
+def test_what_is_told_of_a_step_is_of_the_last_step_of_each_term(tmp_path):
+    run = refitted(tmp_path / "refitted", trained(tmp_path / "origin", "dmvae"))
+    train(run, TinyPairs())
+    told = [event for event in events(run) if event["event"] == "step"][-1]
+    model = open_checkpoint(run).model
+    assert told["parts"].keys() == loss(model, tiny_images()).parts.keys()
+    assert math.isclose(told["total"], sum(A.weight * value if name.endswith("reconstruction a") else value for name, value in told["parts"].items()), rel_tol=1e-4)
+
+
+def test_refitting_stopped_and_resumed_has_the_bits_of_one_that_was_not(tmp_path):
+    origin = trained(tmp_path / "origin", "mumo")
+    whole, stopped = refitted(tmp_path / "whole", origin), refitted(tmp_path / "stopped", origin)
+    train(whole, TinyPairs())
+    asked = iter(range(1, 100))
+    assert train(stopped, TinyPairs(), stopped=lambda: next(asked) == 5) == "stopped"
+    assert train(stopped, TinyPairs()) == "finished"
+    assert_same_bits(whole, stopped)
+
+
+def test_a_refitted_run_tells_how_its_encoders_came_to_be_also_when_it_is_refitted_again(tmp_path):
+    origin = trained(tmp_path / "origin")
+    run = refitted(tmp_path / "refitted", origin)
+    train(run, TinyPairs())
+    told = open_checkpoint(run).config["encoders"]
+    assert told["of"] == "origin" and told["training"] == asdict(SETTINGS) and told["trained"]["steps"] == SETTINGS.steps
+    again = refitted(tmp_path / "again", run)
+    assert json.loads((again / "config.json").read_text())["encoders"] == told
+
+
+@pytest.mark.parametrize("content", [None, b"", "other"])
+def test_without_the_encoders_that_it_keeps_a_run_is_refused_in_one_line(tmp_path, content):
+    run = refitted(tmp_path / "refitted", trained(tmp_path / "origin"))
+    if content is None:
+        (run / ENCODERS).unlink()
+    elif content == "other":
+        save_file({"encoders.a.head.0.weight": torch.zeros(2)}, run / ENCODERS)
+    else:
+        (run / ENCODERS).write_bytes(content)
+    with pytest.raises(RunError, match=r"encoders.safetensors: no encoders to fit decoders to \(\w+: [^\n]+\)$"):
+        train(run, TinyPairs())

@@ -73,6 +73,15 @@ def test_a_run_is_shown_whatever_its_folder_is_named(home, name):
     assert f'<span class="run-name">{name}</span>' in shown(opened(run=name))
 
 
+def test_events_that_no_training_tells_do_not_take_the_page_down(home):
+    kl = {"z_shared": [1.0] * DATASETS["digits"].joint}
+    step = {"event": "step", "total": 90.0, "parts": {"J reconstruction mnist": 10.0}, "kl": kl}
+    odd = [10**400, -(10**400), 1.7e308, 1e38, "90", None, [1], {"": 1}, {"a": None}, {"": [1]}, {"z_shared": ["1"]}, float("nan"), float("inf"), True]
+    keys = ("step", "steps", "seconds", "total", "parts", "kl", "pairs_per_second", "seconds_left", "message", "device")
+    configured(home, "hostile", SETTINGS, step, *({**step, key: value} for key in keys for value in odd), {"event": "validation", "total": 10**400}, {"event": "stopped"})
+    assert '<span class="run-name">hostile</span>' in shown(opened(run="hostile"))
+
+
 def test_what_a_folder_is_named_is_no_html(home):
     configured(home, "<i>mine")
     assert "&lt;i&gt;mine" in shown(opened()) and "<i>mine" not in shown(opened())
@@ -126,6 +135,20 @@ def test_a_run_begun_on_a_gpu_is_offered_to_go_on_without(home, monkeypatch):
     page = opened()
     next(button for button in page.button if button.label == "Resume on the processor").click().run()
     assert started[0][started[0].index("--device") + 1] == "cpu"
+
+
+def test_a_finished_run_is_offered_new_decoders(home, monkeypatch):
+    folder = configured(home, "mine", SETTINGS, {"event": "finished"})
+    (folder / "weights.safetensors").touch()  # there are some; none are read to begin
+    monkeypatch.setattr("streamlit.page_link", lambda *arguments, **more: None)  # there are no other pages beside this one
+    started = []
+    monkeypatch.setattr(runs, "_launch", lambda folder, arguments: started.append((folder, arguments)))
+    page = opened()
+    next(field for field in page.number_input if field.key == "refit mine").set_value(70).run()
+    next(button for button in page.button if button.key == "start refit mine").click().run()
+    ((begun, arguments),) = started
+    assert begun.name == "mine-refitted" and arguments[1:3] == ["--encoders", str(folder)] and arguments[arguments.index("--steps") + 1] == "70"
+    assert not {"--variant", "--private", "--shared"} & set(arguments)
 
 
 # ---- before one is begun
