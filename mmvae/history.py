@@ -7,6 +7,7 @@ __all__ = ["CARRIED", "EVENTS", "event_of", "events", "is_number", "record", "re
 import json
 import math
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def _is_any(value: object) -> bool:
 
 
 def _is_figure(value: object) -> bool:
-    return is_number(value) and abs(value) <= LARGEST
+    return type(value) in (int, float) and -LARGEST <= value <= LARGEST
 
 
 def _are_parts(value: object) -> bool:
@@ -165,9 +166,5 @@ def record(told: Sequence[dict]) -> dict:
 
 def is_number(value: object) -> bool:
     """Whether a value from a JSON file is a number that is finite as a float."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        return False
+    # compared and not asked of math.isfinite, which a whole number of more than 308 digits overflows
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
