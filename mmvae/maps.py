@@ -24,7 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from .checkpoints import write_atomically
-from .data import DATASETS
+from .data import DATASETS, version_of
 from .data.base import SPLITS, Factor, PairedDataset
 from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, embed, params_to_json, preservation
 from .metrics.clusters import ModalityGap, Probe, knn_accuracy, modality_gap, silhouette
@@ -331,6 +331,8 @@ class Job:
     def __init__(self, model: MultimodalVAE, data: PairedDataset | None, weights: str, choice: Choice, params: Params | None, folder: Path) -> None:
         self.model, self.data, self.weights, self.choice, self.params, self.folder = model, data, weights, choice, params, folder
         items = f"{data.name} {len(data.split(choice.split))}" if data is not None else "no data"
+        if data is not None and data.name not in DATASETS:
+            items += f" {version_of(data.name)}"  # a person's own images may be others from one day to the next
         asked = f"{VERSION} {weights} {items} {choice.text()}"
         self.codes_key = hashlib.sha256(asked.encode()).hexdigest()[:24]
         layout = params_to_json(params) if params else "plain"

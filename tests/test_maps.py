@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tiny import TinyPairs, tiny_model
 
 from mmvae import maps
 from mmvae.data import Factor
+from mmvae.data.own import OwnPairs
 from mmvae.embedding import PCA, TSNE, Cancelled
 from mmvae.maps import EACH, PAIR, Choice, Codes, Job, codes_of, figures_of, gap_of, judged, layouts_for, plain, source_blocks
 from mmvae.translation import hits
@@ -203,6 +205,15 @@ def test_a_choice_is_text_and_back(data):
     choice = Choice(("z_a", "z_shared"), "a", True, "validation", 77, 5)
     row = json.loads(choice.text())
     assert Choice(**{**row, "blocks": tuple(row["blocks"])}) == choice
+
+
+def test_a_map_of_ones_own_images_is_not_that_of_those_that_were_there_before(tmp_path):
+    def drawn(level: int) -> str:
+        np.savez(tmp_path / "pairs.npz", a=np.full((10, 28, 28), level, np.uint8), b=np.full((10, 32, 32), level, np.uint8))
+        os.utime(tmp_path / "pairs.npz", ns=(0, level))
+        return job(tmp_path, OwnPairs(tmp_path / "pairs.npz"), count=1).key
+
+    assert drawn(200) == drawn(200) != drawn(100)
 
 
 def test_there_are_points_to_look_at_before_all_codes_are_known(tmp_path, data, monkeypatch):

@@ -7,8 +7,12 @@ __all__ = ["DATASETS", "SPLITS", "DataError", "DatasetRow", "Factor", "PairedDat
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from stat import S_ISDIR
+from time import monotonic
 
 from ..modalities import Modality
 from .base import SPLITS, DataError, Factor, PairedDataset
@@ -126,8 +130,7 @@ def dataset(name: str, root: str | Path | None = None) -> PairedDataset:
 def version_of(name: str, root: str | Path | None = None) -> tuple[tuple[str, int, int], ...]:
     """Path, size and time of change of each file that a data set is read from: with another version it is to be opened anew.
 
-    Of a folder of one's own it is its table and its two folders that count: a picture that came, went or was replaced changes
-    those, one that was painted over in place does not.
+    Of a folder of pictures of one's own: its path, the size of all, and a number that changes with the name, size or time of any.
     """
     if name in DATASETS:
         folder = data_root(root)
@@ -138,5 +141,23 @@ def version_of(name: str, root: str | Path | None = None) -> tuple[tuple[str, in
     for path in sorted(found):
         with suppress(FileNotFoundError):  # it went while we looked
             stat = path.stat()
-            stamps.append((str(path), stat.st_size, stat.st_mtime_ns))
+            pictures = name not in DATASETS and path != Path(name) and S_ISDIR(stat.st_mode)
+            stamps.append((str(path), *(_pictures(path, stat.st_mtime_ns, int(monotonic())) if pictures else (stat.st_size, stat.st_mtime_ns))))
     return tuple(stamps)
+
+
+@lru_cache(maxsize=8)
+def _pictures(folder: Path, _changed: int, _second: int) -> tuple[int, int]:
+    """The size of all files in a folder, and a number that changes with the name, size or time of any.
+
+    Nothing is read of them, but of 10,000 that still takes some 60 ms, and a page that is drawn asks several times: it is looked
+    again where a file came or went, and else once a second.
+    """
+    files = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # it went while we looked
+                stat = entry.stat()
+                files.append((entry.name, stat.st_size, stat.st_mtime_ns))
+    digest = sha256(repr(sorted(files)).encode()).digest()
+    return sum(size for _, size, _ in files), int.from_bytes(digest[:8], "big")

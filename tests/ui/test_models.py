@@ -140,6 +140,24 @@ def test_a_folder_of_ones_own_in_which_pictures_came_is_read_again(home):
     assert len(models.data_named(str(home / "own")).split("train")) == 16
 
 
+def test_a_picture_of_ones_own_that_was_painted_over_in_place_is_read_again(home, monkeypatch):
+    for side in ("left", "right"):
+        (home / "own" / side).mkdir(parents=True)
+        for i in range(10):
+            Image.new("L", (28, 28), 255).save(home / "own" / side / f"{i}.bmp")  # whatever is painted, of one size
+    own, picture, folder = str(home / "own"), home / "own" / "left" / "3.bmp", (home / "own" / "left").stat()
+    os.utime(picture, ns=(0, 0))  # clocks of file systems are coarse
+    first, size = models.data_named(own), picture.stat().st_size
+    with open(picture, "r+b") as file:
+        Image.new("L", (28, 28), 7).save(file, "BMP")
+    assert picture.stat().st_size == size and (home / "own" / "left").stat().st_mtime_ns == folder.st_mtime_ns
+    now = time.monotonic()
+    monkeypatch.setattr("mmvae.data.monotonic", lambda: now + 1)  # it is looked once a second
+    assert models.data_named(own) is not first
+    assert models.data_named(own).items([3])[0]["left"].unique().tolist() == pytest.approx([7 / 255])
+    assert models.data_named(own) is models.data_named(own)
+
+
 def test_what_a_download_brought_takes_the_place_of_the_crops(home, monkeypatch):
     monkeypatch.setattr(mnist_svhn, "MnistSvhn", lambda root: [file.name for file in sorted(root.iterdir())])
     (home / "data").mkdir()
