@@ -87,10 +87,10 @@ class Settings:
             raise ValueError(f"optimizer {self.optimizer!r} is none of {', '.join(OPTIMIZERS)}")
 
 
-#: How decoders are fitted to a trained model's codes; of faces, an hour of one CPU core. One decoder alone (elevation views, DMVAE) came
+#: How decoders are fitted to a trained model's codes; of faces, half an hour of one CPU core. One decoder alone (elevation views, DMVAE) came
 #: in six minutes to a squared error of 0.0018 on test pairs, where sixteen thousand steps of the whole model had left it at 0.0024;
 #: with Adam to 0.0020.
-REFIT = Settings(steps=45000, batch_size=16, learning_rate=2.5e-3, optimizer="soap", snapshot=2000)
+REFIT = Settings(steps=25000, batch_size=16, learning_rate=2.5e-3, optimizer="soap", snapshot=2000)
 
 
 def own_row(data: PairedDataset) -> DatasetRow:
