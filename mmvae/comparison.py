@@ -30,6 +30,9 @@ LOST = 0.5
 #: Standard errors of a difference beyond which the better of two figures is called better, and a leak a leak.
 BOLD = 1.96
 
+#: Settings in which trainings may differ that count as one: what does not bear on the weights, and what is compared by itself.
+SAME = ("seed", "steps", "device", "precision", "snapshot")
+
 #: Why a figure is missing where its model has no card.
 UNMEASURED = "not measured yet"
 
@@ -427,16 +430,17 @@ def columns(entries: Sequence[Entry]) -> list[Column]:
 
 def _alike(entry: Entry) -> str:
     """The same for entries that differ in nothing but the seed of their training, and in what does not bear on the weights."""
-    variant, settings = entry.config["variant"], entry.config.get("training") or {}
-    steps = (entry.config.get("trained") or entry.card.get("trained") or {}).get("steps", settings.get("steps"))
-    kept = {k: v for k, v in settings.items() if k not in ("seed", "steps", "device", "precision", "snapshot")}
+    variant = entry.config["variant"]
+    trainings = [(record.get("steps", settings.get("steps")), sorted((k, v) for k, v in settings.items() if k not in SAME))
+                 for settings, record in trainings_of(entry)]
     sizes = [(block["name"], block["dim"]) for block in entry.config["blocks"]]
-    return repr((variant["name"], variant.get("terms"), sizes, entry.config["dataset"], steps, sorted(kept.items())))
+    return repr((variant["name"], variant.get("terms"), sizes, entry.config["dataset"], trainings))
 
 
 def _seed(entry: Entry) -> object:
-    """Of its training; its name where that is not known, which no other has."""
-    return (entry.config.get("training") or {}).get("seed", entry.name)
+    """Of its trainings; its name where none is known, which no other has."""
+    seeds = tuple(settings["seed"] for settings, _ in trainings_of(entry) if "seed" in settings)
+    return seeds or entry.name
 
 
 def lines(over: Sequence[Column]) -> list[Line]:

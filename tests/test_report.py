@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
@@ -265,6 +265,15 @@ def test_measured_models_are_those_shipped_and_those_of_which_there_is_a_card_al
     assert [(block.name, block.dim, block.owner) for block in found[2].blocks] == [("z_elevation", 2, "elevation"), ("z_shared", 4, None), ("z_lighting", 3, "lighting")]
     seeds, other = columns(found)
     assert [each.name for each in seeds.entries] == ["a", "results/seed-1"] and other.entries[0].title == "MMVAE"
+
+
+def test_decoders_fitted_anew_make_another_model_and_seeds_of_the_encoders_are_seeds():
+    def fitted(seed: int, steps: int = 10) -> Entry:
+        own = entry(CLEAN, coherence(0.8), name=f"fitted-{seed}-{steps}")
+        return replace(own, config={**own.config, "encoders": {"of": "x", "training": {"steps": steps, "seed": seed}, "trained": {"steps": steps}}})
+
+    found = columns([entry(CLEAN, coherence(0.9)), fitted(0), fitted(1), fitted(0, steps=20)])
+    assert [[e.name for e in column.entries] for column in found] == [["faces-a"], ["fitted-0-10", "fitted-1-10"], ["fitted-0-20"]]
 
 
 def test_the_same_training_twice_is_not_two_seeds():
