@@ -12,6 +12,7 @@ import torch
 
 from mmvae import DATASETS, VARIANTS, runs
 from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
+from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.data import DataError, DatasetRow
 from mmvae.history import EVENTS
 from mmvae.presets import OPTIMIZERS, REFIT, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
@@ -410,14 +411,18 @@ def history() -> None:
     folder = shipped[name]
     config, told = read_json(folder / CONFIG), runs.events(folder)
     record, settings = config.get("trained") or {}, config.get("training") or {}
+    entry = entry_of(folder)
+    seconds = [record.get("seconds") for _, record in trainings_of(entry)]
     facts = [
-        (f"{record['steps']:,} × {settings.get('batch_size', '?')}" if "steps" in record else "–", "steps × pairs"),
+        (length_of(entry) or "–", "steps × pairs"),
         (str(settings.get("seed", "–")), "seed"),
         (figure(record.get("validation")), "validation"),
-        (clock(record["seconds"]) if "seconds" in record else "–", "trained"),
+        (" + ".join(map(clock, seconds)) if all(seconds) else "–", "trained"),
         (html.escape(str(record.get("processor") or record.get("device") or "–")), "on"),
     ]
     st.html(f'<div class="run-head">{facts_of(facts)}</div>')
+    if config.get("encoders"):
+        st.html('<div class="label">Its second training: the encoders as the first had left them, new decoders fitted to their codes</div>')
     charts(name, told, config)
     newest(folder, WEIGHTS)
 
