@@ -18,6 +18,7 @@ from PIL import Image
 from mmvae.checkpoints import load
 from mmvae.cli import main
 from mmvae.data import DATASETS, dataset
+from mmvae.palettes import PETROFF10
 from mmvae.point import Point
 from mmvae.readers import readers_for
 from ui.live import FILES_PATH
@@ -253,6 +254,90 @@ def test_a_finger_shows_a_point_and_then_opens_it_and_leaves_scrolling_to_the_pa
     page.touchscreen.tap(*at)
     page.wait_for_url("**/explore?*", timeout=60_000)
     context.close()
+
+
+def test_two_fingers_zoom_around_what_lies_between_them_and_move_the_map(browser, app_url):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.goto(f"{app_url}/map?{urllib.parse.urlencode({'map': json.dumps([wish('tiny-digits')])})}", wait_until="commit")
+    page.locator('.map .pane[data-state="done"]').wait_for(timeout=240_000)
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].column")
+    overlay = page.locator(".map .overlay")
+    overlay.scroll_into_view_if_needed()
+    box, scrolled = overlay.bounding_box(), page.evaluate("() => document.querySelector('[data-testid=\"stMain\"]').scrollTop")
+    x, y = box["x"] + box["width"] / 2 + 30, box["y"] + box["height"] / 2 - 20
+    fingers = context.new_cdp_session(page)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at, "y": down, "id": i} for i, (at, down) in enumerate(places)]})
+
+    between = f"panel.panes[0].points.toMap({x - box['x']}, {y - box['y']})"
+    held, zoom = seen(page, between), seen(page, "panel.panes[0].points.zoom")
+    touch("touchStart", (x - 30, y))
+    touch("touchStart", (x - 30, y), (x + 30, y))
+    for wide in (40, 60, 75, 90):
+        touch("touchMove", (x - wide, y), (x + wide, y))
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].points.zoom > 2.9")
+    assert seen(page, "panel.panes[0].points.zoom") == pytest.approx(3 * zoom, rel=0.02)
+    assert seen(page, between) == pytest.approx(held, abs=0.01)
+    for down in (20, 50):
+        touch("touchMove", (x - 90, y + down), (x + 90, y + down))
+    page.wait_for_function(f"(held) => Math.abs(({MAP}).parentNode.widget.panes[0].points.toScreen(...held)[1] - {y + 50 - box['y']}) < 2", arg=held)
+    touch("touchEnd", (x - 90, y + 50))
+    touch("touchEnd")
+    assert "/map" in page.url and page.locator(".map .card").is_hidden()  # neither finger has opened anything
+    assert page.evaluate("() => document.querySelector('[data-testid=\"stMain\"]').scrollTop") == scrolled
+    touch("touchStart", (x, y))  # a single finger is not taken for one of two
+    touch("touchEnd")
+    assert seen(page, "[panel.panes[0].fingers.size, panel.panes[0].points.zoom]") == [0, pytest.approx(3 * zoom, rel=0.02)]
+    context.close()
+
+
+def test_each_of_two_maps_has_its_own_figures(opened):
+    page = opened(wish("tiny-digits", source="mnist"), wish("tiny-digits", source="svhn"))
+    page.wait_for_function(f"() => ({MAP}).querySelectorAll('.figures .chance').length && !({MAP}).querySelector('.figures').textContent.includes('…')")
+    rows = {row[0]: row[1:3] for row in page.locator(".map .figures tr").evaluate_all("rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))")}
+    answers = page.evaluate("""(urls) => Promise.all(urls.map(async (url) => (await fetch(`${url}/figures?colour=digit`)).json()))""",
+                            seen(page, "panel.panes.map(({ info }) => info.url)"))
+    assert rows[""] == ["left", "right"] and answers[0] != answers[1]
+    for name, key in (("silhouette", "silhouette"), ("map: trustworthy", "trust"), ("map: recall", "recall")):
+        assert rows[name] == [f"{answer[key]:.2f}".replace("-", "−") for answer in answers]
+    assert rows["nearest neighbours"] == [f"{100 * answer['accuracy']:.0f} %" for answer in answers]
+
+
+def test_what_one_of_two_maps_cannot_be_coloured_by_leaves_it_grey(opened):
+    page = opened(wish("tiny-digits", source="each"), wish("tiny-digits"))
+    page.locator('.map select[aria-label="Colour by"]').select_option("modality")
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].column?.id === 'modality'")
+    page.wait_for_function(f"() => !({MAP}).parentNode.widget.panes[1].column")
+    assert set(seen(page, "[...panel.panes[1].points.colours]")) == {104, 114, 128, 215}
+    assert page.locator(".map .chip").count() == 2
+    page.locator('.map select[aria-label="Colour by"]').select_option("digit")
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes.every((pane) => pane.column?.id === 'digit')")
+
+
+def test_the_picture_that_is_saved_says_what_each_map_shows_and_what_its_colours_mean(opened):
+    page = opened(wish("tiny-digits"), wish("tiny-digits", source="svhn"))
+    page.evaluate("""() => {
+        const { fillText } = CanvasRenderingContext2D.prototype;
+        window.written = [];
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+            if (!this.canvas.parentNode && this.canvas.width > 400) window.written.push(text); // the sheet lies on no page
+            return fillText.call(this, text, ...at);
+        };
+    }""")
+    picture = Image.open(exported(page, "png")).convert("RGB")
+    written = " ".join(page.evaluate("() => window.written"))
+    titles = seen(page, "panel.panes.map(({ info }) => `${info.title} ${info.detail}`)")
+    assert titles[0] != titles[1] and all(title in written for title in titles)
+    assert written.count("digit 0 1 2 3 4 5 6 7 8 9") == 2
+    maps = seen(page, "panel.panes.map(({ surface }) => [surface.width, surface.height])")
+    assert picture.width == sum(width for width, _ in maps)
+    band = picture.crop((0, 0, picture.width, picture.height - maps[0][1]))
+    for left, right in ((0, maps[0][0]), (maps[0][0], picture.width)):
+        shades = {colour for _, colour in band.crop((left, 0, right, band.height)).getcolors(1 << 20)}
+        assert {tuple(bytes.fromhex(colour[1:])) for colour in PETROFF10} <= shades
 
 
 def test_a_legend_switches_classes_off_and_on(opened):

@@ -155,9 +155,10 @@ export class Pane {
     return columnsOf(this.info, this.panel.own);
   }
 
-  /** The column of this name with its values; null where they cannot be had. */
+  /** The column of this name with its values; null where they cannot be had, or where only the map beside has such a column. */
   async columnOf(id) {
-    const column = this.columns().find((each) => each.id === id) ?? this.columns()[0];
+    const column = this.columns().find((each) => each.id === id);
+    if (!column) return null;
     if (this.known[column.id]) return this.known[column.id];
     const here = { label: this.labels?.[column.id], giver: this.giver, kl: this.kl }[column.source];
     const values = here ?? (await (this.asked[column.id] ??= this.computed(column)));
