@@ -7,10 +7,11 @@ __all__ = ["HUES", "INDEX_SIZE", "INK", "TEXT_SIZE", "diagram", "formula"]
 from collections.abc import Iterable, Sequence
 
 from .modalities import Modality
+from .palettes import BLOCKS
 from .variants import FIRST, PAIR, SECOND, Contrast, Cycle, Elbo, ImportanceBound, Match, Term, Variant
 
 #: Colours of what is private to the first modality, shared, and private to the second; legible on light and on dark.
-HUES = ("#58a6ff", "#f2b632", "#f4736e")
+HUES = BLOCKS["dark"]
 #: Colour of edges and labels; legible on light and on dark.
 INK = "#8b949e"
 #: Sizes of the letters in a graph and of their indices, in points.

@@ -1,8 +1,14 @@
-"""Colours of data: classes that stay apart under the colour blindnesses, and scales by what they show."""
+"""Colours with a meaning: blocks by hue, classes that stay apart under the colour blindnesses, and scales by what they show."""
 
 from __future__ import annotations
 
-__all__ = ["ON_DARK", "PETROFF10", "VIK", "VIRIDIS"]
+__all__ = ["BLOCKS", "ON_DARK", "PETROFF10", "VIK", "VIRIDIS"]
+
+#: Hues of the latent blocks by theme: private to the first modality, shared, private to the second.
+BLOCKS = {
+    "dark": ("#58a6ff", "#f2b632", "#f4736e"),
+    "light": ("#1f6feb", "#a87400", "#d03b36"),
+}
 
 #: Ten classes (Petroff, 2021). Weak on white, so that maps are drawn on a dark ground.
 PETROFF10 = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")

@@ -18,6 +18,7 @@ from html import escape
 from .comparison import BOLD, LEAK, UNMEASURED, Cell, Column, Entry, Line, Matrix, MatrixCell, columns, length_of, lines, matrix, sentence, trainings_of
 from .latents import Block
 from .metrics import ALL_SPLITS
+from .palettes import BLOCKS
 
 #: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
 STYLE = """
@@ -104,8 +105,8 @@ STYLE = """
 
 #: By theme: ground and text, the hues of blocks, of what leaks, and of what stands on a saturated hue.
 COLOURS = {
-    "light": {"sheet": "#ffffff", "ink": "#1b1f27", "block-first": "#1f6feb", "block-shared": "#a87400", "block-second": "#d03b36", "leak": "#a21caf", "on-hue": "#ffffff"},
-    "dark": {"sheet": "#0e1117", "ink": "#e6e9ef", "block-first": "#58a6ff", "block-shared": "#f2b632", "block-second": "#f4736e", "leak": "#e879f9", "on-hue": "#0e1117"},
+    theme: {"sheet": sheet, "ink": ink, **dict(zip(("block-first", "block-shared", "block-second"), BLOCKS[theme])), "leak": leak, "on-hue": sheet}
+    for theme, sheet, ink, leak in (("light", "#ffffff", "#1b1f27", "#a21caf"), ("dark", "#0e1117", "#e6e9ef", "#e879f9"))
 }
 
 

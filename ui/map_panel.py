@@ -34,7 +34,7 @@ from mmvae.columns import FEW, Column, read_columns
 from mmvae.data import Factor, PairedDataset, data_root
 from mmvae.embedding_export import write_csv, write_html, write_projector
 from mmvae.maps import EACH, PAIR, Choice, Codes, Figures, Job, figures_of, gap_of
-from mmvae.palettes import ON_DARK
+from mmvae.palettes import BLOCKS, ON_DARK
 from mmvae.readers import Readers
 from mmvae.shipped_maps import read_map
 
@@ -50,7 +50,7 @@ OWN = 96  # columns of persons' own that the server remembers
 THUMBNAILS = 4000  # in an exported projector
 VERDICTS = ("shared factor lost", "all kept")
 #: Colours of points by the kind of a column, and of two columns that are not a data set's: the modalities, what readers see.
-COLOURS = {**ON_DARK, "modality": ("#58a6ff", "#f4736e"), "verdict": ("#f0883e", "#56d4c4")}
+COLOURS = {**ON_DARK, "modality": BLOCKS["dark"][::2], "verdict": ("#f0883e", "#56d4c4")}
 
 _component = served("mmvae_map", "map.js", "map.css")
 

@@ -1,4 +1,4 @@
-"""Colours of the interface with a meaning: blocks by hue, in either theme. Those of data are in `mmvae.palettes`."""
+"""Colours of the interface in the theme that a session shows: blocks by hue, see `mmvae.palettes`, and what is not in focus."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from mmvae.latents import Block
-
-#: Hues of the latent blocks by theme: private to the first modality, shared, private to the second.
-BLOCKS = {
-    "dark": ("#58a6ff", "#f2b632", "#f4736e"),
-    "light": ("#1f6feb", "#a87400", "#d03b36"),
-}
+from mmvae.palettes import BLOCKS
 
 #: What is not in focus, by theme.
 GREY = {"dark": "#8b949e", "light": "#6b7480"}

@@ -1,6 +1,7 @@
 """What Compare is asked for survives its address, curves mean the same in every variant, and a measurement always comes to its end."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -94,6 +95,10 @@ def test_a_measurement_that_says_what_is_no_text_is_followed_to_its_end(named, m
     assert not one.running and one.process.stderr.closed and one.error == "the process ended with status 3 while caf�"
 
 
-def test_a_report_and_the_page_have_one_palette():
+def test_the_hues_of_blocks_are_written_once():
+    root = Path(__file__).parents[2]
+    hues = {hue for theme in palette.BLOCKS.values() for hue in theme}
+    written = {file.name for folder in ("mmvae", "ui") for file in (root / folder).rglob("*.py") if any(hue in file.read_text("utf-8") for hue in hues)}
+    assert written == {"palettes.py"}
     for theme, colours in COLOURS.items():
         assert tuple(colours[f"block-{place}"] for place in ("first", "shared", "second")) == palette.BLOCKS[theme]
