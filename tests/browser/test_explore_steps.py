@@ -209,3 +209,25 @@ def test_the_address_follows_while_the_connection_is_silent(page, app_url):
     track(page, 3).focus()
     track(page, 3).press("End")
     page.wait_for_function("address => location.href !== address", arg=before)
+
+
+def test_the_beliefs_have_an_axis_on_which_a_knob_follows_the_slider(explore):
+    page = explore
+    track(page, 3).focus()
+    rest(page)
+    numbers = page.locator(".panel .axis span")
+    values = [float(text.replace("−", "-")) for text in numbers.all_inner_texts()]
+    centres = numbers.evaluate_all("nodes => nodes.map((node) => { const box = node.getBoundingClientRect(); return box.x + box.width / 2; })")
+    assert len(values) >= 3 and "prior" in page.locator(".panel .units").inner_text() and "√density" in page.locator(".panel .units").inner_text()
+
+    def shown() -> float:
+        """The value below the knob, as the axis has it."""
+        box = page.locator(".panel .plot .knob").bounding_box()
+        return values[0] + (box["x"] + box["width"] / 2 - centres[0]) * (values[-1] - values[0]) / (centres[-1] - centres[0])
+
+    layout = boxes(page)
+    for place in (0.15, 0.8):
+        drag(page, 3, place)
+        assert shown() == pytest.approx(float(track(page, 3).get_attribute("aria-valuenow")), abs=0.03)
+    assert boxes(page) == layout
+    page.mouse.up()

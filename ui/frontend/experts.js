@@ -2,19 +2,27 @@
 // Heights are square roots of densities: beside a sure expert the prior would be a flat line otherwise.
 
 import { density, deviation, mean } from "./beliefs.js";
-import { el, signed, svg, symbol } from "./dom.js";
+import { clamp, el, signed, svg, symbol } from "./dom.js";
 
 const WIDTH = 400;
 const HEIGHT = 104;
 const POINTS = 200;
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5]; // between the axis's numbers
+const NUMBERS = 8; // at most
 
 export class Experts {
   constructor() {
     this.title = el("h4");
     this.plot = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+    this.knob = el("i", { class: "knob" });
+    this.rail = el("i", { class: "rail" }, el("i", { class: "stem" }), this.knob); // as a row's, see sliders.js
+    this.axis = el("div", { class: "axis", "aria-hidden": "true" });
+    this.unit = el("span");
     this.legend = el("div", { class: "legend" });
     this.text = el("p");
-    this.root = el("section", { class: "experts" }, this.title, this.plot, this.legend, this.text);
+    this.root = el("section", { class: "experts" }, this.title, el("div", { class: "plot" }, this.plot, this.rail), this.axis,
+      el("div", { class: "units" }, this.unit, el("span", { title: "the density's square root, so that a wide prior is seen beside a narrow posterior" }, "height: √density")),
+      this.legend, this.text);
   }
 
   /** dimension: of the panel's data; beliefs: of its block; low and high: of its row. */
@@ -22,7 +30,10 @@ export class Experts {
     this.title.replaceChildren("Beliefs about ", symbol(dimension.symbol, dimension.index));
     const d = dimension.index;
     const margin = 0.08 * (high - low);
-    const places = Array.from({ length: POINTS }, (_, i) => low - margin + ((high - low + 2 * margin) * i) / (POINTS - 1));
+    Object.assign(this, { from: low - margin, to: high + margin });
+    this.root.className = `experts hue${dimension.hue}`;
+    this.showAxis(deviation(beliefs.prior, d));
+    const places = Array.from({ length: POINTS }, (_, i) => this.from + ((this.to - this.from) * i) / (POINTS - 1));
     const curve = (parts) => places.map((z) => Math.sqrt(density(parts, d, beliefs.family, z)));
     const fused = curve(beliefs.fused);
     const prior = curve(beliefs.prior);
@@ -45,6 +56,29 @@ export class Experts {
     );
     this.text.textContent = dimension.why || beliefs.text;
     this.plot.setAttribute("aria-label", `Density curves. Together ${together.replace("±", "plus or minus")}. ${this.text.textContent}`);
+  }
+
+  at(value) {
+    return (value - this.from) / (this.to - this.from);
+  }
+
+  /** Numbers below the curves; prior: the standard deviation of the prior, which is the unit where it is 1. */
+  showAxis(prior) {
+    const step = STEPS.find((each) => (this.to - this.from) / each <= NUMBERS) ?? STEPS.at(-1);
+    const first = Math.ceil(this.from / step);
+    const count = Math.floor(this.to / step) - first + 1;
+    this.axis.replaceChildren(...Array.from({ length: count }, (_, i) => {
+      const value = Number(((first + i) * step).toFixed(1)); // not 0.6000000000000001
+      return el("span", { style: `left: ${100 * this.at(value)}%` }, `${value}`.replace("-", "−"));
+    }));
+    this.unit.textContent = Math.abs(prior - 1) < 0.005 ? "in standard deviations of the prior" : `z; the prior's standard deviation is ${prior.toFixed(2)}`;
+  }
+
+  /** Where the dimension's slider stands. */
+  mark(value) {
+    const at = this.at(value);
+    this.rail.style.transform = `translateX(${100 * clamp(at, 0, 1)}%)`; // a transform, for it asks for no layout
+    this.knob.classList.toggle("outside", at < 0 || at > 1);
   }
 }
 

@@ -321,6 +321,7 @@ class Panel {
     if (this.state.live === "fallback") this.drawByRerun();
     else this.live.show(code);
     this.strip.row && this.strip.mark(code[this.state.active]);
+    this.experts.mark(code[this.state.active]);
     this.tabs[this.state.tab].follow?.(code);
   }
 
@@ -563,6 +564,7 @@ class Panel {
   showExperts() {
     const row = this.rows[this.state.active];
     this.experts.show(row.dimension, row.dimension.block.beliefs, row.low, row.high);
+    if (this.state.code) this.experts.mark(this.state.code[row.index]);
   }
 
   setRange(range) {
