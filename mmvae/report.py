@@ -100,6 +100,7 @@ STYLE = """
   .figures.each tr > th:first-child {grid-column: 1 / -1; position: static; border: 0; padding: 7px 0 0; min-width: 0} .figures.each thead th:first-child {display: none}
   .figures.each td small {font-size: .66rem} .figures.each .elsewhere {white-space: normal}
   .standings th:first-child {min-width: 8.4rem} .standings th:first-child small {white-space: normal}
+  .standings thead th:not(:first-child) {min-width: 5.8rem; font-size: .72rem; line-height: 1.2}
 }
 """
 

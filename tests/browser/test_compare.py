@@ -174,6 +174,13 @@ def test_all_measured_models_stand_in_one_table(compare, home):
     page.locator(".standings thead th", has_text="Silhouette").first.wait_for()
 
 
+def test_on_a_phone_long_headings_out_of_sight_leave_no_gap_above_the_short_ones(page, app_url):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{app_url}/compare?models=faces-mumo&view=results", wait_until="commit")
+    page.locator(".standings thead th", has_text="Preserved-factor error").first.wait_for()
+    assert page.locator(".standings thead").evaluate("head => head.offsetHeight") < 70  # four lines; the first headings have two
+
+
 def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_panel(page, app_url):
     page.goto(f"{app_url}/compare?models=faces-mumo&view=story", wait_until="commit")
     told = []
