@@ -9,7 +9,7 @@ import pytest
 from mmvae.point import Point
 
 from .conftest import open_at, rest
-from .test_explore import SOCKET, boxes, drag, open_tab, point_of, track
+from .test_explore import SOCKET, boxes, drag, ends, open_tab, point_of, track
 
 KEPT = "mmvae explore saved"
 
@@ -231,3 +231,57 @@ def test_the_beliefs_have_an_axis_on_which_a_knob_follows_the_slider(explore):
         assert shown() == pytest.approx(float(track(page, 3).get_attribute("aria-valuenow")), abs=0.03)
     assert boxes(page) == layout
     page.mouse.up()
+
+
+def test_every_small_picture_is_reached_and_chosen_by_keys_and_has_a_name(explore):
+    page = explore
+    page.evaluate("key => localStorage.setItem(key, '[]')", KEPT)
+    track(page, 3).focus()
+    rest(page)
+    low, high = ends(page, 3)
+    page.locator(".panel .strip .pick").first.focus()
+    for key in (*["ArrowRight"] * 3, "Enter"):
+        page.keyboard.press(key)
+    rest(page)
+    assert point_of(page).z[3] == pytest.approx((low + high) / 2, abs=0.006)
+    assert "set z S 2 to" in page.locator(".panel .strip .pick").nth(3).get_attribute("aria-label")
+    assert page.locator(".panel .strip .pick[tabindex='0']").count() == 2  # a stop of the tab key for each row
+
+    open_tab(page, "Traversal")
+    page.locator(".panel .traversal .pick").first.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    assert "active" in page.locator(".panel .row").last.get_attribute("class")
+
+    open_tab(page, "Plane")
+    page.get_by_label("dimension across").select_option("3")
+    page.locator(".panel .field").focus()
+    page.keyboard.press("Home")
+    rest(page)
+    assert point_of(page).z[3] == pytest.approx(low + 3.5 / 9 * (high - low), abs=0.006)
+
+    open_tab(page, "Saved points")
+    for _ in range(2):
+        page.keyboard.press("s")
+    opener = page.get_by_role("button", name="open point 1")
+    opener.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => [...document.querySelectorAll('*')].map((node) => node.shadowRoot).find((root) => root?.querySelector('.panel')).activeElement.ariaLabel") == "open point 1"
+
+
+def test_the_list_of_keys_opens_by_its_key_and_gives_the_focus_back(explore):
+    page = explore
+    page.evaluate("key => localStorage.setItem(key, '[]')", KEPT)
+    listed = page.get_by_role("dialog", name="Keys")
+    track(page, 2).focus()
+    page.keyboard.press("?")
+    listed.wait_for()
+    page.keyboard.press("s")
+    assert kept(page) == []
+    page.keyboard.press("Escape")
+    listed.wait_for(state="hidden")
+    assert track(page, 2).evaluate("node => node.getRootNode().activeElement === node")
+    page.get_by_role("button", name="keys").click()
+    listed.wait_for()
+    listed.get_by_role("button", name="close").click()
+    listed.wait_for(state="hidden")

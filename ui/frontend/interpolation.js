@@ -1,7 +1,7 @@
 // From one point to another: a strip of pictures on the way, for all blocks or some, straight or along the sphere.
 
 import { button, el, mix } from "./dom.js";
-import { canvas, paint } from "./pictures.js";
+import { canvas, paint, pickable } from "./pictures.js";
 
 const STEPS = 9;
 
@@ -16,12 +16,13 @@ export class Interpolation {
     this.scope = el("select", { "aria-label": "blocks that move", onchange: () => this.refresh() }, scopes.map(([value, title]) => el("option", { value }, title)));
     this.form = el("select", { "aria-label": "path", onchange: () => this.refresh() },
       el("option", { value: "straight" }, "straight"), el("option", { value: "spherical" }, "spherical"));
-    this.cells = modalities.map((modality) => Array.from({ length: STEPS }, (_, i) => canvas(modality.shape, { onclick: () => this.go(i), title: "go to this point" })));
+    this.cells = modalities.map((modality) => Array.from({ length: STEPS }, () => canvas(modality.shape)));
+    this.ways = modalities.map(({ title }, m) => pickable(this.cells[m], (i) => `go to step ${i + 1} of ${STEPS} from A to B, ${title}`, (i) => this.go(i), "go to this point"));
     this.hint = el("p", { class: "hint" }, "Set A, then go to another pair or code and set B.");
     this.root = el("div", { class: "between" },
       el("div", { class: "buttons" }, this.pins, this.scope, this.form, button("▶ play", "move from A to B and back", () => this.play()),
         button("GIF", "save the way as an animation", () => this.save("path-gif")), button("PNG", "save the strip", () => this.save("path-png"))),
-      this.cells.map((cells) => el("div", { class: "way" }, cells)), this.hint);
+      this.ways.map((buttons) => el("div", { class: "way" }, buttons)), this.hint);
   }
 
   pin(i) {

@@ -5,6 +5,7 @@ import { button, clamp, ease, el, mix, mount, symbol, wearTheme } from "./dom.js
 import { Experts } from "./experts.js";
 import { Gauges } from "./gauges.js";
 import { Interpolation } from "./interpolation.js";
+import { Keys } from "./keys.js";
 import { canvas, paint, pixelsOf } from "./pictures.js";
 import { Plane } from "./plane.js";
 import { originOf, parsePoint, pointInFile, pointText } from "./point.js";
@@ -50,6 +51,7 @@ class Panel {
     host.append(this.root);
     this.place = el("span", { role: "status" }); // which of the saved points is shown
     this.message = el("span", { role: "status" });
+    this.keys = new Keys();
     this.standing = ""; // what the message goes back to
     this.around = []; // what is inert while presenting
     this.listeners = new AbortController();
@@ -108,6 +110,7 @@ class Panel {
       el("aside", {}, this.buildBar(), this.buildGroups(), this.strip.root, this.experts.root),
       el("div", { class: "presenting" }, this.place, button("×", "back to the page (P)", () => this.present(false), { "aria-label": "stop presenting" })),
       el("div", { class: "status" }, this.message),
+      this.keys.root,
     );
     if (this.presenting) this.root.focus(); // what had the focus is gone
     this.root.classList.toggle("crowded", this.rows.length > 16);
@@ -161,7 +164,8 @@ class Panel {
         this.redoButton = button("↷", "redo (Ctrl+Shift+Z)", () => this.redo(), { "aria-label": "redo" }),
         this.playOne, this.playAll, this.rangeSelect,
         this.smoothButton = button("", "how pixels are enlarged", () => this.toggleSmooth(), { class: "button quiet" }),
-        button("⤢", "present: pictures, gauges and sliders alone (P)", () => this.present(), { "aria-label": "present" })));
+        button("⤢", "present: pictures, gauges and sliders alone (P)", () => this.present(), { "aria-label": "present" }),
+        button("?", "all keys (?)", () => this.keys.toggle(), { "aria-label": "keys" })));
   }
 
   buildGroups() {
@@ -689,7 +693,9 @@ class Panel {
     const key = event.key.toLowerCase();
     if (typing || !this.state.code) return;
     const control = event.ctrlKey || event.metaKey;
-    if (control && key === "z") event.shiftKey ? this.redo() : this.undo();
+    if (key === "?") event.repeat || this.keys.toggle();
+    else if (this.keys.open) return; // its own keys alone: Escape closes it and nothing else
+    else if (control && key === "z") event.shiftKey ? this.redo() : this.undo();
     else if (control && key === "y") this.redo();
     else if (control || event.altKey) return;
     else if (key === "p" || (this.presenting && key === "escape")) event.repeat || this.present();

@@ -4,6 +4,10 @@ import { clamp, el, mix, signed } from "./dom.js";
 import { canvas, paint } from "./pictures.js";
 
 const GRID = 9;
+const STEPS = { // of keys, to the right and upwards: arrows a little, the others a picture
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
+  Home: [-1, 0], End: [1, 0], PageUp: [0, 1], PageDown: [0, -1],
+};
 
 export class Plane {
   constructor(panel) {
@@ -22,7 +26,7 @@ export class Plane {
     this.pictures = el("select", { "aria-label": "which pictures are shown", onchange: () => this.show(Number(this.pictures.value)) },
       modalities.map((modality, m) => el("option", { value: m }, modality.title)));
     this.dot = el("i", { class: "dot" });
-    this.field = el("div", { class: "field", role: "application", tabindex: 0, "aria-label": "plane of two dimensions; arrow keys move the point" });
+    this.field = el("div", { class: "field", role: "application", tabindex: 0, "aria-label": "plane of two dimensions; arrow keys move the point, Home, End, Page Up and Page Down go to the picture beside it" });
     this.text = el("p", { class: "hint" });
     this.root = el("div", { class: "plane" }, this.field,
       el("div", { class: "plane-side" }, el("label", {}, "across", this.selects[0]), el("label", {}, "upwards", this.selects[1]),
@@ -106,17 +110,23 @@ export class Plane {
       panel.settle();
     });
     field.addEventListener("keydown", (event) => {
-      const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
+      const [dx, dy] = STEPS[event.key] ?? [];
       if (dx === undefined) return;
       event.preventDefault();
       event.stopPropagation();
       const step = event.shiftKey ? 0.002 : 0.02;
       const [x, y] = this.axes.map((axis) => panel.rows[axis].at(panel.state.code[axis]));
       panel.remember("plane");
-      move(x + step * dx, y + step * dy);
+      if (event.key.startsWith("Arrow")) move(x + step * dx, y + step * dy);
+      else move(beside(x, dx), beside(y, dy));
       panel.settle();
     });
   }
+}
+
+/** The middle of the picture that lies so many pictures beyond the one at t; of the same one for none. */
+function beside(t, by) {
+  return (clamp(Math.floor(t * GRID) + by, 0, GRID - 1) + 0.5) / GRID;
 }
 
 /** 0 for the places of a 3 × 3 grid within the 9 × 9 one, 1 for the rest: a rough picture comes first. */

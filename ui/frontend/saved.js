@@ -71,15 +71,17 @@ export class Saved {
     this.key = key;
     this.cancel?.();
     const here = [];
+    const focused = [...this.list.children].findIndex((item) => item.contains(this.list.getRootNode().activeElement));
     this.list.replaceChildren(...this.points().map((text, i) => {
       const point = parsePoint(text);
       const own = point.checkpoint === panel.data.checkpoint && point.code.length === panel.dimensions.length;
       const cells = own ? panel.data.modalities.map(({ shape }) => canvas(shape)) : [];
       if (own) here.push({ code: point.code, cells });
       return el("li", { class: i === current ? "here" : "" },
-        el("button", { type: "button", onclick: () => this.go(i), title: text }, el("span", {}, `${i + 1}`), cells, own ? "" : el("em", {}, point.checkpoint)),
+        el("button", { type: "button", onclick: () => this.go(i), title: text, "aria-label": `open point ${i + 1}${own ? "" : ` of ${point.checkpoint}`}`, "aria-current": i === current }, el("span", {}, `${i + 1}`), cells, own ? "" : el("em", {}, point.checkpoint)),
         el("button", { type: "button", class: "remove", title: "forget this point", "aria-label": `forget point ${i + 1}`, onclick: () => this.remove(text) }, "×"));
     }));
+    if (focused >= 0) (this.list.children[focused] ?? this.list.lastChild)?.firstChild.focus();
     this.cancel = panel.live.strip(here.map(({ code }) => code), (i, images) => images.forEach((pixels, m) => paint(here[i].cells[m], pixels)));
   }
 }

@@ -2,16 +2,17 @@
 // choosing a row moves none.
 
 import { clamp, el, mix, signed, symbol } from "./dom.js";
-import { canvas, paint } from "./pictures.js";
+import { canvas, paint, pickable } from "./pictures.js";
 
 export const COUNT = 7;
 
 export class Strip {
   /** modalities: of the panel's data; pick(value) where a picture is clicked. */
   constructor(modalities, pick) {
-    this.cells = modalities.map((modality) => Array.from({ length: COUNT }, (_, i) =>
-      canvas(modality.shape, { onclick: () => pick(this.valueAt(i)), title: "set the dimension to this value" })));
-    this.rows = this.cells.map((cells) => el("div", { class: "strip-row" }, cells));
+    this.titles = modalities.map(({ title }) => title);
+    this.cells = modalities.map((modality) => Array.from({ length: COUNT }, () => canvas(modality.shape)));
+    this.buttons = this.cells.map((cells) => pickable(cells, () => "", (i) => pick(this.valueAt(i))));
+    this.rows = this.buttons.map((buttons) => el("div", { class: "strip-row" }, buttons));
     this.name = el("span");
     this.root = el("div", { class: "strip" }, this.name, el("div", {}, this.rows));
   }
@@ -30,7 +31,10 @@ export class Strip {
     const codes = Array.from({ length: COUNT }, (_, i) => {
       const changed = code.slice();
       changed[row.index] = this.valueAt(i);
-      this.cells.forEach((cells) => (cells[i].title = `${signed(this.valueAt(i))}`));
+      this.buttons.forEach((buttons, m) => {
+        buttons[i].title = signed(this.valueAt(i));
+        buttons[i].setAttribute("aria-label", `set z ${row.dimension.symbol} ${row.dimension.index + 1} to ${signed(this.valueAt(i))}, ${this.titles[m]}`);
+      });
       return changed;
     });
     this.cancel = live.strip(codes, (i, images) => images.forEach((pixels, m) => paint(this.cells[m][i], pixels)));

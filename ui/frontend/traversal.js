@@ -1,7 +1,7 @@
 // The figure of papers: every coordinate swept on its own, one row for each modality, animated.
 
 import { button, el, mix, signed, symbol } from "./dom.js";
-import { canvas, paint, pixelsOf } from "./pictures.js";
+import { canvas, paint, pickable, pixelsOf } from "./pictures.js";
 
 const FRAMES = 61;
 const FRAME_TIME = 50; // ms
@@ -19,7 +19,8 @@ export class Traversal {
     this.playing = button("▶ play", "play the sweep", () => this.toggle());
     const head = panel.dimensions.map((d) => el("th", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
     const row = (modality, m) => el("tr", {}, el("th", {}, "x", el("sub", {}, modality.symbol)), el("td", { class: "truth" }, this.truth[m]),
-      this.cells[m].map((cell, d) => el("td", { class: `hue${panel.dimensions[d].hue}`, onclick: () => panel.activate(d) }, cell)));
+      pickable(this.cells[m], (d) => `choose ${panel.dimensions[d].label}; ${modality.title}`, (d) => panel.activate(d))
+        .map((button, d) => el("td", { class: `hue${panel.dimensions[d].hue}` }, button)));
     this.root = el("div", { class: "traversal" },
       el("table", {}, el("tr", {}, el("th"), el("th", { class: "truth" }, "pair"), head), modalities.map(row)),
       el("div", { class: "buttons" }, this.playing, this.scrub, this.label,
