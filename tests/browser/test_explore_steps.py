@@ -285,3 +285,23 @@ def test_the_list_of_keys_opens_by_its_key_and_gives_the_focus_back(explore):
     listed.wait_for()
     listed.get_by_role("button", name="close").click()
     listed.wait_for(state="hidden")
+
+
+def test_the_way_is_played_and_saved_only_between_two_ends_and_play_stops_it(page, app_url):
+    open_at(page, app_url, model="tiny-faces")
+    open_tab(page, "Interpolation")
+    between = page.locator(".panel .between")
+    needing = [between.get_by_role("button", name=name) for name in ("▶ play", "GIF", "PNG")]
+    for pin in ("set A", "set B"):
+        assert all(button.is_disabled() for button in needing)
+        assert "need both" in between.locator(".hint").inner_text()
+        page.get_by_role("button", name=pin).click()
+        track(page, 3).focus()
+        track(page, 3).press("End")
+        rest(page)
+    assert "need both" not in between.locator(".hint").inner_text() and not any(button.is_disabled() for button in needing)
+    needing[0].click()
+    stop = between.get_by_role("button", name="■ stop")
+    stop.click()
+    rest(page)  # within the ten seconds that it would play
+    assert stop.count() == 0 and needing[0].is_enabled()

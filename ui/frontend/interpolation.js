@@ -18,11 +18,21 @@ export class Interpolation {
       el("option", { value: "straight" }, "straight"), el("option", { value: "spherical" }, "spherical"));
     this.cells = modalities.map((modality) => Array.from({ length: STEPS }, () => canvas(modality.shape)));
     this.ways = modalities.map(({ title }, m) => pickable(this.cells[m], (i) => `go to step ${i + 1} of ${STEPS} from A to B, ${title}`, (i) => this.go(i), "go to this point"));
-    this.hint = el("p", { class: "hint" }, "Set A, then go to another pair or code and set B.");
-    this.root = el("div", { class: "between" },
-      el("div", { class: "buttons" }, this.pins, this.scope, this.form, button("▶ play", "move from A to B and back", () => this.play()),
-        button("GIF", "save the way as an animation", () => this.save("path-gif")), button("PNG", "save the strip", () => this.save("path-png"))),
-      this.ways.map((buttons) => el("div", { class: "way" }, buttons)), this.hint);
+    this.playing = button("▶ play", "move from A to B and back", () => this.play());
+    const between = [this.playing, button("GIF", "save the way as an animation", () => this.save("path-gif")), button("PNG", "save the strip", () => this.save("path-png"))];
+    this.needing = [...between, ...this.ways.flat()]; // both ends
+    this.hint = el("p", { class: "hint", role: "status" });
+    this.root = el("div", { class: "between" }, el("div", { class: "buttons" }, this.pins, this.scope, this.form, between), this.hint,
+      this.ways.map((buttons) => el("div", { class: "way" }, buttons)));
+    this.tellEnds();
+  }
+
+  /** Says which end is missing, and offers what needs both only where they are set. */
+  tellEnds() {
+    const [a, b] = this.ends;
+    const missing = a ? "Now go to another pair or code and set B." : b ? "Set A too." : "Set A, then go to another pair or code and set B.";
+    this.hint.textContent = a && b ? "From A to B: a click on a picture goes there." : `${missing} Playing and saving need both.`;
+    for (const node of this.needing) node.disabled = !a || !b;
   }
 
   pin(i) {
@@ -30,7 +40,7 @@ export class Interpolation {
     this.points[i] = this.panel.point();
     this.pins[i].classList.add("set");
     this.pins[i].textContent = `${"AB"[i]} set`;
-    this.hint.textContent = this.ends[0] && this.ends[1] ? "" : i ? "Set A too." : "Now go to another pair or code and set B.";
+    this.tellEnds();
     this.refresh();
   }
 
@@ -58,7 +68,6 @@ export class Interpolation {
   }
 
   go(i) {
-    if (!this.ends[0] || !this.ends[1]) return;
     const end = i === 0 ? this.points[0] : i === STEPS - 1 && this.scope.value === "all" ? this.points[1] : null;
     if (end) this.panel.open(end);
     else this.panel.moveTo(this.at(i / (STEPS - 1)));
@@ -66,17 +75,22 @@ export class Interpolation {
 
   play() {
     const { panel } = this;
-    if (!this.ends[0] || !this.ends[1]) return;
-    if (panel.state.playing) return panel.stop();
+    const mine = this.moving;
+    panel.stop(); // this, or whatever else moves
+    if (mine) return;
     panel.remember();
+    this.moving = true;
+    this.playing.textContent = "■ stop";
     panel.animate((elapsed) => {
       panel.change(this.at(0.5 - 0.5 * Math.cos((Math.PI * elapsed) / 2500)));
       return elapsed < 10_000;
+    }, () => {
+      this.moving = false;
+      this.playing.textContent = "▶ play";
     });
   }
 
   save(kind) {
-    if (!this.ends[0] || !this.ends[1]) return;
     const [point, to] = this.points;
     this.panel.download(kind, { point, to, scope: this.scope.value, form: this.form.value });
   }
