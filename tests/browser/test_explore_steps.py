@@ -305,3 +305,65 @@ def test_the_way_is_played_and_saved_only_between_two_ends_and_play_stops_it(pag
     stop.click()
     rest(page)  # within the ten seconds that it would play
     assert stop.count() == 0 and needing[0].is_enabled()
+
+
+def test_without_a_socket_nothing_is_drawn_twice_and_a_word_stands_beside_what_is_missing(page, app_url):
+    page.route_web_socket(SOCKET, lambda socket: socket.close(code=1011))
+    page.goto(f"{app_url}/explore?model=tiny-faces")
+    page.wait_for_selector('.panel[data-live="fallback"]')
+    rest(page)
+    words = page.locator(".panel .live-only")
+    assert words.count() == 4 and all(words.nth(i).is_visible() for i in range(4))
+    assert page.locator(".panel .traversal").get_by_role("button", name="▶ play").is_disabled()
+    panel = page.locator(".panel")
+    painted = panel.get_attribute("data-painted")
+    page.wait_for_timeout(9_000)  # two more tries to connect
+    assert panel.get_attribute("data-painted") == painted
+    drag(page, 3, 0.9)
+    page.mouse.up()
+    page.wait_for_function(f"""() => [...document.querySelectorAll('*')].some((node) => node.shadowRoot?.querySelector('.panel')?.dataset.painted > {painted})""")
+
+
+def test_a_file_being_made_keeps_its_button_busy_and_is_asked_for_once(explore):
+    page = explore
+    open_tab(page, "Traversal")
+    asked = []
+
+    def late(route) -> None:
+        asked.append(route.request.url)
+        page.wait_for_timeout(500)
+        route.continue_()
+
+    page.route("**/live/export?*", late)
+    button = page.locator(".panel .traversal").get_by_role("button", name="GIF")
+    told = page.locator(".panel .status [role=status]")
+    with page.expect_download() as saved:
+        button.click()
+        assert button.get_attribute("aria-busy") == "true" and told.inner_text() == "making the GIF …"
+        button.click()
+    assert saved.value.suggested_filename == "tiny-faces-traversal.gif" and len(asked) == 1
+    assert told.inner_text() == "tiny-faces-traversal.gif is saved" and button.get_attribute("aria-busy") is None
+    page.unroute("**/live/export?*")
+    page.route("**/live/export?*", lambda route: route.fulfill(status=400, body="range 'x' is none of these"))
+    button.click()
+    page.wait_for_timeout(3_500)
+    assert told.inner_text() == "range 'x' is none of these"
+    page.unroute("**/live/export?*")
+
+
+def test_what_is_said_stands_though_the_connection_is_lost_meanwhile(page, app_url):
+    sockets = []
+
+    def relay(socket) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket(SOCKET, relay)
+    open_at(page, app_url, model="tiny-faces")
+    told = page.locator(".panel .status [role=status]")
+    page.keyboard.press("s")
+    sockets[0].close(code=1011)
+    page.wait_for_selector('.panel:not([data-live="live"])')
+    assert "saved as point" in told.inner_text()
+    page.wait_for_selector('.panel[data-live="live"]')
+    assert told.inner_text() == "connected again"

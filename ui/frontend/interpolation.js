@@ -19,7 +19,8 @@ export class Interpolation {
     this.cells = modalities.map((modality) => Array.from({ length: STEPS }, () => canvas(modality.shape)));
     this.ways = modalities.map(({ title }, m) => pickable(this.cells[m], (i) => `go to step ${i + 1} of ${STEPS} from A to B, ${title}`, (i) => this.go(i), "go to this point"));
     this.playing = button("▶ play", "move from A to B and back", () => this.play());
-    const between = [this.playing, button("GIF", "save the way as an animation", () => this.save("path-gif")), button("PNG", "save the strip", () => this.save("path-png"))];
+    const between = [this.playing, ...[["path-gif", "GIF", "save the way as an animation"], ["path-png", "PNG", "save the strip"]]
+      .map(([kind, label, title]) => button(label, title, ({ currentTarget }) => this.save(kind, currentTarget)))];
     this.needing = [...between, ...this.ways.flat()]; // both ends
     this.hint = el("p", { class: "hint", role: "status" });
     this.root = el("div", { class: "between" }, el("div", { class: "buttons" }, this.pins, this.scope, this.form, between), this.hint,
@@ -90,9 +91,9 @@ export class Interpolation {
     });
   }
 
-  save(kind) {
+  save(kind, button) {
     const [point, to] = this.points;
-    this.panel.download(kind, { point, to, scope: this.scope.value, form: this.form.value });
+    this.panel.download(kind, button, { point, to, scope: this.scope.value, form: this.form.value });
   }
 }
 

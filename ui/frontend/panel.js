@@ -3,6 +3,7 @@
 import { component, drawn, mean } from "./beliefs.js";
 import { button, clamp, ease, el, mix, mount, symbol, wearTheme } from "./dom.js";
 import { Experts } from "./experts.js";
+import { download } from "./files.js";
 import { Gauges } from "./gauges.js";
 import { Interpolation } from "./interpolation.js";
 import { Keys } from "./keys.js";
@@ -52,7 +53,8 @@ class Panel {
     this.place = el("span", { role: "status" }); // which of the saved points is shown
     this.message = el("span", { role: "status" });
     this.keys = new Keys();
-    this.standing = ""; // what the message goes back to
+    this.spoken = null; // what was said last, for as long as it stands
+    this.standing = ""; // what is said of the connection otherwise
     this.around = []; // what is inert while presenting
     this.listeners = new AbortController();
     window.addEventListener("storage", ({ key }) => key === KEPT && this.tabs?.saved.reread(), { signal: this.listeners.signal });
@@ -131,8 +133,9 @@ class Panel {
     const head = el("h3", {}, el("b", {}, "x", el("sub", {}, modality.symbol)), el("span", {}, ` ${modality.title} · decoded from `, blocks));
     const inputFigure = el("figure", {}, input, el("figcaption", {}, "input"));
     const gauges = el("div", { class: "gauges" });
+    const readings = el("div", { class: "readings" }, gauges, el("p", { class: "live-only" }, "Gauges need the live connection."));
     const root = el("section", { class: `view hue${2 * m}` }, head, el("div", { class: "frame" }, big),
-      el("div", { class: "below" }, inputFigure, el("figure", {}, rebuilt, el("figcaption", {}, "rebuilt"), error), gauges));
+      el("div", { class: "below" }, inputFigure, el("figure", {}, rebuilt, el("figcaption", {}, "rebuilt"), error), readings));
     return { root, big, input, rebuilt, error, inputFigure, gauges };
   }
 
@@ -144,7 +147,8 @@ class Panel {
     const links = el("div", { class: "links" }, this.readout,
       button("copy link", "the address of this very point", () => this.copy("link", this.address().href), { class: "plain" }),
       button("copy command", "the command line that draws this very pair", () => this.copy("command", `python -m mmvae render '${this.here()}' --out pair.png`), { class: "plain" }));
-    return el("section", { class: "workbench" }, el("div", { class: "tab-line" }, this.tabBar, links), this.tabBody);
+    return el("section", { class: "workbench" }, el("div", { class: "tab-line" }, this.tabBar, links),
+      el("p", { class: "live-only" }, "The small pictures need the live connection. Links, points and files do without."), this.tabBody);
   }
 
   buildBar() {
@@ -235,6 +239,7 @@ class Panel {
       pictures: (reply) => this.pictured(reply),
       status: (state, text) => this.connection(state, text),
     });
+    this.rerun = null; // the code whose pictures a rerun drew last
     this.painted = { count: 0, since: performance.now(), wait: 0 };
     clearInterval(this.meter);
     this.meter = setInterval(() => this.measure(), 500);
@@ -243,6 +248,7 @@ class Panel {
   connection(state, text) {
     this.state.live = state;
     this.root.dataset.live = state;
+    this.tabs.traversal.enable(!["fallback", "refused"].includes(state));
     if (state === "live") {
       this.buildGauges();
       if (this.state.code) this.live.show(this.state.code);
@@ -250,8 +256,9 @@ class Panel {
     } else if (state === "fallback" && this.state.code) this.drawByRerun();
     this.readout.textContent = { connecting: "connecting…", lost: "not connected", refused: "refused", fallback: "slow" }[state] ?? "";
     if (state === "connecting") return; // another try: what was said still holds
+    if (state === "live" && this.standing) this.say("connected again");
     this.standing = { lost: "connection lost, trying again…", refused: text, fallback: "slow: no live connection, pictures come by reruns" }[state] ?? "";
-    this.say(this.standing, 0);
+    this.showMessage();
   }
 
   buildGauges() {
@@ -288,19 +295,23 @@ class Panel {
     Object.assign(this.painted, { count: 0, since: now });
   }
 
-  /** Where there is no socket: one code at a time through Streamlit, the newest next. */
+  /** Where there is no socket: one code at a time through Streamlit, the newest next, and none that is shown already. */
   drawByRerun() {
+    const code = [...this.state.code];
+    const wanted = code.join();
     if (this.asked && performance.now() - this.asked.when < 5000) {
-      this.asked.again = true;
+      this.asked.again = wanted !== this.asked.wanted;
       return;
     }
-    this.asked = { id: Math.floor(Math.random() * 2 ** 31), when: performance.now(), again: false };
-    this.setTriggerValue("draw", { id: this.asked.id, code: [...this.state.code] });
+    if (!this.asked && wanted === this.rerun) return;
+    this.asked = { id: Math.floor(Math.random() * 2 ** 31), when: performance.now(), again: false, wanted };
+    this.setTriggerValue("draw", { id: this.asked.id, code });
   }
 
   drawn({ id, images }) {
     if (this.asked?.id !== id) return;
     const again = this.asked.again;
+    this.rerun = this.asked.wanted;
     this.asked = null;
     images.forEach((text, m) => paint(this.views[m].big, pixelsOf(text)));
     this.root.dataset.painted = Number(this.root.dataset.painted ?? 0) + 1;
@@ -614,11 +625,24 @@ class Panel {
     this.tabs[this.state.tab].refresh?.();
   }
 
-  /** A file of the current point, made by the server; the browser saves it. */
-  download(kind, options = {}) {
+  /** A file of the current point, made by the server, for the browser to save; its button is busy meanwhile. */
+  async download(kind, button, options = {}) {
+    if (button.ariaBusy) return; // not disabled: it keeps the focus
     const url = new URL(this.data.export, location.origin);
     url.search = new URLSearchParams({ kind, point: this.point(), ...options });
-    el("a", { href: url.href, download: "" }).click();
+    button.ariaBusy = "true";
+    this.say(`making the ${button.textContent} …`, Infinity);
+    try {
+      const reply = await fetch(url);
+      if (!reply.ok) return this.say(await reply.text());
+      const name = decodeURIComponent(reply.headers.get("Content-Disposition").split("''")[1]); // as attachment() in ui/exports.py writes it
+      download(URL.createObjectURL(await reply.blob()), name);
+      this.say(`${name} is saved`);
+    } catch {
+      this.say("the server does not answer");
+    } finally {
+      button.ariaBusy = null;
+    }
   }
 
   // ---- points
@@ -658,11 +682,19 @@ class Panel {
     else this.say("this picture carries no point");
   }
 
-  /** A message for a while; what is said of the connection stands until it is another. */
+  /** A message for a while, or until the next; what is said of the connection waits for its end. */
   say(text, duration = SAID) {
     clearTimeout(this.said);
-    this.message.textContent = text;
-    if (duration) this.said = setTimeout(() => (this.message.textContent = this.standing), duration);
+    this.spoken = text;
+    this.showMessage();
+    if (duration < Infinity) this.said = setTimeout(() => {
+      this.spoken = null;
+      this.showMessage();
+    }, duration);
+  }
+
+  showMessage() {
+    this.message.textContent = this.spoken ?? this.standing;
   }
 
   // ---- presenting and keys

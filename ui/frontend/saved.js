@@ -15,7 +15,7 @@ export class Saved {
       el("div", { class: "buttons" }, button("save this point", "keep the point as it is now (S)", () => this.add()),
         button("‹", "the point before", () => this.stepBy(-1), { "aria-label": "previous saved point" }),
         button("›", "the point after", () => this.stepBy(1), { "aria-label": "next saved point" }),
-        button("PNG", "save both pictures; dropped on this page they bring the point back", () => panel.download("pair-png"))),
+        button("PNG", "save both pictures; dropped on this page they bring the point back", ({ currentTarget }) => panel.download("pair-png", currentTarget))),
       this.list, this.hint);
   }
 

@@ -14,7 +14,7 @@ export class Strip {
     this.buttons = this.cells.map((cells) => pickable(cells, () => "", (i) => pick(this.valueAt(i))));
     this.rows = this.buttons.map((buttons) => el("div", { class: "strip-row" }, buttons));
     this.name = el("span");
-    this.root = el("div", { class: "strip" }, this.name, el("div", {}, this.rows));
+    this.root = el("div", { class: "strip" }, this.name, el("div", {}, this.rows, el("p", { class: "live-only" }, "These pictures need the live connection.")));
   }
 
   valueAt(i) {

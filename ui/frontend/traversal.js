@@ -11,6 +11,7 @@ export class Traversal {
   constructor(panel) {
     this.panel = panel;
     this.frame = START;
+    this.frames = Array.from({ length: FRAMES }, () => []);
     const { modalities } = panel.data;
     this.truth = modalities.map((modality) => canvas(modality.shape));
     this.cells = modalities.map((modality) => panel.dimensions.map(() => canvas(modality.shape)));
@@ -24,9 +25,15 @@ export class Traversal {
     this.root = el("div", { class: "traversal" },
       el("table", {}, el("tr", {}, el("th"), el("th", { class: "truth" }, "pair"), head), modalities.map(row)),
       el("div", { class: "buttons" }, this.playing, this.scrub, this.label,
-        button("GIF", "save the animation", () => panel.download("gif", this.range())),
-        button("PNG", "save a sheet: every dimension at the low end, the middle and the high end of its range", () => panel.download("png", this.range())),
-        button("CSV", "save the numbers: each coordinate's values and what the readers see", () => panel.download("csv", this.range()))));
+        button("GIF", "save the animation", ({ currentTarget }) => panel.download("gif", currentTarget, this.range())),
+        button("PNG", "save a sheet: every dimension at the low end, the middle and the high end of its range", ({ currentTarget }) => panel.download("png", currentTarget, this.range())),
+        button("CSV", "save the numbers: each coordinate's values and what the readers see", ({ currentTarget }) => panel.download("csv", currentTarget, this.range()))));
+  }
+
+  /** Whether its pictures can be had. */
+  enable(live) {
+    if (!live) this.leave();
+    this.playing.disabled = this.scrub.disabled = !live;
   }
 
   range() {
