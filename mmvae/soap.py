@@ -1,7 +1,8 @@
 """SOAP: Adam in the eigenvectors of Shampoo's preconditioner (Vyas et al. 2024, arXiv 2409.11321).
 
 A weight's gradients are turned into the eigenvectors of their running second moments, over rows and over columns, and Adam
-is run there. It is ahead early, see `mmvae.presets.first_look_for`, and little of that is left in long trainings.
+is run there. It is ahead early, see `mmvae.presets.first_look_for`, and where decoders are fitted to codes that stay as they are,
+see `mmvae.presets.REFIT`; in long trainings of whole models little of that is left.
 
 Written here because training must be resumed to the bit from flat tensors, and PyTorch has no optimizer of this kind.
 """
