@@ -472,7 +472,7 @@ def download(app_url: str, **parameters: str) -> tuple[bytes, str]:
         return answer.read(), answer.headers["Content-Disposition"]
 
 
-def test_saved_files_carry_the_point_and_dropping_one_brings_it_back(explore, app_url):
+def test_saved_files_carry_the_point_and_opening_or_dropping_one_brings_it_back(explore, app_url):
     page = explore
     drag(page, 3, 0.75)
     page.mouse.up()
@@ -484,6 +484,17 @@ def test_saved_files_carry_the_point_and_dropping_one_brings_it_back(explore, ap
     page.get_by_role("button", name="prior mean").click()
     rest(page)
     assert pictures(page) != shown
+    open_tab(page, "Saved points")
+    opener = page.get_by_role("button", name="open a saved picture…")
+    opener.focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files({"name": "pair.png", "mimeType": "image/png", "buffer": content})
+    page.wait_for_function("point => decodeURIComponent(location.search).includes(point)", arg=str(saved), timeout=120_000)
+    rest(page)
+    assert pictures(page) == shown
+    page.get_by_role("button", name="prior mean").click()
+    rest(page)
     page.evaluate("""(base64) => {
       const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
       const transfer = new DataTransfer();

@@ -673,10 +673,15 @@ class Panel {
     this.setTriggerValue("open", point.text);
   }
 
-  async drop(event) {
+  drop(event) {
     const [file] = event.dataTransfer?.files ?? [];
     if (!file) return;
     event.preventDefault();
+    this.openFile(file);
+  }
+
+  /** Goes to the point that a saved picture carries. */
+  async openFile(file) {
     const point = await pointInFile(file);
     if (point) this.open(point.text);
     else this.say("this picture carries no point");

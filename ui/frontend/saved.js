@@ -10,12 +10,17 @@ export class Saved {
   constructor(panel) {
     this.panel = panel;
     this.list = el("ol");
-    this.hint = el("p", { class: "hint" }, "S saves the point as it is now. Presenting (P), arrow keys left and right step through these.");
-    this.root = el("div", { class: "saved" },
+    this.hint = el("p", { class: "hint" }, "S saves the point as it is now. Presenting (P), arrow keys left and right step through these. A saved picture dropped on the page opens too.");
+    const file = el("input", { type: "file", accept: "image/png,image/gif", hidden: true, onchange: () => {
+      panel.openFile(file.files[0]);
+      file.value = ""; // the same picture may be opened again
+    } });
+    this.root = el("div", { class: "saved" }, file,
       el("div", { class: "buttons" }, button("save this point", "keep the point as it is now (S)", () => this.add()),
         button("‹", "the point before", () => this.stepBy(-1), { "aria-label": "previous saved point" }),
         button("›", "the point after", () => this.stepBy(1), { "aria-label": "next saved point" }),
-        button("PNG", "save both pictures; dropped on this page they bring the point back", ({ currentTarget }) => panel.download("pair-png", currentTarget))),
+        button("PNG", "save both pictures, with the point in the file", ({ currentTarget }) => panel.download("pair-png", currentTarget)),
+        button("open a saved picture…", "go to the point that a picture or an animation saved here carries", () => file.click())),
       this.list, this.hint);
   }
 
