@@ -87,7 +87,8 @@ class Served:
         model: In evaluation mode, on the CPU.
         digest: Of its weights.
         readers: What the pictures are read with, or None.
-        readings: The meaning of a code's readings, in order: ``{"modality", "factor", "kind", "values", "unit", "size"}`` each.
+        readings: The meaning of a code's readings, in order: ``{"modality", "factor", "kind", "values", "unit", "size"}`` each, and
+            under ``measured`` how well the factor is read of real pictures, as `Readers.accuracy` holds it; None where that is not known.
     """
 
     model: MultimodalVAE
@@ -334,7 +335,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
 def _readings_of(model: MultimodalVAE, readers: Readers) -> tuple[dict, ...]:
     """What `Served.readings` holds: each modality's factors, in order."""
     return tuple({"modality": m.name, "factor": f.name, "kind": f.kind, "values": f.values, "unit": f.unit, "owner": f.owner, "neutral": f.neutral,
-                  "size": len(f.values) if f.kind == "categorical" else 1}
+                  "measured": readers.accuracy.get(m.name, {}).get(f.name), "size": len(f.values) if f.kind == "categorical" else 1}
                  for m in model.modalities if m.name in readers.networks for f in readers.networks[m.name].factors)
 
 

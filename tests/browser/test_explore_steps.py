@@ -7,8 +7,9 @@ import json
 import pytest
 
 from mmvae.point import Point
+from mmvae.readers import open_readers
 
-from .conftest import open_at, rest
+from .conftest import ROOT, open_at, rest
 from .test_explore import SOCKET, boxes, drag, ends, open_tab, point_of, track
 
 KEPT = "mmvae explore saved"
@@ -367,3 +368,10 @@ def test_what_is_said_stands_though_the_connection_is_lost_meanwhile(page, app_u
     assert "saved as point" in told.inner_text()
     page.wait_for_selector('.panel[data-live="live"]')
     assert told.inner_text() == "connected again"
+
+
+def test_gauges_say_how_well_their_readers_read(explore):
+    titles = explore.locator(".panel .gauge").evaluate_all("nodes => nodes.map((node) => node.title)")
+    measured = open_readers(ROOT / "checkpoints" / "readers" / "faces").accuracy["elevation"]
+    assert f"right for {100 * measured['identity']['accuracy']:.1f} % on real test pictures" in titles[0]
+    assert f"{measured['azimuth']['error']:.1f}° off on average" in titles[1] and all(titles)

@@ -21,13 +21,20 @@ export class Gauges {
   }
 }
 
+/** How far a reading is to be believed: what it was measured to be on real pictures, where it was. */
+function trust({ measured, unit }) {
+  if (!measured) return "";
+  const { accuracy, error } = measured;
+  return `Read by a small network, ${accuracy === undefined ? `${error.toFixed(1)}${unit} off on average` : `right for ${(100 * accuracy).toFixed(1)} %`} on real test pictures`;
+}
+
 function dial(entry) {
   const [low, high] = [Math.min(...entry.values), Math.max(...entry.values)];
   const at = (value) => `${100 * clamp((value - low) / (high - low), 0, 1)}%`;
   const knob = el("i", { class: "needle" });
   const truth = el("i", { class: "truth" });
   const text = el("b");
-  const root = el("div", { class: "gauge" }, el("span", {}, entry.factor), el("div", { class: "scale" }, truth, knob), text);
+  const root = el("div", { class: "gauge", title: trust(entry) }, el("span", {}, entry.factor), el("div", { class: "scale" }, truth, knob), text);
   const foreign = Boolean(entry.owner) && entry.owner !== entry.modality;
   if (entry.owner) root.classList.add(foreign ? "foreign" : "own");
   return {
@@ -49,7 +56,7 @@ function bars(entry) {
   const fills = entry.values.map(() => el("i"));
   const cells = entry.values.map((value, i) => el("div", { class: "bar" }, el("div", {}, fills[i]), el("span", {}, value)));
   const text = el("b");
-  const root = el("div", { class: "gauge bars" }, el("span", {}, entry.factor), el("div", { class: "cells" }, cells), text);
+  const root = el("div", { class: "gauge bars", title: trust(entry) }, el("span", {}, entry.factor), el("div", { class: "cells" }, cells), text);
   return {
     root,
     show(readings) {
@@ -80,7 +87,7 @@ function name(entry) {
       const share = readings[entry.at + best];
       fill.style.width = `${100 * share}%`;
       text.textContent = `${entry.values[best]}`;
-      root.title = `${entry.values[best]} with probability ${(100 * share).toFixed(0)}%`;
+      root.title = `${entry.values[best]} with probability ${(100 * share).toFixed(0)}%. ${trust(entry)}`;
     },
     mark() {},
   };
