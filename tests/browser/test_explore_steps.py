@@ -375,3 +375,18 @@ def test_gauges_say_how_well_their_readers_read(explore):
     measured = open_readers(ROOT / "checkpoints" / "readers" / "faces").accuracy["elevation"]
     assert f"right for {100 * measured['identity']['accuracy']:.1f} % on real test pictures" in titles[0]
     assert f"{measured['azimuth']['error']:.1f}° off on average" in titles[1] and all(titles)
+
+
+def test_the_sweeps_range_is_chosen_in_its_own_row_and_is_that_of_its_files(explore):
+    page = explore
+    open_tab(page, "Traversal")
+    sweep, sliders = page.get_by_label("range of the sweep"), page.get_by_label("range of the sliders")
+    assert page.locator(".panel .traversal .buttons").get_by_label("range of the sweep").count() == 1
+    for name in ("fixed", "min-max"):
+        sweep.select_option(name)
+        assert sliders.input_value() == name
+        with page.expect_request("**/live/export?*") as asked, page.expect_download():
+            page.locator(".panel .traversal").get_by_role("button", name="PNG").click()
+        assert f"range={name}" in asked.value.url
+    sliders.select_option("percentile")
+    assert sweep.input_value() == "percentile"

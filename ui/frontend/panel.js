@@ -102,6 +102,7 @@ class Panel {
     this.dimensions.forEach((dimension, at) => (dimension.at = at));
     state.active = Math.max(0, this.dimensions.findIndex(({ dead }) => !dead));
     this.views = data.modalities.map((modality, m) => this.buildView(modality, m));
+    this.rangeSelects = [];
     this.strip = new Strip(data.modalities, (value) => this.set(state.active, value));
     this.experts = new Experts();
     this.tabs = { traversal: new Traversal(this), plane: new Plane(this), between: new Interpolation(this), saved: new Saved(this) };
@@ -154,9 +155,6 @@ class Panel {
   buildBar() {
     this.playOne = button("▶ play", "play the active dimension (space)", () => this.play([this.state.active]));
     this.playAll = button("▶ all", "play every dimension in turn", () => this.play(this.dimensions.map(({ at }) => at)));
-    this.rangeSelect = el("select", { class: "quiet", "aria-label": "range of the sliders", onchange: () => this.setRange(this.rangeSelect.value),
-      title: "range of the sliders: the middle 98 % of the codes, all of them, or three standard deviations of the usual prior" },
-      Object.entries(RANGES).map(([value, [title, ends]]) => el("option", { value, disabled: !ends(this.dimensions[0]) }, ends(this.dimensions[0]) ? title : `${title} (not measured)`)));
     return el("div", { class: "toolbar" },
       el("div", { class: "buttons" },
         button("posterior mean", "to the posterior mean of the pair", () => this.reset("posterior mean")),
@@ -166,10 +164,19 @@ class Panel {
       el("div", { class: "buttons" },
         this.undoButton = button("↶", "undo (Ctrl+Z)", () => this.undo(), { "aria-label": "undo" }),
         this.redoButton = button("↷", "redo (Ctrl+Shift+Z)", () => this.redo(), { "aria-label": "redo" }),
-        this.playOne, this.playAll, this.rangeSelect,
+        this.playOne, this.playAll, this.chooseRange("sliders"),
         this.smoothButton = button("", "how pixels are enlarged", () => this.toggleSmooth(), { class: "button quiet" }),
         button("⤢", "present: pictures, gauges and sliders alone (P)", () => this.present(), { "aria-label": "present" }),
         button("?", "all keys (?)", () => this.keys.toggle(), { "aria-label": "keys" })));
+  }
+
+  /** A list of the ranges. Sliders and sweep have one together, and each a list of its own. */
+  chooseRange(of) {
+    const select = el("select", { "aria-label": `range of the ${of}`, onchange: () => this.setRange(select.value),
+      title: "range of the sliders and the sweep: the middle 98 % of the codes, all of them, or three standard deviations of the usual prior" },
+      Object.entries(RANGES).map(([value, [title, ends]]) => el("option", { value, disabled: !ends(this.dimensions[0]) }, ends(this.dimensions[0]) ? title : `${title} (not measured)`)));
+    this.rangeSelects.push(select);
+    return select;
   }
 
   buildGroups() {
@@ -586,7 +593,7 @@ class Panel {
     const ends = (RANGES[range] ?? RANGES.percentile)[1];
     this.state.range = ends(this.dimensions[0]) && RANGES[range] ? range : "percentile"; // an older model's ends were not measured
     this.rows.forEach((row) => row.setRange(...RANGES[this.state.range][1](row.dimension)));
-    this.rangeSelect.value = this.state.range;
+    for (const select of this.rangeSelects) select.value = this.state.range;
     this.store();
     if (this.state.code) {
       this.activate(this.state.active);

@@ -16,7 +16,7 @@ export class Traversal {
     this.truth = modalities.map((modality) => canvas(modality.shape));
     this.cells = modalities.map((modality) => panel.dimensions.map(() => canvas(modality.shape)));
     this.scrub = el("input", { type: "range", min: 0, max: FRAMES - 1, value: START, "aria-label": "position of the sweep", oninput: () => this.seek(Number(this.scrub.value)) });
-    this.label = el("output", { title: "how far each dimension is swept through the range chosen above the sliders" });
+    this.label = el("output", { title: "how far each dimension is swept through its range" });
     this.playing = button("▶ play", "play the sweep", () => this.toggle());
     const head = panel.dimensions.map((d) => el("th", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
     const row = (modality, m) => el("tr", {}, el("th", {}, "x", el("sub", {}, modality.symbol)), el("td", { class: "truth" }, this.truth[m]),
@@ -24,7 +24,7 @@ export class Traversal {
         .map((button, d) => el("td", { class: `hue${panel.dimensions[d].hue}` }, button)));
     this.root = el("div", { class: "traversal" },
       el("table", {}, el("tr", {}, el("th"), el("th", { class: "truth" }, "pair"), head), modalities.map(row)),
-      el("div", { class: "buttons" }, this.playing, this.scrub, this.label,
+      el("div", { class: "buttons" }, this.playing, this.scrub, this.label, panel.chooseRange("sweep"),
         button("GIF", "save the animation", ({ currentTarget }) => panel.download("gif", currentTarget, this.range())),
         button("PNG", "save a sheet: every dimension at the low end, the middle and the high end of its range", ({ currentTarget }) => panel.download("png", currentTarget, this.range())),
         button("CSV", "save the numbers: each coordinate's values and what the readers see", ({ currentTarget }) => panel.download("csv", currentTarget, this.range()))));
