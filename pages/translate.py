@@ -67,7 +67,11 @@ def follow_address() -> None:
         st.session_state[STATE] = Task.parse(asked, known)
         missing = [name for name in navigation.parted_names(asked.get("models", "")) if name not in known]
         if missing:
-            st.warning(f"The link asks for a model that is not on this machine: {', '.join(missing)[:200]}.", icon=":material/link_off:")
+            st.warning(f"The link asks for a model that is not on this machine: {navigation.plain(', '.join(missing))}.", icon=":material/link_off:")
+        first, *others = task().models
+        if apart := [name for name in others if models.trained_on(name) != models.trained_on(first)]:
+            st.warning(f"The link asks for models of several data sets. Those of the first are shown, without {navigation.plain(', '.join(apart))}.",
+                       icon=":material/link_off:")
 
 
 # ---- what is asked for
@@ -373,6 +377,10 @@ def page() -> None:
     first = opened[0]
     data = models.data_for(first)
     pairs = pairs_of(first, data)
+    asked = {*(task().items or ()), *(task().styles or ())}
+    if strange := sorted(asked - set(pairs.known(asked))):
+        st.warning(f"Not among the pairs to choose from here, and left out: {', '.join(map(str, strange[:10]))}{' …' if len(strange) > 10 else ''}.",
+                   icon=":material/link_off:")
     to = task().to if task().to in first.model.names else first.model.names[1]
     source = next(name for name in first.model.names if name != to)
     change(models=tuple(one.name for one in opened), to=to, styled=task().styled and has_style(opened, to),

@@ -1,9 +1,10 @@
-"""The pages in the order of the top bar, where their files lie, and names in their addresses."""
+"""The pages in the order of the top bar, where their files lie, and what their addresses carry."""
 
 from __future__ import annotations
 
-__all__ = ["PAGES", "file_of", "joined_names", "parted_names"]
+__all__ = ["PAGES", "file_of", "joined_names", "parted_names", "plain"]
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -32,3 +33,8 @@ def joined_names(names: Sequence[str]) -> str:
 def parted_names(text: str) -> list[str]:
     """The names that `joined_names` put together."""
     return [unquote(name) for name in text.split(",") if name]
+
+
+def plain(text: str) -> str:
+    """A text from an address with what Markdown would take for markup escaped: anyone may have written the link."""
+    return re.sub(r"([\\`*_~\[\]$:<>#!])", r"\\\1", text[:200])

@@ -158,6 +158,16 @@ def test_a_variant_that_cannot_says_so_and_the_others_go_on(opened):
     expect(page.locator(".cells tr a[data-point]")).to_have_count(4 * 2 * 3)
 
 
+def test_pairs_of_a_link_that_are_not_here_are_named(opened):
+    from playwright.sync_api import expect
+
+    page = opened(DIGITS)
+    item = page.url.split("items=")[1].split("&")[0].replace("%2C", ",").split(",")[0]
+    page = opened(f"{DIGITS}&items={item},999999999")
+    expect(rows_of(page)).to_have_count(1)
+    expect(page.get_by_text("Not among the pairs to choose from here, and left out: 999999999.")).to_be_visible()
+
+
 def test_the_link_to_models_of_any_name_brings_them_back(opened, models_home):
     from playwright.sync_api import expect
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
+from ui.navigation import plain
 from ui.translating import Task
 
 KNOWN = ["digits-a", "digits-b"]
@@ -37,6 +38,11 @@ def test_a_drawing_is_part_of_the_task_only_where_it_is_what_is_observed():
 def test_a_task_comes_back_from_its_address():
     asked = Task(("digits-b", "digits-a"), "svhn", (4, 2), STROKES, (7,), True, 3, 11, "swap")
     assert Task.parse(asked.address(), KNOWN) == asked
+
+
+def test_what_a_link_says_is_shown_letter_by_letter():
+    assert plain("![a](http://b) <i>*c*") == r"\!\[a\](http\://b) \<i\>\*c\*"
+    assert len(plain("a" * 9000)) == 200
 
 
 def test_a_task_comes_back_whatever_its_models_are_named():
