@@ -6,7 +6,7 @@ What was computed is kept in a folder, so that the same map opens at once.
 
 from __future__ import annotations
 
-__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "codes_of", "figures_of", "gap_of", "judged", "layouts_for", "plain",
+__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "check_choice", "codes_of", "figures_of", "gap_of", "judged", "layouts_for", "plain",
            "read_arrays", "source_blocks"]
 
 import hashlib
@@ -81,6 +81,8 @@ class Choice:
             raise ValueError(f"no split {self.split!r}; choose {', '.join(SPLITS)}")
         if not 1 <= self.count <= 1_000_000:
             raise ValueError(f"a map of {self.count} items; choose 1 to 1,000,000")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed {self.seed}; choose 0 to 2⁶³ − 1")
 
     def text(self) -> str:
         """The choice as one line of JSON; equal choices give equal text."""
@@ -152,6 +154,14 @@ def source_blocks(model: MultimodalVAE, source: str) -> tuple[str, ...]:
     return tuple(b.name for b in model.blocks if source == PAIR or b.owner is None or b.owner == source)
 
 
+def check_choice(model: MultimodalVAE, choice: Choice) -> None:
+    """A ValueError in one line where a model has no such codes."""
+    possible = source_blocks(model, choice.source)
+    for name in choice.blocks:
+        if name not in possible:
+            raise ValueError(f"{choice.source} tells nothing of {name}; choose {', '.join(possible) or 'another source'}")
+
+
 @torch.inference_mode()
 def codes_of(model: MultimodalVAE, data: PairedDataset, choice: Choice, tell: Tell | None = None, cancelled: Callable[[], bool] | None = None,
              look: Look | None = None) -> Codes:
@@ -166,11 +176,7 @@ def codes_of(model: MultimodalVAE, data: PairedDataset, choice: Choice, tell: Te
         ValueError: Where the source tells nothing of a block.
         Cancelled: Where cancelled() said so.
     """
-    possible = source_blocks(model, choice.source)
-    for name in choice.blocks:
-        model.block(name)
-        if name not in possible:
-            raise ValueError(f"{choice.source} tells nothing of {name}; choose {', '.join(possible) or 'another source'}")
+    check_choice(model, choice)
     ids = data.split(choice.split)
     ids = ids[torch.from_numpy(np.random.default_rng(choice.seed).permutation(len(ids))[:choice.count])]
     generator = torch.Generator().manual_seed(choice.seed)

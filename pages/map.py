@@ -14,7 +14,7 @@ from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import SPLITS, PairedDataset
 from mmvae.embedding import TSNE, UMAP, Params, params_from_json, params_to_json
 from mmvae.inputs import HANDWRITING, InputError, drawn
-from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, layouts_for, source_blocks
+from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, check_choice, layouts_for, source_blocks
 from mmvae.modalities import Modality
 from mmvae.model import MultimodalVAE
 from mmvae.shipped_maps import FIRST, first_map, maps_in
@@ -24,7 +24,7 @@ from ui.map_panel import about, job_for, map_panel, own_columns, warm
 from ui.translating import Given
 from ui.uploading import Own, preview, uploaded
 
-SHOWN, FOLLOWED, ADDRESS = "map shown", "map followed", "map"
+SHOWN, FOLLOWED, COMPLAINT, ADDRESS = "map shown", "map followed", "map complaint", "map"
 METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
@@ -72,17 +72,24 @@ def adopt(wishes: Sequence[Wish]) -> None:
 
 
 def asked_by_address() -> list[Wish]:
-    """The maps that the address asks for; none where it makes no sense."""
+    """The maps that the address asks for; none where it asks for none.
+
+    Raises:
+        ValueError: Where it makes no sense, or not on this machine; one line.
+        CheckpointError: Where a model cannot be opened.
+    """
     text, model = st.query_params.get(ADDRESS), st.query_params.get("model")
+    if not text:
+        return first_wishes(models.checkpoint(model)) if model else []
     try:
-        if text:
-            found = [Wish.from_json(row) for row in json.loads(text)][:2]
-            return found if found and all(wish.model in models.names() for wish in found) else []
-        if model in models.names():
-            return first_wishes(models.checkpoint(model))
-    except (ValueError, KeyError, TypeError, AttributeError, CheckpointError):
-        pass
-    return []
+        found = [Wish.from_json(row) for row in json.loads(text)][:2]
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("not the text of a map") from None
+    for wish in found:
+        check_choice(models.checkpoint(wish.model).model, wish.choice)
+        if models.trained_on(wish.model) != models.trained_on(found[0].model):
+            raise ValueError(f"{found[0].model} and {wish.model} are of different data sets")
+    return found
 
 
 def first_wishes(opened: Checkpoint) -> list[Wish]:
@@ -239,19 +246,19 @@ def own(job: Job) -> list[dict]:
     with st.popover("Colour by your own column", icon=":material/palette:", width="stretch"):
         st.caption("A CSV with a column **id** and any others, numbers or categories. The map's own *CSV with ids* has the ids.")
         file = st.file_uploader("CSV", type=["csv", "tsv", "txt"], key="map own", label_visibility="collapsed")
-    if file is None:
-        return []
-    try:
-        found = own_columns(file.getvalue())
-    except ValueError as error:
-        st.error(f"{file.name}: {error}.", icon=":material/error:")
-        return []
-    if not found:
-        st.error(f"{file.name}: no column in it tells items apart.", icon=":material/error:")
-    elif job.codes is not None and not any(column.values.keys() & set(job.codes.ids.tolist()) for _, column in found):
-        st.error(f"{file.name}: none of its ids is on this map; export the map as CSV to see which are.", icon=":material/error:")
-        return []
-    return [row for row, _ in found]
+        if file is None:
+            return []
+        try:
+            found = own_columns(file.getvalue())
+        except ValueError as error:
+            st.error(f"{file.name}: {error}.", icon=":material/error:")
+            return []
+        if not found:
+            st.error(f"{file.name}: no column in it tells items apart.", icon=":material/error:")
+        elif job.codes is not None and not any(column.values.keys() & set(job.codes.ids.tolist()) for _, column in found):
+            st.error(f"{file.name}: none of its ids is on this map; export the map as CSV to see which are.", icon=":material/error:")
+            return []
+        return [row for row, _ in found]
 
 
 # ---- the page
@@ -264,7 +271,11 @@ def page() -> None:
     state = st.session_state
     wished = (st.query_params.get(ADDRESS), st.query_params.get("model"))
     if SHOWN not in state or any(wished) and wished != state.get(FOLLOWED):
-        wishes = asked_by_address()
+        wishes, state[COMPLAINT] = [], ""
+        try:
+            wishes = asked_by_address()
+        except (ValueError, CheckpointError) as error:
+            state[COMPLAINT] = f"The link could not be opened: {navigation.plain(str(error))}."
         if wishes:
             adopt(wishes)
         state[SHOWN] = wishes or state.get(SHOWN, [])
@@ -278,9 +289,11 @@ def page() -> None:
                 state[SHOWN] = wishes
             stale = wishes is not None and wishes != state[SHOWN]
             if st.button("Draw the map", type="primary" if stale else "secondary", width="stretch", disabled=not wishes, icon=":material/scatter_plot:"):
-                state[SHOWN], again = wishes, True
+                state[SHOWN], state[COMPLAINT], again = wishes, "", True
             below = st.container()
         with right:
+            if state[COMPLAINT]:
+                st.warning(state[COMPLAINT], icon=":material/link_off:")
             if wishes is None and not state[SHOWN]:
                 opened = models.checkpoint(state.get("map a model") or models.names()[0])
                 if models.data_for(opened) is None:

@@ -15,7 +15,7 @@ from mmvae import maps
 from mmvae.data import Factor
 from mmvae.data.own import OwnPairs
 from mmvae.embedding import PCA, TSNE, Cancelled
-from mmvae.maps import EACH, PAIR, Choice, Codes, Job, codes_of, figures_of, gap_of, judged, layouts_for, plain, source_blocks
+from mmvae.maps import EACH, PAIR, Choice, Codes, Job, check_choice, codes_of, figures_of, gap_of, judged, layouts_for, plain, source_blocks
 from mmvae.translation import hits
 
 
@@ -205,6 +205,12 @@ def test_a_choice_is_text_and_back(data):
     choice = Choice(("z_a", "z_shared"), "a", True, "validation", 77, 5)
     row = json.loads(choice.text())
     assert Choice(**{**row, "blocks": tuple(row["blocks"])}) == choice
+
+
+@pytest.mark.parametrize(("changes", "said"), [({"blocks": ("z_nope",)}, "pair tells nothing of z_nope"), ({"source": "c"}, "no source 'c'"), ({"seed": 10**30}, "seed 10"), ({"count": 0}, "0 items")], ids=str)
+def test_a_choice_that_no_model_has_is_refused_before_anything_is_computed(changes, said):
+    with pytest.raises(ValueError, match=said):
+        check_choice(tiny_model("mumo"), Choice(**{"blocks": ("z_shared",), **changes}))
 
 
 def test_a_map_of_ones_own_images_is_not_that_of_those_that_were_there_before(tmp_path):

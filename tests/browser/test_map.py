@@ -304,6 +304,36 @@ def test_each_of_two_maps_has_its_own_figures(opened):
     for name, key in (("silhouette", "silhouette"), ("map: trustworthy", "trust"), ("map: recall", "recall")):
         assert rows[name] == [f"{answer[key]:.2f}".replace("-", "−") for answer in answers]
     assert rows["nearest neighbours"] == [f"{100 * answer['accuracy']:.0f} %" for answer in answers]
+    levels = dict.fromkeys(f"{answer['shuffled']:.2f}".replace("-", "−") for answer in answers)
+    assert page.locator(".map .figures tr", has_text="silhouette").locator(".chance").inner_text() == f"chance {', '.join(levels)}"
+
+
+def test_a_link_that_cannot_be_opened_says_why_and_another_map_is_shown(page, app_url):
+    alert = page.locator('[data-testid="stAlert"]')
+    for asked, said in (({"map": "xx"}, "not the text of a map"), ({"model": "gone"}, "no model 'gone' on this machine"),
+                        ({"map": json.dumps([wish(), wish("tiny-digits")])}, "tiny-faces and tiny-digits are of different data sets")):
+        page.goto(f"{app_url}/map?{urllib.parse.urlencode(asked)}", wait_until="commit")
+        page.locator('.map .pane[data-state="done"]').wait_for(timeout=240_000)
+        page.wait_for_timeout(1000)  # a finished map has the page drawn again
+        alert.get_by_text(f"The link could not be opened: {said}.").wait_for()
+        assert alert.count() == 1
+    page.get_by_role("button", name="Draw the map").click()
+    alert.wait_for(state="hidden")
+
+
+def test_the_name_of_a_placed_point_stays_on_the_map(opened):
+    page = opened(wish("tiny-digits"))
+    told = seen(page, """(() => {
+        const [pane] = panel.panes, { info, raw, overlay } = pane, said = [];
+        const most = raw.filter((_, i) => i % 2 === 0).reduce((a, b) => Math.max(a, b)), least = raw.filter((_, i) => i % 2 === 0).reduce((a, b) => Math.min(a, b));
+        const pen = overlay.getContext("2d"), { fillText } = pen;
+        pen.fillText = function (text, x, y) { said.push([text, pen.textAlign, x, pen.measureText(text).width]); fillText.call(pen, text, x, y); };
+        panel.placed = [most, least].map((x, i) => ({ map: info.key, checkpoint: info.checkpoint, x, y: 0, title: `a picture with a long name ${i}` }));
+        pane.points.zoomBy(pane.points.width / (most - least) * 2 * pane.frame.half / 2 / pane.points.unit, pane.points.width / 2, pane.points.height / 2);
+        pane.over();
+        return said.filter(([text]) => text.startsWith("a picture")).map(([, align, x, wide]) => [align === "right" ? x - wide : x, align === "right" ? x : x + wide, pane.points.width]);
+    })()""")
+    assert len(told) == 2 and all(0 <= left and right <= width for left, right, width in told)
 
 
 def test_what_one_of_two_maps_cannot_be_coloured_by_leaves_it_grey(opened):
@@ -439,7 +469,7 @@ def test_own_columns_colour_the_points_they_know_of_and_a_bad_file_gets_one_line
 
     for name, text, said in (("names.csv", "name,x\na,1", "no column called id"), ("others.csv", "id,x\n999999999,1.5", "none of its ids is on this map")):
         give(page, name, text)
-        alert = page.locator('[data-testid="stAlert"]')
+        alert = page.locator('[data-testid="stPopoverBody"] [data-testid="stAlert"]')  # beside the file: below, the popover would hide it
         alert.get_by_text(said).wait_for()
         assert alert.count() == 1 and "\n" not in alert.locator("p").last.inner_text()
     assert seen(page, "panel.colour") == "digit"

@@ -26,10 +26,9 @@ export function figureRows(panes, found) {
   const head = panes.length > 1 ? [el("tr", {}, el("th"), el("td", {}, "left"), el("td", {}, "right"), el("td"))] : [];
   const rows = ROWS.filter(([name]) => gaps || !GAP.has(name)).map(([name, value, write, title, chance, why]) => {
     const cells = found.map((figures) => cell(figures, value, write, why));
-    const known = found.find((figures) => figures && isNumber(value(figures)));
-    const level = known && chance(known);
+    const levels = found.filter((figures) => figures && isNumber(value(figures)) && isNumber(chance(figures))).map((figures) => write(chance(figures)));
     if (cells.length === 1 && cells[0].matches(".without")) cells[0].colSpan = 2; // words are longer than figures
-    else cells.push(el("td", { class: "chance" }, isNumber(level) ? `chance ${write(level)}` : ""));
+    else cells.push(el("td", { class: "chance" }, levels.length ? `chance ${[...new Set(levels)].join(", ")}` : ""));
     return el("tr", { title }, el("th", {}, name), cells);
   });
   return [el("caption", {}, dims.length ? `In ${dims.join(" and ")} latent dimensions` : "In the latent space"), ...head, ...rows];

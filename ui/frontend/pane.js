@@ -342,11 +342,13 @@ export class Pane {
     pen.stroke();
     pen.fill();
     pen.font = "12px system-ui, sans-serif";
-    pen.textAlign = "left";
+    const left = sx + 15 + pen.measureText(title).width > this.points.width; // else its end lies beyond the map
+    pen.textAlign = left ? "right" : "left";
+    const x = left ? sx - 15 : sx + 15;
     pen.lineWidth = 4;
-    pen.strokeText(title, sx + 15, sy + 4);
+    pen.strokeText(title, x, sy + 4);
     pen.fillStyle = "#fff";
-    pen.fillText(title, sx + 15, sy + 4);
+    pen.fillText(title, x, sy + 4);
   }
 
   lasso(pen) {
