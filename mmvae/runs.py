@@ -455,7 +455,7 @@ def _look(folder: Path) -> Run:
     variant = config.get("variant") if isinstance(config.get("variant"), dict) else {}
     asked = _after(arguments, "--steps")
     last = told[-1] if told else {"step": 0, "steps": training.get("steps", 0), "seconds": 0.0}
-    steps = int(asked) if state in LIVE and asked and asked.isdigit() else last["steps"]
+    steps = int(asked) if state in LIVE and asked and asked.isascii() and asked.isdigit() else last["steps"]
     step, validation = _last(told, "step"), _last(told, "validation")
     began = next((file.stat().st_mtime for file in (folder / CONFIG, folder / LAUNCH) if file.is_file()), 0.0)
     return Run(

@@ -33,7 +33,7 @@ from torch import Tensor
 
 from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
 from .data.base import PairedDataset
-from .history import EVENTS, event_of, record_of
+from .history import EVENTS, event_of, is_number, record_of
 from .machine import processor
 from .modalities import Modality
 from .model import MultimodalVAE
@@ -154,7 +154,7 @@ def settings_of(config: dict, where: Path) -> Settings:
         for field in fields(Settings):
             value = stated.get(field.name, field.default)
             kind = float if isinstance(field.default, float) else type(field.default)
-            if not (type(value) is kind or kind is float and type(value) is int) or kind is float and not math.isfinite(value):
+            if not (type(value) is kind or kind is float and type(value) is int) or kind is float and not is_number(value):
                 raise ValueError(f"{field.name} is {json.dumps(value)[:40]}, expected {KINDS[kind]}")
         return Settings(**stated)
     except ValueError as error:

@@ -68,6 +68,14 @@ def test_without_a_process_the_last_event_decides(home, events, state):
     assert runs.run_named("mine", home).state == state
 
 
+def test_a_number_of_steps_that_is_none_is_not_read_from_a_command(home):
+    folder = configured(home)
+    told(folder, {"event": "step"})
+    (folder / runs.LAUNCH).write_text(json.dumps({"arguments": ["train", "--out", str(folder), "--resume", "--steps", "²"]}))
+    with turns.held(folder):
+        assert runs.run_named("mine", home).steps == 6
+
+
 def test_a_run_without_a_lock_that_fell_silent_has_died(home):
     folder = configured(home)
     told(folder, {"event": "step"})
@@ -369,10 +377,11 @@ def test_of_a_strange_zip_only_a_runs_own_files_are_taken(home, tmp_path):
     assert runs.run_named(name, tmp_path / "there").state == "new"
 
 
-def test_a_run_whose_settings_are_none_is_refused_and_leaves_nothing(home, tmp_path):
+@pytest.mark.parametrize(("settings", "said"), [({"steps": "many"}, 'steps is "many"'), ({"clip": 10**400}, "clip is 1000000000")], ids=["no number", "too large"])
+def test_a_run_whose_settings_are_none_is_refused_and_leaves_nothing(home, tmp_path, settings, said):
     folder = configured(home)
     train(folder, TinyPairs())
-    config = json.loads((folder / "config.json").read_text()) | {"training": {"steps": "many"}}
-    with pytest.raises(CheckpointError, match="^x.zip/config.json: no settings to train with: steps is \"many\""):
+    config = json.loads((folder / "config.json").read_text()) | {"training": settings}
+    with pytest.raises(CheckpointError, match=f"^x.zip/config.json: no settings to train with: {said}"):
         runs.unpack(zipped(folder, **{"x/config.json": json.dumps(config).encode()}), "x.zip", tmp_path / "there")
     assert not [file for file in (tmp_path / "there").rglob("*") if file.is_file()]
