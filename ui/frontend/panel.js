@@ -257,6 +257,7 @@ class Panel {
     this.root.dataset.live = state;
     this.tabs.traversal.enable(!["fallback", "refused"].includes(state));
     if (state === "live") {
+      this.asked = null; // a rerun asked of a server that was gone draws nothing
       this.buildGauges();
       if (this.state.code) this.live.show(this.state.code);
       this.refreshFigures();
