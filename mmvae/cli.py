@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .data import DATASETS, DataError, dataset, data_root
-from .presets import REFIT, OPTIMIZERS, PRECISIONS, Settings, latents_for, modalities_for, own_row, settings_for
+from .presets import OPTIMIZERS, PRECISIONS, REFIT, Settings, latents_for, modalities_for, own_row, settings_for
 from .variants import VARIANTS, variant_to_json
 
 if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
@@ -351,11 +351,10 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     if arguments.variant is None or arguments.dataset is None:
         raise ValueError("a new run needs --variant and --dataset; --resume --out DIR goes on with one")
     variant, row, source = VARIANTS[arguments.variant], DATASETS.get(arguments.dataset), None
-    asked = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
     if row is None:
         data = dataset(arguments.dataset, arguments.data_root)
         row, source = own_row(data), str(Path(arguments.dataset).resolve())
-    settings = replace(settings_for(variant, row), **{key: value for key, value in asked.items() if value is not None})
+    settings = _settings(arguments, settings_for(variant, row))
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
     latents = latents_for(variant, row) | {key: value for key, value in asked.items() if value is not None}
@@ -377,11 +376,15 @@ def _refitted(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
             raise ValueError(f"--encoders keeps the model as it is: --{name} cannot be said beside it")
     trained = _open_named(arguments.encoders)
     data = _data_of(trained, arguments)
-    asked = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
-    settings = replace(REFIT, **{key: value for key, value in asked.items() if value is not None})
     run = arguments.out or runs_folder() / free_name(f"{trained.path.name}-refitted")
-    refit(run, trained, settings)
+    refit(run, trained, _settings(arguments, REFIT))
     return run, data
+
+
+def _settings(arguments: argparse.Namespace, usual: Settings) -> Settings:
+    """The usual settings with those that were asked for."""
+    asked = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
+    return replace(usual, **{key: value for key, value in asked.items() if value is not None})
 
 
 def _tell(event: dict, bar: Progress) -> None:

@@ -89,7 +89,7 @@ def refit(run: Path, checkpoint: Checkpoint, settings: Settings) -> None:
 
     Arguments:
         checkpoint: The trained model.
-        settings: How to train; every bit of it is about decoders.
+        settings: How to train the decoders.
 
     Raises:
         RunError: Where the folder already holds a run.

@@ -431,7 +431,8 @@ def start(home: Path, data_root: Path, port: int) -> subprocess.Popen:
     raise RuntimeError("the app did not start")
 
 
-def test_a_dropped_connection_is_taken_up_again(page, app_url):
+def relayed(page) -> list:
+    """The page's connections to the server from now on, in order, as they are made: each goes through until a test closes it."""
     sockets = []
 
     def relay(socket) -> None:
@@ -439,6 +440,11 @@ def test_a_dropped_connection_is_taken_up_again(page, app_url):
         socket.connect_to_server()
 
     page.route_web_socket(SOCKET, relay)
+    return sockets
+
+
+def test_a_dropped_connection_is_taken_up_again(page, app_url):
+    sockets = relayed(page)
     open_at(page, app_url, model="tiny-faces")
     sockets[0].close(code=1011)
     for _ in range(100):

@@ -10,7 +10,7 @@ from mmvae.point import Point
 from mmvae.readers import open_readers
 
 from .conftest import ROOT, open_at, rest
-from .test_explore import SOCKET, boxes, drag, ends, open_tab, point_of, track
+from .test_explore import SOCKET, boxes, drag, ends, open_tab, point_of, relayed, track
 
 KEPT = "mmvae explore saved"
 
@@ -353,13 +353,7 @@ def test_a_file_being_made_keeps_its_button_busy_and_is_asked_for_once(explore):
 
 
 def test_what_is_said_stands_though_the_connection_is_lost_meanwhile(page, app_url):
-    sockets = []
-
-    def relay(socket) -> None:
-        sockets.append(socket)
-        socket.connect_to_server()
-
-    page.route_web_socket(SOCKET, relay)
+    sockets = relayed(page)
     open_at(page, app_url, model="tiny-faces")
     told = page.locator(".panel .status [role=status]")
     page.keyboard.press("s")

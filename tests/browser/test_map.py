@@ -237,15 +237,22 @@ def test_points_of_a_model_of_any_name_open(opened, home):
         (home / "checkpoints" / name).unlink()
 
 
-def test_a_finger_shows_a_point_and_then_opens_it_and_leaves_scrolling_to_the_page(browser, app_url):
+@pytest.fixture
+def phone(browser, app_url):
+    """A map on a phone's page, drawn and in sight."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     context.set_default_timeout(120_000)
     page = context.new_page()
     page.goto(f"{app_url}/map?{urllib.parse.urlencode({'map': json.dumps([wish('tiny-digits')])})}", wait_until="commit")
     page.locator('.map .pane[data-state="done"]').wait_for(timeout=240_000)
     page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].column")
-    overlay = page.locator(".map .overlay")
-    overlay.scroll_into_view_if_needed()
+    page.locator(".map .overlay").scroll_into_view_if_needed()
+    yield page
+    context.close()
+
+
+def test_a_finger_shows_a_point_and_then_opens_it_and_leaves_scrolling_to_the_page(phone):
+    page, overlay = phone, phone.locator(".map .overlay")
     assert overlay.evaluate("node => getComputedStyle(node).touchAction") == "pan-y"
     at = point_at(page, 7)
     page.touchscreen.tap(*at)
@@ -253,21 +260,13 @@ def test_a_finger_shows_a_point_and_then_opens_it_and_leaves_scrolling_to_the_pa
     assert "/map" in page.url and page.locator(".map .pane").get_attribute("data-hovered")
     page.touchscreen.tap(*at)
     page.wait_for_url("**/explore?*", timeout=60_000)
-    context.close()
 
 
-def test_two_fingers_zoom_around_what_lies_between_them_and_move_the_map(browser, app_url):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    context.set_default_timeout(120_000)
-    page = context.new_page()
-    page.goto(f"{app_url}/map?{urllib.parse.urlencode({'map': json.dumps([wish('tiny-digits')])})}", wait_until="commit")
-    page.locator('.map .pane[data-state="done"]').wait_for(timeout=240_000)
-    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].column")
-    overlay = page.locator(".map .overlay")
-    overlay.scroll_into_view_if_needed()
+def test_two_fingers_zoom_around_what_lies_between_them_and_move_the_map(phone):
+    page, overlay = phone, phone.locator(".map .overlay")
     box, scrolled = overlay.bounding_box(), page.evaluate("() => document.querySelector('[data-testid=\"stMain\"]').scrollTop")
     x, y = box["x"] + box["width"] / 2 + 30, box["y"] + box["height"] / 2 - 20
-    fingers = context.new_cdp_session(page)
+    fingers = page.context.new_cdp_session(page)
 
     def touch(kind: str, *places: tuple[float, float]) -> None:
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at, "y": down, "id": i} for i, (at, down) in enumerate(places)]})
@@ -291,7 +290,6 @@ def test_two_fingers_zoom_around_what_lies_between_them_and_move_the_map(browser
     touch("touchStart", (x, y))  # a single finger is not taken for one of two
     touch("touchEnd")
     assert seen(page, "[panel.panes[0].fingers.size, panel.panes[0].points.zoom]") == [0, pytest.approx(3 * zoom, rel=0.02)]
-    context.close()
 
 
 def test_each_of_two_maps_has_its_own_figures(opened):
