@@ -9,6 +9,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from mmvae.point import Point
 
@@ -95,7 +96,7 @@ def test_each_model_opens_in_explore_at_the_code_that_is_shown(compare):
 def test_a_model_without_a_card_says_so_and_with_one_shows_its_matrix(compare, home, pair):
     page = compare()
     page.get_by_role("button", name="Measure tiny-digits-dmvae").wait_for()
-    assert page.get_by_text("python -m mmvae evaluate tiny-digits-dmvae").count() == 1
+    expect(page.get_by_text("python -m mmvae evaluate tiny-digits-dmvae")).to_have_count(1)
     card = {"figures": {}, "leakage": {"blocks": ["z_mnist", "z_shared", "z_svhn"], "factors": ["digit"], "values": [[0.37], [0.9], [0.01]], "ceiling": [[0.0], [1.0], [0.0]],
                                        "measures": ["accuracy above chance"], "chance": [0.1], "items": 100}}
     file = home / "checkpoints" / "tiny-digits-dmvae" / "card.json"
@@ -103,15 +104,16 @@ def test_a_model_without_a_card_says_so_and_with_one_shows_its_matrix(compare, h
     try:
         page = compare()
         leak = page.locator(".mx td.leaks")
-        leak.wait_for()
-        assert leak.count() == 1 and "0.37" in leak.inner_text() and "leaks" in leak.inner_text()
+        expect(leak).to_have_count(1)
+        expect(leak).to_contain_text("0.37")
+        expect(leak).to_contain_text("leaks")
     finally:
         file.unlink()
 
 
 def test_by_factor_every_dimension_has_one_slider_and_a_slider_moves_each_model_it_carries(compare):
     page = compare(view="live", match="factor")
-    assert "match=factor" in page.url
+    page.wait_for_url("**match=factor*")
     chips = page.locator(".compare .slot.row").evaluate_all("rows => rows.map((row) => [...row.querySelectorAll('.chip')].map((chip) => !chip.classList.contains('none')))")
     assert [sum(row[m] for row in chips) for m in (0, 1)] == [20, 15]
     names = page.locator(".compare .slot.row .name").all_inner_texts()
@@ -186,8 +188,7 @@ def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_
     told = []
     for place, title in enumerate(("MuMo-VAE", "Vanilla VAE", "MMPOE-VAE v1", "MMPOE-VAE v2", "DMVAE"), 1):
         page.get_by_role("button", name=f"{place} · {title}").click()
-        page.locator(".mx h4", has_text=title).wait_for(timeout=120_000)
-        assert page.locator(".mx h4").all_inner_texts() == [title]
+        expect(page.locator(".mx h4")).to_have_text([title])
         sentence = page.locator("p", has_text="Measured here.")
         sentence.wait_for()
         told.append(sentence.inner_text())
