@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -14,7 +13,7 @@ from mmvae.checkpoints import Checkpoint, CheckpointError, digest
 from mmvae.data import DataError, PairedDataset
 from mmvae.model import CannotInfer
 from mmvae.point import Point, PointError
-from ui import datasets, models
+from ui import datasets, models, navigation
 from ui.explaining import explain
 from ui.gallery import gallery
 from ui.pairs import Pairs, pairs_of, stored_posterior
@@ -22,6 +21,7 @@ from ui.panel import Beliefs, beliefs_of, draw, panel
 from ui.translating import thumbnails
 
 PANEL, BROWSE = "explore panel", "explore browse"
+COMPLAINT = 600  # characters of one that are shown: a link may hold any number
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,6 @@ def beliefs_here(checkpoint: Checkpoint, images: dict[str, Tensor]) -> Beliefs:
     if all(name in images for name in observed):
         return beliefs_of(model, {name: images[name] for name in observed})
     return Beliefs(stored_posterior(checkpoint, view().item, observed), {}, model.positions(observed))
-
-
-def plain(text: str) -> str:
-    """The text with what Markdown would take for markup escaped: a point is full of it."""
-    return re.sub(r"([\\`*_~\[\]$:<>#])", r"\\\1", text)
 
 
 # ---- the left column
@@ -253,7 +248,7 @@ def readable() -> Checkpoint | None:
             st.query_params.clear()  # else a reload asks for it again
             st.session_state["explore"] = View(name, complaint=complaints[0])
         return checkpoint
-    st.error(plain(complaints[0]))
+    st.error(navigation.plain(complaints[0], COMPLAINT))
     return None
 
 
@@ -277,7 +272,7 @@ def explore() -> None:
         st.session_state["explore"] = replace(view(), observed=(), complaint=f"{view().complaint} {error}: the prior stands in for the posterior.".strip())
         beliefs = beliefs_of(checkpoint.model, {})
     if view().complaint:
-        st.warning(plain(view().complaint))
+        st.warning(navigation.plain(view().complaint, COMPLAINT))
     with st.container(key="explore-page"):
         left, right = st.columns([1, 4.4], gap="medium")
     with left, st.container(key="explore-left"):

@@ -35,6 +35,10 @@ def parted_names(text: str) -> list[str]:
     return [unquote(name) for name in text.split(",") if name]
 
 
-def plain(text: str) -> str:
-    """A text from an address with what Markdown would take for markup escaped: anyone may have written the link."""
-    return re.sub(r"([\\`*_~\[\]$:<>#!])", r"\\\1", text[:200])
+def plain(text: str, most: int = 200) -> str:
+    """A text from an address with what Markdown would take for markup escaped: anyone may have written the link.
+
+    Arguments:
+        most: Its first characters that are kept.
+    """
+    return re.sub(r"([\\`*_~\[\]$:<>#!])", r"\\\1", text[:most])

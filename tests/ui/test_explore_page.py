@@ -118,3 +118,15 @@ def test_a_model_that_is_gone_is_named_and_the_first_one_shown_with_its_picker(h
     assert any(asked in warning.value for warning in page.warning)
     assert any(box.label == "Model" for box in page.selectbox)
     assert "model" not in page.query_params
+
+
+def test_what_a_link_names_is_shown_letter_by_letter_and_not_without_end(home):
+    (warning,) = opened(model="![a](b)" + 3000 * "x").warning
+    assert r"\!\[a\](b)" in warning.value and len(warning.value) < 700
+
+
+def test_a_long_complaint_is_told_to_its_end(home):
+    name = "vanilla-" + 150 * "x"
+    (home / "checkpoints" / "plain").rename(home / "checkpoints" / name)
+    (warning,) = opened(point=str(Point(name, "00000000", (0.0,) * 10, 80))).warning
+    assert warning.value.endswith("may draw another picture.")

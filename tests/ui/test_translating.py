@@ -42,7 +42,7 @@ def test_a_task_comes_back_from_its_address():
 
 def test_what_a_link_says_is_shown_letter_by_letter():
     assert plain("![a](http://b) <i>*c*") == r"\!\[a\](http\://b) \<i\>\*c\*"
-    assert len(plain("a" * 9000)) == 200
+    assert len(plain("a" * 9000)) == 200 and len(plain("a" * 9000, 600)) == 600
 
 
 def test_a_task_comes_back_whatever_its_models_are_named():
