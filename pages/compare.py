@@ -29,6 +29,7 @@ from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
 from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, measure, measurement
 from ui.figures import data_uri
+from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
 from ui.pairs import Pairs, pairs_of
 from ui.panel import Beliefs, beliefs_of, draw
@@ -81,6 +82,7 @@ def follow_address() -> None:
     asked = st.query_params.to_dict()
     if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
         st.session_state[STATE] = Task.parse(asked, models.names())
+        tell_left_out(asked.get("models", ""))
     known = models.names()
     if not all(name in known for name in task().models):  # one was deleted or renamed meanwhile
         st.session_state[STATE] = Task.parse(task().address(), known)

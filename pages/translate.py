@@ -27,6 +27,7 @@ from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells
 from ui.gallery import first_items, gallery
+from ui.links import tell_left_out
 from ui.pairs import Pairs, pairs_of
 from ui.results import (
     Drawn, Exchanged, check_csv, check_table, csv_of, gif_of, summary, swap_csv, swap_gif, swap_table, translation_table)
@@ -63,15 +64,8 @@ def follow_address() -> None:
     """Takes the task from the address where that asks for something new, from the session otherwise."""
     asked = {name: value for name, value in st.query_params.to_dict().items() if name in PARAMETERS}
     if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
-        known = models.names()
-        st.session_state[STATE] = Task.parse(asked, known)
-        missing = [name for name in navigation.parted_names(asked.get("models", "")) if name not in known]
-        if missing:
-            st.warning(f"The link asks for a model that is not on this machine: {navigation.plain(', '.join(missing))}.", icon=":material/link_off:")
-        first, *others = task().models
-        if apart := [name for name in others if models.trained_on(name) != models.trained_on(first)]:
-            st.warning(f"The link asks for models of several data sets. Those of the first are shown, without {navigation.plain(', '.join(apart))}.",
-                       icon=":material/link_off:")
+        st.session_state[STATE] = Task.parse(asked, models.names())
+        tell_left_out(asked.get("models", ""))
 
 
 # ---- what is asked for
