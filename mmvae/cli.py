@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     readers = verb("readers", _readers, "Train the factor readers of a data set, and measure them.", rooted, printed)
     readers.add_argument("--dataset", choices=list(DATASETS), required=True, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
     readers.add_argument("--steps", type=_positive, help="updates of the parameters")
-    readers.add_argument("--out", type=Path, metavar="DIR", help="their folder (default: checkpoints/readers/NAME beside app.py)")
+    readers.add_argument("--out", type=Path, metavar="DIR", help="their folder (default: checkpoints/readers/NAME beside app.py, or in $MMVAE_HOME)")
 
     evaluate = verb("evaluate", _evaluate, "Measure a checkpoint and write its card.", model, printed)
     evaluate.add_argument("--pairs", type=_positive, default=1000, help="test pairs to measure on (default 1000)")
@@ -449,7 +449,7 @@ def _keep_first_map(checkpoint: Checkpoint, data: PairedDataset) -> Path:
 
 
 def _readers(arguments: argparse.Namespace) -> None:
-    from .readers import save_readers, settings_for, train_readers
+    from .readers import folder_of, save_readers, settings_for, train_readers
 
     data = dataset(arguments.dataset, arguments.data_root)
     settings = settings_for(data)
@@ -460,8 +460,7 @@ def _readers(arguments: argparse.Namespace) -> None:
         data, settings, lambda event: bar.show(event["step"], event["steps"], f"loss {event['loss']:.3f}")
     )
     bar.close()
-    folder = arguments.out or Path(__file__).resolve().parents[1] / "checkpoints" / "readers" / arguments.dataset
-    readers = save_readers(folder, data, networks, training)
+    readers = save_readers(arguments.out or folder_of(arguments.dataset), data, networks, training)
     if arguments.json:
         return _print_json(dict(readers.accuracy))
     for modality, factors in readers.accuracy.items():

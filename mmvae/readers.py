@@ -1,7 +1,7 @@
 """Factor readers: small networks that say which factors a picture shows, trained on real images alone.
 
 They judge what a model draws (coherence, preserved factors) and feed the live gauges, so they are quick: about a
-millisecond a picture on one core. A folder ``checkpoints/readers/<data set>`` holds
+millisecond a picture on one core. A folder ``checkpoints/readers/<data set>``, beside app.py or in the home folder, holds
 
 - ``config.json``: which network reads which modalities, the factors, how it was trained, and its measured accuracy;
 - ``weights.safetensors``: the parameters in half precision, batch normalisation folded into the convolutions.
@@ -14,6 +14,7 @@ __all__ = [
     "Reading",
     "Readers",
     "ReaderSettings",
+    "folder_of",
     "measure",
     "open_readers",
     "readers_for",
@@ -34,7 +35,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .checkpoints import CONFIG, WEIGHTS, CheckpointError, read_json, write_atomically, write_json
+from .checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, home_folder, read_json, write_atomically, write_json
 from .data.base import Factor, PairedDataset
 from .data.render import render
 
@@ -185,18 +186,27 @@ class Readers:
 
 
 def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
-    """The shipped readers of a data set; None where there are none.
+    """The readers of a data set; None where there are none.
 
     Arguments:
-        home: The folder that holds ``checkpoints/``; default: the one beside app.py.
+        home: The folder that holds ``checkpoints/``; default: `mmvae.checkpoints.home_folder`, and where that has none of
+            this data set, the folder of app.py, whose readers are shipped.
 
     Raises:
         CheckpointError: Where their files are malformed.
     """
     if Path(dataset).name != dataset:  # a person's own data, by its path
         return None
-    folder = (home or Path(__file__).resolve().parents[1]) / "checkpoints" / "readers" / dataset
-    return open_readers(folder) if (folder / CONFIG).is_file() else None
+    for place in (home,) if home else (home_folder(), Path(__file__).resolve().parents[1]):
+        folder = folder_of(dataset, place)
+        if (folder / CONFIG).is_file():
+            return open_readers(folder)
+    return None
+
+
+def folder_of(dataset: str, home: Path | None = None) -> Path:
+    """Where the readers of a data set lie in a home folder; default: `mmvae.checkpoints.home_folder`."""
+    return (home or home_folder()) / SHIPPED / "readers" / dataset
 
 
 def open_readers(folder: Path) -> Readers:

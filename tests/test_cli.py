@@ -23,7 +23,7 @@ from mmvae.cli import Progress, main
 from mmvae.data import DATASETS
 from mmvae.modalities import Modality
 from mmvae.pictures import read_point
-from mmvae.readers import open_readers
+from mmvae.readers import open_readers, readers_for
 from mmvae.shipped_maps import maps_in
 from mmvae.variants import VARIANTS, variant_from_json
 from tests.tiny import TinyPairs
@@ -357,6 +357,14 @@ def test_readers_are_trained_into_any_folder_and_their_accuracy_is_printed(tmp_p
     monkeypatch.setattr("mmvae.cli.dataset", lambda name, root: TinyPairs())
     assert main(["readers", "--dataset", "digits", "--steps", "1", "--out", str(tmp_path / "mine"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == open_readers(tmp_path / "mine").accuracy
+
+
+def test_readers_without_a_folder_are_written_into_the_home_folder_and_found_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mmvae.cli.dataset", lambda name, root: TinyPairs())
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    assert main(["readers", "--dataset", "digits", "--steps", "1", "--json"]) == 0
+    accuracy = json.loads(capsys.readouterr().out)
+    assert open_readers(tmp_path / "checkpoints" / "readers" / "digits").accuracy == readers_for("digits").accuracy == accuracy
 
 
 def test_evaluation_prints_the_card_as_json(run, capsys):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from mmvae.checkpoints import CheckpointError
 from mmvae.data.base import Factor, PairedDataset
 from mmvae.modalities import Modality
-from mmvae.readers import ReaderNetwork, Readers, ReaderSettings, measure, readers_for, save_readers, train_readers
+from mmvae.readers import ReaderNetwork, Readers, ReaderSettings, folder_of, measure, readers_for, save_readers, train_readers
 
 SIDE, TILT, LIGHT = (
     Factor("side", "categorical", ("left", "right")),
@@ -120,6 +120,16 @@ def test_training_is_reproducible_by_seed():
     )
     assert all(torch.equal(p, q) for p, q in zip(first.parameters(), again.parameters()))
     assert not all(torch.equal(p, q) for p, q in zip(first.parameters(), other.parameters()))
+
+
+def test_readers_are_looked_for_in_the_home_folder_and_then_beside_the_program(trained, tmp_path, monkeypatch):
+    home, data, networks, _ = trained
+    monkeypatch.setenv("MMVAE_HOME", str(home))
+    assert readers_for("bars").dataset == "bars" and readers_for("bars", tmp_path) is None
+    assert list(readers_for("faces").networks) == ["elevation", "lighting"]
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    save_readers(folder_of("faces"), data, networks, {})
+    assert list(readers_for("faces").networks) == ["a", "b"]
 
 
 def test_a_data_set_without_readers_has_none(tmp_path):
