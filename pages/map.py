@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import streamlit as st
 import torch
@@ -89,7 +89,15 @@ def asked_by_address() -> list[Wish]:
         check_choice(models.checkpoint(wish.model).model, wish.choice)
         if models.trained_on(wish.model) != models.trained_on(found[0].model):
             raise ValueError(f"{found[0].model} and {wish.model} are of different data sets")
-    return found
+    return [no_larger_than_its_split(wish) for wish in found]
+
+
+def no_larger_than_its_split(wish: Wish) -> Wish:
+    """The wish with as many items as there are where it asks for more: a title tells their number."""
+    data = models.data_for(models.checkpoint(wish.model))
+    if data is None:
+        return wish
+    return replace(wish, choice=replace(wish.choice, count=min(wish.choice.count, len(data.split(wish.choice.split)))))
 
 
 def first_wishes(opened: Checkpoint) -> list[Wish]:
