@@ -366,7 +366,7 @@ _effects = models.Recent(16, lambda key: effects(models.checkpoint(key[0]), read
 def training_view(names: Sequence[str]) -> None:
     curves(names)
     st.subheader("Every dimension of one pair", anchor=False)
-    value = st.select_slider("Each dimension is set to", [-3 + 0.5 * i for i in range(FRAMES)], 3.0, format_func=lambda v: f"{v:+.1f}", key="compare traversal")
+    value = st.select_slider("Each dimension is set to", [-3 + 0.5 * i for i in range(FRAMES)], 3.0, format_func=lambda v: f"{v:+.1f}".replace("-", "−"), key="compare traversal")
     frame = round((value + 3) / 0.5)
     rows = []
     for name in names:

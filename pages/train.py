@@ -243,7 +243,7 @@ def name_in_lists(run: Run) -> str | None:
 
 
 def figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.1f}"
+    return "–" if value is None else f"{value:,.1f}".replace("-", "−")
 
 
 def cause(run: Run) -> str:

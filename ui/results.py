@@ -218,13 +218,23 @@ def csv_of(given: Sequence[Given], done: Sequence[Drawn], factors: Sequence[Fact
             for k in range(drawn.samples):
                 said = drawn.said(i, k, factors)
                 kept = [int(right[name][k]) if name in right else "" for name in names]
-                start = [drawn.by.name, each.title, _item(each), "read" if each.read else "known" if each.labels else "", to, k + 1]
-                writer.writerow([*start, *(said[name] for name in names), *kept, drawn.points[i][k]])
+                start = [drawn.by.name, _named(each), _item(each), "read" if each.read else "known" if each.labels else "", to, k + 1]
+                writer.writerow([*start, *(_figure(said[name]) for name in names), *kept, drawn.points[i][k]])
     return buffer.getvalue().encode("utf-8-sig")
 
 
 def _item(given: Given) -> int | str:
     return "" if given.item is None else given.item
+
+
+def _named(given: Given) -> str:
+    """What an input is called in a file: a person's own keeps its name, the title of an item is made of figures."""
+    return given.title if given.item is None else _figure(given.title)
+
+
+def _figure(text: str) -> str:
+    """A figure as a program reads it, with a hyphen for the minus."""
+    return text.replace("−", "-")
 
 
 # ---- swap
@@ -287,8 +297,8 @@ def swap_csv(given: Sequence[Given], styles: Sequence[Given], done: Sequence[Exc
     for one, readings in zip(done, seen, strict=True):
         for i, each in enumerate(given):
             for k, style in enumerate(styles):
-                said = [f.format(readings[name][f.name][i, k]) for name, f in read_of]
-                writer.writerow([one.by.name, each.title, _item(each), style.title, _item(style), *said, one.points[i][k]])
+                said = [_figure(f.format(readings[name][f.name][i, k])) for name, f in read_of]
+                writer.writerow([one.by.name, _named(each), _item(each), _named(style), _item(style), *said, one.points[i][k]])
     return buffer.getvalue().encode("utf-8-sig")
 
 

@@ -47,13 +47,13 @@ class Factor:
             raise ValueError(f"factor {self.name!r}: kind {self.kind!r} is neither 'ordered' nor 'categorical'")
 
     def format(self, label: float) -> str:
-        """A label as a person reads it: ``"+27°"``, ``"0°"``, ``"7"``."""
+        """A label as a person reads it: ``"+27°"``, ``"−9°"`` with a minus and no hyphen, ``"0°"``, ``"7"``."""
         if self.kind == "categorical":
             return str(self.values[int(label)])
         if self.unit == "°":
-            text = f"{label:+.0f}"
-            return ("0" if float(text) == 0 else text) + self.unit
-        return f"{label + 0.0:.3g} {self.unit}".strip()
+            number = f"{label:+.0f}"
+            return ("0" if float(number) == 0 else number.replace("-", "−")) + self.unit
+        return f"{label + 0.0:.3g}".replace("-", "−") + f" {self.unit}".rstrip()
 
 
 class PairedDataset(ABC):

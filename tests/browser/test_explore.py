@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -184,6 +185,25 @@ def test_a_component_is_drawn_by_its_weight_and_its_density_counts_by_it(explore
     assert shares[1] == 0 and shares[0] == pytest.approx(0.7, abs=0.02)
     expected = [sum(w * np.exp(-((z - m) ** 2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi)) for w, m, s in ((0.7, 0, 0.5), (0.3, 2, 2.5))) for z in (-1, 0.25, 3)]
     assert densities == pytest.approx(expected)
+
+
+def test_a_slider_below_zero_is_read_out_with_a_minus(explore):
+    page = explore
+    track(page, 3).press("Home")
+    rest(page)
+    assert re.match(r"−\d\.\d\d, posterior [−+]\d\.\d\d plus or minus \d\.\d\d$", track(page, 3).get_attribute("aria-valuetext"))
+    assert float(track(page, 3).get_attribute("aria-valuenow")) < 0
+
+
+def test_a_gauge_below_zero_has_a_minus_whatever_its_unit(explore, app_url):
+    assert explore.evaluate("""async (address) => {
+      const { Gauges } = await import(address);
+      return ["", "°"].map((unit) => {
+        const gauges = new Gauges([{ kind: "ordered", factor: "tilt", values: [-2, 2], unit, at: 0 }]);
+        gauges.show([-1.25]);
+        return gauges.root.querySelector("b").textContent;
+      });
+    }""", app_url + FILES_PATH + "/gauges.js") == ["−1.25", "−1°"]
 
 
 def ends(page, row: int) -> tuple[float, float]:

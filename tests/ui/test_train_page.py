@@ -82,6 +82,11 @@ def test_events_that_no_training_tells_do_not_take_the_page_down(home):
     assert '<span class="run-name">hostile</span>' in shown(opened(run="hostile"))
 
 
+def test_a_loss_below_zero_has_a_minus(home):
+    configured(home, "mine", SETTINGS, {"event": "step", "total": -1234.5, "parts": {}, "kl": {"z_shared": [1.0] * DATASETS["digits"].joint}}, {"event": "stopped"})
+    assert "−1,234.5" in shown(opened(run="mine"))
+
+
 def test_what_a_folder_is_named_is_no_html(home):
     configured(home, "<i>mine")
     assert "&lt;i&gt;mine" in shown(opened()) and "<i>mine" not in shown(opened())

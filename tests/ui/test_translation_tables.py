@@ -20,7 +20,7 @@ from tests.test_translation import READERS, Glow
 from tests.tiny import tiny_images, tiny_model
 from ui.gallery import first_items
 from ui.pairs import Pairs
-from ui.results import Drawn, Exchanged, check_csv, summary, swap_csv, swap_gif, swap_table, translation_table
+from ui.results import Drawn, Exchanged, check_csv, csv_of, summary, swap_csv, swap_gif, swap_table, translation_table
 from ui.translating import Given, caption, sizes_note
 
 GLOW, OWN, OTHER = Glow.factors
@@ -78,7 +78,7 @@ def test_each_head_of_a_swap_is_named_by_what_its_own_picture_has_for_itself(ope
     one = exchanged(opened, content, styles)
     tables = {name: swap_table(content, [each.images["a"] for each in content], styles, one, Glow.factors, name) for name in "ab"}
     assert [f'<small title="{value}">' in tables["a"] for value in ("0", "0.5", "1")] == [True] * 3
-    assert [f'<small title="{value}">' in tables["b"] for value in ("0.5", "0", "-0.5")] == [True] * 3
+    assert [f'<small title="{value}">' in tables["b"] for value in ("0.5", "0", "−0.5")] == [True] * 3
     assert "glow ↓, own →" in tables["a"] and "glow ↓, other →" in tables["b"]
 
 
@@ -122,7 +122,19 @@ def test_the_first_pairs_differ_in_every_private_factor():
         assert len({labels[name][item] for item in first[:3]}) == 3
 
 
-@pytest.mark.parametrize("label, text", [(-0.0, "0°"), (-0.3, "0°"), (0.4, "0°"), (-1.0, "-1°"), (27.2, "+27°")])
+@pytest.mark.parametrize("label, text", [(-0.0, "0°"), (-0.3, "0°"), (0.4, "0°"), (-1.0, "−1°"), (27.2, "+27°")])
 def test_an_angle_has_no_sign_where_it_is_zero(label, text):
     assert Factor("turn", "ordered", (-90.0, 90.0), "°").format(label) == text
-    assert OWN.format(-0.0) == "0"
+    assert OWN.format(-0.0) == "0" and OWN.format(-0.25) == "−0.25"
+
+
+def test_below_zero_stands_a_minus_on_the_page_and_a_hyphen_in_files(opened):
+    inputs = [replace(each, title="−0.5", labels=each.labels | {"glow": -0.5}) for each in given(2)]
+    inputs[1] = replace(inputs[1], title="mine −1.png", item=None)
+    one = drawn(opened, inputs)
+    one.seen["glow"][:] = -0.25
+    table = translation_table(inputs, [each.images["a"] for each in inputs], [], [one], Glow.factors, "b")
+    assert ">−0.25" in table and ">-0.25" not in table and "−0.5" in table
+    found = lines_of(csv_of(inputs, [one], Glow.factors, "b"))
+    assert {line["glow"] for line in found} == {"-0.25"} and {line["input"] for line in found} == {"-0.5", "mine −1.png"}
+    assert {line["content"] for line in lines_of(swap_csv(inputs, inputs[:1], [exchanged(opened, inputs, inputs[:1])], None, Glow.factors))} == {"-0.5", "mine −1.png"}

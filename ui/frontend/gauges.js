@@ -42,7 +42,7 @@ function dial(entry) {
     show(readings) {
       const value = readings[entry.at];
       knob.style.left = at(value);
-      text.textContent = entry.unit === "°" ? `${value < -0.5 ? "−" : "+"}${Math.abs(value).toFixed(0)}°` : value.toFixed(2);
+      text.textContent = entry.unit === "°" ? `${value < -0.5 ? "−" : "+"}${Math.abs(value).toFixed(0)}°` : value.toFixed(2).replace("-", "−");
     },
     mark(labels) {
       const value = entry.factor in labels ? (foreign ? entry.neutral : labels[entry.factor]) : null;

@@ -80,7 +80,7 @@ export class Row {
     this.knob.classList.toggle("outside", at < -0.002 || at > 1.002);
     this.value.textContent = signed(value);
     this.track.setAttribute("aria-valuenow", value.toFixed(3));
-    this.track.setAttribute("aria-valuetext", `${value.toFixed(2)}, posterior ${(this.mean ?? 0).toFixed(2)} plus or minus ${(this.stddev ?? 1).toFixed(2)}`);
+    this.track.setAttribute("aria-valuetext", `${signed(value)}, posterior ${signed(this.mean ?? 0)} plus or minus ${(this.stddev ?? 1).toFixed(2)}`);
   }
 
   listen() {
