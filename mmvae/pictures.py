@@ -11,6 +11,7 @@ __all__ = [
     "sheet",
     "traversal_frames",
     "traversal_sheet",
+    "traversal_strip",
     "write_gif",
     "write_png",
 ]
@@ -109,13 +110,31 @@ def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> li
     Arguments:
         truth: {modality: [C, H, W]}.
     """
-    side = max(image.shape[-1] for image in truth.values())
-    scale = math.ceil(900 / (side * (1 + len(figure.columns))))
-    captions = ["image", *(_coordinate(block, d) for block, d in figure.columns)]
     return [
-        sheet([[truth[name], *images[frame]] for name, images in figure.images.items()], scale=scale, top=captions)
+        sheet([[truth[name], *images[frame]] for name, images in figure.images.items()], **_columns(figure, truth))
         for frame in range(len(figure.values))
     ]
+
+
+def traversal_strip(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> Pixels:
+    """All frames of the animated figure below one another, of the first modality and then of the second.
+
+    Beside each row stands what the coordinates are set to, or how much of their ranges that is where these differ.
+    """
+    low, high = figure.values[0], figure.values[-1]
+    alike = bool((low == low[0]).all() and (high == high[0]).all())
+    shares = np.linspace(0, 100, len(figure.values))
+    # a hyphen below zero: the font of pictures has no minus
+    names = [f"{value:+.3g}" if value else "0" for value in figure.values[:, 0].tolist()] if alike else [f"{share:.0f} %" for share in shares]
+    rows = [[None if frame else truth[name], *row] for name, images in figure.images.items() for frame, row in enumerate(images)]
+    return sheet(rows, left=names * len(figure.images), **_columns(figure, truth))
+
+
+def _columns(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> dict:
+    """How large the pictures of a figure are whose columns are the true image and every coordinate, and what stands above."""
+    side = max(image.shape[-1] for image in truth.values())
+    captions = ["image", *(_coordinate(block, d) for block, d in figure.columns)]
+    return {"scale": math.ceil(900 / (side * len(captions))), "top": captions}
 
 
 def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11) -> Pixels:

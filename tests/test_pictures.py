@@ -9,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from mmvae.pictures import as_bytes, png, read_point, sheet, write_gif, write_png
+from mmvae import pictures
+from mmvae.explore import TraversalFigure
+from mmvae.pictures import as_bytes, png, read_point, sheet, traversal_strip, write_gif, write_png
 from mmvae.point import Point, PointError
 
 POINT = Point("faces-mumo", "0123abcd", (0.5, -1.25), item=8123, observed=("elevation",))
@@ -45,6 +47,30 @@ def test_a_smaller_image_stands_in_the_middle_of_its_place_with_its_border_conti
 def test_a_sheet_of_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one image"):
         sheet([[None]])
+
+
+@pytest.mark.parametrize(("ends", "names"), [
+    ((3.0, 3.0), ["-3", "-1.5", "0", "+1.5", "+3"]),
+    ((3.0, 2.0), ["0 %", "25 %", "50 %", "75 %", "100 %"]),
+])
+def test_a_printed_traversal_has_every_value_of_both_modalities_and_names_it(monkeypatch, ends, names):
+    asked = {}
+
+    def noted(rows, **options):
+        asked.update(options, rows=rows)
+        return sheet(rows, **options)
+
+    monkeypatch.setattr(pictures, "sheet", noted)
+    truth = {"a": flat(0.9), "b": flat(0.1, channels=3)}
+    values = torch.stack([torch.linspace(-end, end, 5) for end in ends], 1)
+    images = {name: torch.rand(5, 2, *image.shape) for name, image in truth.items()}
+    drawn = traversal_strip(TraversalFigure((("z_a", 0), ("z_shared", 0)), values, images), truth)
+    assert asked["left"] == names * 2 and asked["top"] == ["image", "a 1", "shared 1"]
+    for i, row in enumerate(asked["rows"]):
+        modality, frame = "ab"[i // 5], i % 5
+        assert all(torch.equal(shown, expected) for shown, expected in zip(row[1:], images[modality][frame], strict=True))
+        assert row[0] is (None if frame else truth[modality])
+    assert drawn.shape[0] > 10 * 4 * asked["scale"]
 
 
 def test_a_png_brings_back_its_pixels_and_its_point(tmp_path):

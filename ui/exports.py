@@ -28,13 +28,14 @@ from torch import Tensor
 from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import DataError
 from mmvae.explore import RANGES, Code, TraversalFigure, code_of, path, traversal_figure
-from mmvae.pictures import Pixels, pair_picture, png, sheet, traversal_frames, write_gif
+from mmvae.pictures import Pixels, pair_picture, png, sheet, traversal_frames, traversal_strip, write_gif
 from mmvae.point import Point, PointError
 from mmvae.readers import readers_for
 
 from . import live, models
 
 FRAMES = 61
+VALUES = 7  # that each coordinate takes on a printed traversal: −3, −2 … 3
 STRIP, WAY = 9, 31  # pictures in a strip and in an animation from one point to another
 #: Codes decoded at once, and the pause after them in which the live path has the processor.
 CHUNK, PAUSE = 8, 0.004
@@ -61,12 +62,12 @@ class Wish:
         checkpoint = models.checkpoint(point.checkpoint)
         return cls(point, checkpoint, code_of(point, checkpoint.model), options)
 
-    def figure(self) -> TraversalFigure:
+    def figure(self, frames: int = FRAMES) -> TraversalFigure:
         """The traversal figure from the point's code, over the range asked for."""
         span = self.options.get("range", RANGES[0])
         if span not in RANGES:
             raise ValueError(f"range {span!r} is none of {', '.join(RANGES)}")
-        return traversal_figure(self.checkpoint.model, self.code, self.checkpoint.statistics, span, FRAMES)
+        return traversal_figure(self.checkpoint.model, self.code, self.checkpoint.statistics, span, frames)
 
     def truth(self) -> dict[str, Tensor]:
         """The pair's own pictures; where they are not at hand, those of the code."""
@@ -111,9 +112,7 @@ def traversal_gif(wish: Wish) -> bytes:
 
 
 def traversal_png(wish: Wish) -> bytes:
-    """The figure at both ends and the middle: as many rows for each modality."""
-    frames = traversal_frames(wish.figure(), wish.truth())
-    return png(torch.cat([torch.from_numpy(frames[at]) for at in (0, FRAMES // 2, FRAMES - 1)]).numpy(), wish.point)
+    return png(traversal_strip(wish.figure(VALUES), wish.truth()), wish.point)
 
 
 def traversal_csv(wish: Wish) -> bytes:

@@ -12,6 +12,7 @@ from PIL import Image
 from mmvae import DATASETS, VARIANTS, cli
 from mmvae.checkpoints import config_of, digest, save
 from mmvae.model import MultimodalVAE
+from mmvae.pictures import read_point
 from mmvae.point import Point
 from ui.exports import make
 from ui.live import BOUND, Served, decode
@@ -36,6 +37,28 @@ def test_a_point_is_the_same_picture_byte_for_byte_on_the_page_the_command_line_
     for i, pixels in enumerate(sent):  # 8 pixels between the pictures and around them, each of the model's 5 × 5
         left = 8 + i * (320 + 8)
         assert (picture[8:328, left:left + 320] == pixels.repeat(5, 0).repeat(5, 1)[..., None]).all()
+
+
+def test_a_printed_traversal_shows_seven_values_from_end_to_end(tmp_path, monkeypatch):
+    model = MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).eval()
+    folder = tmp_path / "checkpoints" / "some"
+    save(folder, model, config_of(model, {}))
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setenv("MMVAE_DATA", str(tmp_path))
+    point = Point("some", digest(folder), tuple(0.125 * i for i in range(9)))
+    reply = make({"kind": "png", "point": str(point)})
+    assert read_point(io.BytesIO(reply.body)) == point
+    picture = np.asarray(Image.open(io.BytesIO(reply.body)))
+    side = 2 * 64
+    assert picture.shape[0] > 14 * side + 15 * 2  # the rows, the gaps, and the names of the columns above
+    for row, value in enumerate(range(-3, 4)):  # the last coordinate, at the right edge
+        z = torch.tensor([point.z], dtype=torch.float32)
+        z[0, 8] = value
+        shown = model.decode({"z_elevation": z[:, :2], "z_shared": z[:, 2:7], "z_lighting": z[:, 7:]})
+        for m, images in enumerate(shown.values()):
+            bottom = picture.shape[0] - 2 - (13 - row - 7 * m) * (side + 2)
+            cell = picture[bottom - side:bottom:2, -2 - side:-2:2, 0]
+            assert np.abs(cell.astype(int) - 255 * images[0, 0].detach().numpy()).max() <= 1
 
 
 def test_a_model_of_any_name_gives_files_of_its_name(tmp_path, monkeypatch):

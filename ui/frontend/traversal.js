@@ -26,7 +26,7 @@ export class Traversal {
       el("table", {}, el("tr", {}, el("th"), el("th", { class: "truth" }, "pair"), head), modalities.map(row)),
       el("div", { class: "buttons" }, this.playing, this.scrub, this.label, panel.chooseRange("sweep"),
         button("GIF", "save the animation", ({ currentTarget }) => panel.download("gif", currentTarget, this.range())),
-        button("PNG", "save a sheet: every dimension at the low end, the middle and the high end of its range", ({ currentTarget }) => panel.download("png", currentTarget, this.range())),
+        button("PNG", "save a sheet: every dimension at seven values, from the low to the high end of its range", ({ currentTarget }) => panel.download("png", currentTarget, this.range())),
         button("CSV", "save the numbers: each coordinate's values and what the readers see", ({ currentTarget }) => panel.download("csv", currentTarget, this.range()))));
   }
 
