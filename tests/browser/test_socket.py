@@ -2,6 +2,8 @@
 
 import pytest
 
+from ui.live import ALONE, READINGS, TOGETHER
+
 #: A server that answers what it is told to: ``greet(socket)``, ``answer(socket, message)``; pictures of one pixel, a code's first value.
 SERVER = """
 window.sockets = [];
@@ -96,7 +98,26 @@ def test_a_picture_that_a_lost_connection_left_unread_is_read_after_it(script):
       answer(sockets[1], sockets[1].sent[0]);
       return { before, flags, values, waiting: live.waiting };
     }""")
-    assert asked == {"before": [1, 0], "flags": 1, "values": [2], "waiting": False}
+    assert asked == {"before": [1, 0], "flags": READINGS | ALONE, "values": [2], "waiting": False}
+
+
+def test_pictures_decoded_together_with_others_are_asked_for_once_more_alone_when_a_drag_rests(script):
+    asked = script.evaluate("""async (together) => {
+      const { Live } = await import("/socket.js");
+      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const shared = (message) => { const other = message.slice(0); new DataView(other).setUint8(5, read(message).flags | together); return other; };
+      greet(sockets[0]);
+      live.show(Float32Array.of(1));
+      live.show(Float32Array.of(2));
+      answer(sockets[0], shared(sockets[0].sent[0]));
+      answer(sockets[0], shared(sockets[0].sent[1]));
+      const resting = live.waiting;
+      await until(() => sockets[0].sent.length === 3);
+      answer(sockets[0], sockets[0].sent[2]);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return { resting, asked: sockets[0].sent.map((message) => [read(message).flags, ...read(message).values]), waiting: live.waiting };
+    }""", TOGETHER)
+    assert asked == {"resting": True, "asked": [[READINGS, 1], [0, 2], [READINGS | ALONE, 2]], "waiting": False}
 
 
 def test_a_silent_connection_is_left_and_taken_up_again_later_each_time(script):

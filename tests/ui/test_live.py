@@ -1,5 +1,6 @@
 """The live path over a real server: what it answers, and what it refuses without harm to anyone else."""
 
+import copy
 import json
 import socket
 import struct
@@ -8,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +20,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from mmvae import DATASETS, VARIANTS
-from mmvae.checkpoints import CheckpointError
+from mmvae.checkpoints import CheckpointError, open_checkpoint
 from mmvae.model import MultimodalVAE
-from ui.live import BOUND, BURST, DRAG, FILES_PATH, FRONTEND, HEADER, MAX_CODES, PATH, STRIP, Bucket, Served, Workers, live_routes
+from ui import live
+from ui.live import (ALONE, BOUND, BURST, DRAG, FILES_PATH, FRONTEND, HEADER, MAX_CODES, PATH, STRIP, TOGETHER, Bucket, Request, Served, Workers, decode, decode_together,
+                     live_routes, serve)
 
+ROOT = Path(__file__).parents[2]
 DIMS = 9
 
 
@@ -29,6 +34,12 @@ DIMS = 9
 def model() -> MultimodalVAE:
     torch.manual_seed(0)
     return MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).eval()
+
+
+@pytest.fixture(scope="module")
+def faces_served() -> Served:
+    """A shipped model, with its readers."""
+    return serve(open_checkpoint(ROOT / "checkpoints" / "faces-mumo"))
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +153,9 @@ def test_values_beyond_the_bound_are_clamped(server):
 
 def test_the_newest_drag_is_always_answered_and_waiting_ones_are_dropped(model):
     class Slow:
-        def submit(self, urgency, work):
+        def submit(self, served, request):
             time.sleep(0.05)  # the loop is held, so that requests pile up
-            return Workers.submit(workers, urgency, work)
+            return Workers.submit(workers, served, request)
 
     workers = Workers(1)
     with running(lambda name: Served(model, "0" * 8), workers=Slow()) as port:
@@ -157,15 +168,73 @@ def test_the_newest_drag_is_always_answered_and_waiting_ones_are_dropped(model):
     assert answered == sorted(answered) and len(answered) < 30
 
 
-def test_urgent_work_overtakes_what_waits():
-    workers, gate, order = Workers(1), threading.Event(), []
-    first = workers.submit(DRAG, gate.wait)
-    strips = [workers.submit(STRIP, lambda: order.append("strip")) for _ in range(3)]
-    drag = workers.submit(DRAG, lambda: order.append("drag"))
-    gate.set()
-    for future in (first, *strips, drag):
-        future.result(10)
-    assert order == ["drag", "strip", "strip", "strip"]
+class Held:
+    """Workers of one thread that decode nothing until let go, and what they then decode at once: the identifiers of each pass."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.gate, self.passes, self.workers = threading.Event(), [], Workers(1)
+
+        def decode(served, asked):
+            self.gate.wait(10)
+            self.passes.append([int(codes[0, 0]) for codes, _ in asked])
+            return decode_together(served, asked)
+
+        monkeypatch.setattr(live, "decode_together", decode)
+
+    def submit(self, served: Served, ident: int, lane: int = DRAG, flags: int = 0):
+        return self.workers.submit(served, Request.parse(request(ident, [[ident] + [0] * (DIMS - 1)], lane, flags), DIMS))
+
+    def let_go(self, futures) -> list[bytes]:
+        self.gate.set()
+        return [future.result(10) for future in futures]
+
+
+@pytest.fixture
+def held(monkeypatch) -> Held:
+    return Held(monkeypatch)
+
+
+def test_a_drag_overtakes_the_strips_that_wait(held, model):
+    served = Served(model, "")
+    first = held.submit(served, 0)
+    while held.workers._waiting[DRAG]:
+        time.sleep(0.001)
+    strips = [held.submit(served, ident, STRIP) for ident in (1, 2)]
+    held.let_go([first, *strips, held.submit(served, 3)])
+    assert held.passes == [[0], [3], [1], [2]]
+
+
+def test_drags_that_wait_for_one_model_are_decoded_together_and_say_so(held, model):
+    served, other = Served(model, ""), Served(copy.deepcopy(model), "")
+    first = held.submit(served, 0)
+    while held.workers._waiting[DRAG]:
+        time.sleep(0.001)
+    asked = [(1, served, 0), (2, other, 0), (3, served, ALONE), (4, served, 0), (5, served, 0)]
+    replies = held.let_go([first, *(held.submit(of, ident, flags=flags) for ident, of, flags in asked)])[1:]
+    assert held.passes == [[0], [1, 4, 5], [2], [3]]
+    assert [HEADER.unpack_from(reply)[:3] for reply in replies] == [(1, DRAG, TOGETHER), (2, DRAG, 0), (3, DRAG, 0), (4, DRAG, TOGETHER), (5, DRAG, TOGETHER)]
+    for (ident, of, _), reply in zip(asked, replies):
+        alone = decode(of, np.float32([[ident] + [0] * (DIMS - 1)]))
+        seen, expected = (np.frombuffer(part, np.uint8).astype(int) for part in (reply[HEADER.size + 4:], alone[4:]))
+        assert np.abs(seen - expected).max() <= 1
+
+
+def test_of_drags_decoded_together_those_that_ask_have_their_own_readings(faces_served):
+    codes = np.random.default_rng(0).standard_normal((3, faces_served.dims)).astype("<f4")
+    size = len(decode(faces_served, codes[:1])) - 4
+    found = decode_together(faces_served, [(codes[:1], True), (codes[1:2], False), (codes[2:], True)])
+    assert len(found[1]) == 4 + size
+    for i in (0, 2):
+        alone = decode(faces_served, codes[i:i + 1], readings=True)
+        assert len(found[i]) == len(alone) > 4 + size
+        assert np.frombuffer(found[i][4 + size:], "<f4") == pytest.approx(np.frombuffer(alone[4 + size:], "<f4"), abs=0.05)
+
+
+def test_what_goes_wrong_in_decoding_ends_those_who_asked_and_the_thread_goes_on(monkeypatch, model):
+    workers, served = Workers(1), Served(model, "")
+    wrong = workers.submit(served, Request.parse(request(1, np.zeros((1, DIMS - 1))), DIMS - 1))
+    assert isinstance(wrong.exception(10), RuntimeError)
+    assert workers.submit(served, Request.parse(request(2, np.zeros((1, DIMS))), DIMS)).result(10)
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:1", None])

@@ -3,7 +3,9 @@
 const HEADER = 8;
 const DRAG = 0;
 const STRIP = 1;
-const READINGS = 1;
+const READINGS = 1; // flags of a request: with readings, not decoded together with others' codes
+const ALONE = 2;
+const TOGETHER = 4; // of a reply: was decoded together with others' codes, a pixel may be one level off
 const IN_FLIGHT = 3; // drags unanswered at a time: enough to hide the way there and back, few enough to stay current
 const STRIPS_IN_FLIGHT = 2;
 const STRIP_CODES = 8;
@@ -32,6 +34,8 @@ export class Live {
     this.code = null; // the last one asked for
     this.readAt = -Infinity; // when readings were last asked for
     this.unread = false; // whether the last code's pictures were asked for without
+    this.together = false; // whether the pictures shown last were decoded together with others' codes
+    this.alone = false; // whether the newest code must not be
     this.sent = new Map(); // drags in flight: id -> when
     this.shown = 0;
     this.lastDrag = 0;
@@ -109,7 +113,7 @@ export class Live {
 
   /** Whether a drag's newest code was not answered yet. */
   get waiting() {
-    return Boolean(!this.hello || this.newest || this.sent.size || this.unread);
+    return Boolean(!this.hello || this.newest || this.sent.size || this.unread || this.together);
   }
 
   /** Asks for the pictures of a code (Float32Array); of codes asked for faster than answered, the newest. */
@@ -118,8 +122,9 @@ export class Live {
     this.ask(code.slice());
   }
 
-  ask(code) {
+  ask(code, alone = false) {
     this.newest = this.code = code;
+    this.alone = alone;
     this.pump();
   }
 
@@ -129,15 +134,15 @@ export class Live {
     const read = this.width > 0 && now - this.readAt >= READ_EVERY;
     if (read) this.readAt = now;
     this.unread = this.width > 0 && !read;
-    this.sent.set(this.send(DRAG, [this.newest], read ? READINGS : 0), now);
+    this.sent.set(this.send(DRAG, [this.newest], (read && READINGS) | (this.alone && ALONE)), now);
     this.newest = null;
   }
 
-  /** Has the pictures at which a drag came to rest read too, where they were not. */
+  /** Has the pictures at which a drag came to rest read too, and decoded alone, where they were not. */
   readLast() {
     clearTimeout(this.reading);
-    if (!this.unread || this.newest || this.sent.size) return;
-    this.reading = setTimeout(() => this.unread && !this.newest && !this.sent.size && this.ask(this.code), READ_EVERY - (performance.now() - this.readAt));
+    const owed = () => (this.unread || this.together) && !this.newest && !this.sent.size;
+    if (owed()) this.reading = setTimeout(() => owed() && this.ask(this.code, true), READ_EVERY - (performance.now() - this.readAt));
   }
 
   /** Asks for the pictures of several codes when nothing is dragged; deliver(index, images) for each. Returns how to cancel. */
@@ -195,6 +200,7 @@ export class Live {
     for (const earlier of [...this.sent.keys()]) if (earlier <= id) this.sent.delete(earlier);
     if (id > this.shown) {
       this.shown = id;
+      this.together = Boolean(view.getUint8(5) & TOGETHER);
       // a copy, since readings need not lie at a multiple of four bytes
       const readings = at < buffer.byteLength ? new Float32Array(buffer.slice(at)) : null;
       this.on.pictures({ images: pictures[0], readings, ms: view.getFloat32(HEADER, true), wait });
