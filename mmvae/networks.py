@@ -65,7 +65,7 @@ class Network:
 
 
 #: The network of the same encoder with a decoder of finer maps, for decoders that are fitted to a trained encoder's codes.
-FINER = {"conv64": "conv64-fine"}
+FINER = {"conv64": "conv64-fine", "conv32-photo": "conv32-photo-fine", "conv28": "conv28-fine"}
 
 #: Cells of a side of the shrunk image that a photograph's encoder sees.
 OVERVIEW = 4
@@ -75,7 +75,9 @@ NETWORKS: dict[str, Network] = {
     "conv64-fine": Network(64, 4, (48, 64, 64), 256, decoder=Decoding(2, (32, 64, 64, 64))),
     "conv32": Network(32, 2, (32, 64, 128), 128),
     "conv32-photo": Network(32, 2, (32, 64, 128), 128, photo=True),
+    "conv32-photo-fine": Network(32, 2, (32, 64, 128), 128, photo=True, decoder=Decoding(1, (32, 48, 64, 128))),
     "conv28": Network(28, 2, (24, 48, 64), 128),
+    "conv28-fine": Network(28, 2, (24, 48, 64), 128, decoder=Decoding(1, (16, 32, 48, 64))),
     "small64": Network(64, 8, (16, 32), 32),
     "small32": Network(32, 4, (16, 32), 32),
     "small28": Network(28, 4, (16, 32), 32),
