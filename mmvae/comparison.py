@@ -39,7 +39,7 @@ UNMEASURED = "not measured yet"
 #: The table's parts, in order, and the metrics in each.
 GROUPS = {
     "How well pairs are modelled": ("elbo", "log_likelihood", "bits_per_dim", "reconstruction", "kl"),
-    "From one modality to the other, and from the prior": ("cross_coherence", "identity_kept", "preserved_error", "preserved_within", "swap_error", "joint_coherence", "frechet"),
+    "From one modality to the other, and from the prior": ("cross_coherence", "blurred_coherence", "identity_kept", "preserved_error", "preserved_within", "swap_error", "joint_coherence", "frechet"),
     "Structure of the code": ("leakage_r2", "leakage_accuracy", "mig", "dci_disentanglement", "dci_completeness", "dci_informativeness", "sap", "factor_vae",
                               "modularity", "explicitness", "irs"),
     "Classes and modalities in the code": ("linear_probe", "knn_accuracy", "silhouette", "modality_gap"),

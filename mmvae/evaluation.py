@@ -56,6 +56,8 @@ from .readers import Readers
 
 IMPORTANCE_SAMPLES = 50
 SAMPLES = 4  # translations of one item
+COHERENCE, BLURRED = "cross_coherence", "blurred_coherence"
+BLUR = 1 / 16  # of a picture's side, the width under which coherence is measured again
 COMPONENTS = 40  # of the mixture fitted to the aggregate shared posterior
 CHUNK = 250
 PAIRS = 1000  # measured on unless another number is asked for
@@ -353,6 +355,9 @@ def _translation(subject: Subject, figures: Figures, details: dict) -> None:
         target = next(name for name in model.names if name != source)
         seen: dict[str, list[Tensor]] = {f.name: [] for f in subject.data.factors}
         expected: dict[str, list[Tensor]] = {f.name: [] for f in subject.data.factors}
+        classes = [f.name for f in subject.data.factors if f.owner is None and _kept_by(f) == COHERENCE]
+        blurred: dict[str, list[Tensor]] = {name: [] for name in classes}
+        real: dict[str, list[Tensor]] = {name: [] for name in classes}
         reason = None if readers else "no readers for this data set"
         try:
             for number, (images, labels) in enumerate(subject.items(sample.ids) if readers else ()):
@@ -360,6 +365,11 @@ def _translation(subject: Subject, figures: Figures, details: dict) -> None:
                 for name, reading in readers.read({target: drawn.flatten(0, 1)})[target].items():
                     seen[name].append(reading.value.view(-1, SAMPLES))
                     expected[name].append(labels[name])
+                if classes:
+                    for pictures, kept in ((drawn.flatten(0, 1), blurred), (images[target], real)):
+                        for name, reading in readers.read({target: _blurred(pictures)})[target].items():
+                            if name in kept:
+                                kept[name].append(reading.value)
         except CannotInfer as error:
             reason = str(error)
         for factor in subject.data.factors:
@@ -388,6 +398,18 @@ def _translation(subject: Subject, figures: Figures, details: dict) -> None:
                     metric, found.per_item, sample, details, reference=best["error"], unit=factor.unit, note=note
                 )
             figures[f"{within}/{way}"] = _mean(within, found.kept.per_item, sample, details, reference=share, note=note)
+            if factor.name in classes:
+                through = preserved(torch.cat(blurred[factor.name]).view(-1, SAMPLES).numpy(), true, factor, groups=sample.groups)
+                best = (torch.cat(real[factor.name]).numpy() == true).mean()
+                figures[f"{BLURRED}/{way}"] = _mean(BLURRED, through.kept.per_item, sample, details, reference=float(best))
+
+
+def _blurred(pictures: Tensor) -> Tensor:
+    """Pictures [N, C, H, W] under a Gaussian blur of `BLUR` of their side."""
+    from torchvision.transforms.functional import gaussian_blur  # slow to import
+
+    sigma = BLUR * pictures.shape[-1]
+    return gaussian_blur(pictures, 2 * math.ceil(3 * sigma) + 1, sigma)
 
 
 def _swapping(subject: Subject, figures: Figures, details: dict) -> None:
@@ -638,7 +660,7 @@ def _kept_by(factor: Factor) -> str:
     """The metric that says whether a translation keeps a factor."""
     if factor.kind == "ordered":
         return "preserved_error"
-    return "identity_kept" if factor.name == "identity" else "cross_coherence"
+    return "identity_kept" if factor.name == "identity" else COHERENCE
 
 
 def _varying(subject: Subject) -> list[Factor]:

@@ -18,6 +18,9 @@ from .modalities import Modality
 from .model import Experts, MultimodalVAE
 from .variants import PAIR, Contrast, Cycle, Elbo, ImportanceBound, Match
 
+#: The largest amplitude of the noise in a haze, where pictures are in [0, 1].
+HAZE_NOISE = 0.1
+
 
 @dataclass
 class Loss:
@@ -154,11 +157,25 @@ def _cycle(model: MultimodalVAE, term: Cycle, experts: Experts, images, n: int, 
     for name in (b.name for b in model.blocks if b.owner is not None):
         alien, fresh = pair[name].sample(generator).roll(1, 0), prior[name].sample(generator)
         z[name] = torch.where((rows // len(sources) % 2 == 0).unsqueeze(1), alien, fresh)
-    read = model.experts({name: torch.sigmoid(logits) for name, logits in model.logits(z).items()}, fixed=True)
+    drawn = {name: torch.sigmoid(logits) for name, logits in model.logits(z).items()}
+    if term.haze:
+        drawn = {name: _hazed(pictures, term.haze, generator) for name, pictures in drawn.items()}
+    read = model.experts(drawn, fixed=True)
     clusters = prior[SHARED].detach()
     meant = clusters.responsibilities(DiagonalGaussian(code, torch.full_like(code, -torch.inf))).exp()
     values = [-(meant * clusters.responsibilities(read[frozenset({m}), SHARED])).sum(-1).mean() for m in (0, 1)]
     return "cycle", term.weight * sum(values) / 2, dict(zip(model.names, values, strict=True))
+
+
+def _hazed(pictures: Tensor, width: float, generator: torch.Generator | None) -> Tensor:
+    """Pictures [N, C, H, W] as `Cycle.haze` has them seen."""
+    from torchvision.transforms.functional import gaussian_blur  # slow to import, and asked for by few variants
+
+    sigma = width * pictures.shape[-1]
+    blurred = gaussian_blur(pictures, 2 * math.ceil(3 * sigma) + 1, sigma)
+    share, amplitude = torch.rand(2, len(pictures), 1, 1, 1, device=pictures.device, generator=generator)
+    noise = torch.randn(pictures.shape, device=pictures.device, generator=generator)
+    return pictures + share * (blurred - pictures) + HAZE_NOISE * amplitude * noise
 
 
 def _letter(term: Elbo) -> str:

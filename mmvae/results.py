@@ -171,6 +171,7 @@ DIGITS = {
     "dimensions": _sizes,
     "M→S": _figure("cross_coherence/mnist→svhn/digit", show="{:.0f}%", factor=100),
     "S→M": _figure("cross_coherence/svhn→mnist/digit", show="{:.0f}%", factor=100),
+    "M→S blurred": _figure("blurred_coherence/mnist→svhn/digit", show="{:.0f}%", factor=100),
     "joint, prior": _figure("joint_coherence/prior/digit", show="{:.0f}%", factor=100),
     "joint, fitted": _figure("joint_coherence/fitted/digit", show="{:.0f}%", factor=100),
     "mse M, S": _figure("reconstruction/mnist", "reconstruction/svhn", show="{:.4f}"),

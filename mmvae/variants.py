@@ -105,13 +105,18 @@ class Cycle:
 
     Arguments:
         weight: Factor, in nats.
+        haze: Through what the readers see the pictures: each is blended, by a share of its own, with itself under a Gaussian blur of
+            this width, a share of its side, and has noise of an amplitude of its own.
 
     References:
         IDMVAE (2025), arXiv 2509.23548, whose cycle-consistency on generated swaps this follows, at the level of clusters:
         asked for the code itself, decoders were seen to draw what encoders read and people do not.
+        Athalye et al. (2018), Synthesizing Robust Adversarial Examples, arXiv 1707.07397, for why what is read under random changes is no
+        texture that one reader happens to respond to.
     """
 
     weight: float
+    haze: float = 0.0
 
 
 Term = Elbo | Match | ImportanceBound | Contrast | Cycle

@@ -123,10 +123,28 @@ def test_coherence_counts_what_readers_see_and_stands_beside_their_own_accuracy(
     for way in ("a→b", "b→a"):
         assert value(card, f"cross_coherence/{way}/kind") == pytest.approx(bright, abs=1e-4)
         assert card["figures"][f"cross_coherence/{way}/kind"]["reference"] == 0.9
+        assert value(card, f"blurred_coherence/{way}/kind") == card["figures"][f"blurred_coherence/{way}/kind"]["reference"] == pytest.approx(bright, abs=1e-4)
     assert value(card, "joint_coherence/prior/kind") == value(card, "joint_coherence/fitted/kind") == 1.0
     assert card["figures"]["joint_coherence/prior/kind"]["reference"] == pytest.approx(0.81)
     assert "mixture" in card["figures"]["joint_coherence/fitted/kind"]["note"]
     assert "1.0 of 2 classes drawn" in card["figures"]["joint_coherence/prior/kind"]["note"]
+
+
+class Responds(Sees):
+    """A reader that takes any fine texture for the bright class."""
+
+    def read(self, images):
+        return super().read(images) | {"kind": Reading((images.diff(dim=-1).abs().flatten(1).mean(1) > 0.05).long())}
+
+
+def test_what_a_reader_sees_in_texture_alone_is_gone_through_the_blur(tmp_path):
+    readers = Readers("tiny", {"a": Responds(), "b": Responds()}, ACCURACY)
+    card = evaluate(checkpoint_of(tmp_path, "dmvae"), Labelled(), readers, n=96)  # an untrained decoder draws nothing but texture
+    bright = Labelled().items(range(96, 128))[1]["kind"].double().mean().item()
+    for way in ("a→b", "b→a"):
+        assert value(card, f"cross_coherence/{way}/kind") == pytest.approx(bright, abs=1e-4)
+        assert value(card, f"blurred_coherence/{way}/kind") == pytest.approx(1 - bright, abs=1e-4)
+        assert card["figures"][f"blurred_coherence/{way}/kind"]["reference"] == pytest.approx(1 - bright, abs=1e-4)
 
 
 class Combined(Labelled):

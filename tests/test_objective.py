@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from tiny import A, B, tiny_images, tiny_model
 from torch.distributions import Laplace, Normal, kl_divergence
+from torchvision.transforms.functional import gaussian_blur
 
 from mmvae.gaussian import Mixture
 from mmvae.modalities import Modality
@@ -505,3 +506,30 @@ def test_autocast_rounds_networks_alone_not_the_divergences_and_the_contrast(var
     for part in (name for name in exact.parts if "kl" in name or name == "contrast"):
         assert rounded.parts[part].dtype == torch.float32
         torch.testing.assert_close(rounded.parts[part], exact.parts[part], rtol=1e-5, atol=1e-5)
+
+
+# ---- a cycle's haze
+
+def test_a_haze_blurs_each_picture_by_a_share_of_its_own_adds_noise_and_lets_gradients_through(monkeypatch):
+    model, images = tiny_model("dmvae-clusters"), tiny_images()
+    term = next(term for term in model.variant.terms if isinstance(term, Cycle))
+    seen: list[dict[str, torch.Tensor]] = []
+    experts = model.experts
+
+    def read(observed, *, fixed=False):
+        if fixed:
+            seen.append({name: pictures.clone() for name, pictures in observed.items()})
+        return experts(observed, fixed=fixed)
+
+    monkeypatch.setattr(model, "experts", read)
+    for haze in (0.0, 0.1):
+        model.variant = replace(model.variant, terms=(replace(term, haze=haze),))
+        model.zero_grad()
+        loss(model, images, generator=torch.Generator().manual_seed(1)).total.backward()
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for name, p in model.named_parameters() if name.startswith("decoders.") and "0.weight" in name)
+    for clear, hazed in zip(*(x.values() for x in seen), strict=True):
+        off = hazed - clear
+        blurred = gaussian_blur(clear, 2 * math.ceil(0.3 * clear.shape[-1]) + 1, 0.1 * clear.shape[-1]) - clear
+        shares = (off * blurred).flatten(1).sum(1) / blurred.square().flatten(1).sum(1)
+        amplitudes = (off - shares.view(-1, 1, 1, 1) * blurred).flatten(1).std(1)
+        assert (shares.max() - shares.min()) > 0.2 and amplitudes.max() < 0.13 and amplitudes.max() > 2 * amplitudes.min() > 0

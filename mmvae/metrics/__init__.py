@@ -122,6 +122,19 @@ METRICS: dict[str, Metric] = {
             OWN,
         ),
         Metric(
+            "blurred_coherence",
+            "Cross-coherence through a blur",
+            "The same after a blur as wide as a sixteenth of the image: what is left of it is drawn in strokes that people see, and not in a texture "
+            "that a network happens to respond to.",
+            r"\frac{1}{N} \sum_i [\, c(G_\sigma * \hat x^{(2)}_i) = y_i \,], \quad \sigma = \text{side} / 16",
+            "this project",
+            "higher",
+            "",
+            (0.0, 1.0),
+            "what the reader sees of the real images through the same blur",
+            "real images",
+        ),
+        Metric(
             "joint_coherence",
             "Joint coherence",
             "Share of pairs drawn from the prior whose two images show the same class, as readers see them.",
