@@ -27,11 +27,23 @@ const MARGIN = 0.9; // of the canvas that a whole map fills
 const MOVE = 320; // ms from one frame to the next, at most
 const FARTHEST = 400; // of zooming in
 
+let software; // whether WebGL is drawn by the processor; undefined until asked
+
+function drawnInSoftware() {
+  if (software !== undefined) return software;
+  const gl = document.createElement("canvas").getContext("webgl");
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  software = /swiftshader|llvmpipe|softpipe|software/i.test(gl?.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER) ?? "");
+  gl?.getExtension("WEBGL_lose_context")?.loseContext(); // browsers bound how many there are
+  return software;
+}
+
 /** A canvas with points of a map that lies between −1 and 1. */
 export class Points {
   constructor(canvas, drawn) {
     Object.assign(this, { canvas, drawn });
-    const gl = (this.gl = canvas.getContext("webgl", { alpha: false, antialias: true }));
+    // points smooth their own edges; smoothing lines too takes a processor that has to draw more than half of its time
+    const gl = (this.gl = canvas.getContext("webgl", { alpha: false, antialias: !drawnInSoftware() }));
     this.centre = [0, 0];
     this.zoom = 1;
     this.extent = [1, 1]; // of the map: half its width and height
