@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from playwright.sync_api import TimeoutError
 
 from mmvae.checkpoints import load
 from mmvae.cli import main
@@ -415,14 +416,16 @@ def test_an_upload_is_placed_where_the_model_puts_its_code(opened, data_root):
     """A picture that is an item of the map itself lies on that item, one of another item elsewhere."""
     page = opened(wish("tiny-digits", source="svhn"))
     ids, raw = seen(page, "[[...panel.panes[0].ids], [...panel.panes[0].raw]]")
-    page.get_by_role("button", name="Place a point").click()
+    uploader = page.locator('[data-testid="stFileUploader"] input')
+    unfold(page, "Place a point", uploader)
     page.get_by_role("radio", name="svhn").click()
     data = dataset("digits", data_root)
     for uploaded, at in enumerate((0, 7), 1):
         image = data.items([ids[at]])[0]["svhn"][0]
         buffer = io.BytesIO()
         Image.fromarray((image * 255).round().byte().movedim(0, 2).numpy()).save(buffer, "PNG")
-        page.locator('[data-testid="stFileUploader"] input').set_input_files({"name": f"{at}.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+        unfold(page, "Place a point", uploader)
+        uploader.set_input_files({"name": f"{at}.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
         page.wait_for_function(f"() => ({MAP}).parentNode.widget.placed.length === {uploaded}", timeout=60_000)
         x, y, title = seen(page, "[panel.placed.at(-1).x, panel.placed.at(-1).y, panel.placed.at(-1).title]")
         assert title == f"{at}.png" and (x, y) == pytest.approx((raw[2 * at], raw[2 * at + 1]), abs=1e-3 * (max(raw) - min(raw)))
@@ -476,9 +479,20 @@ def test_own_columns_colour_the_points_they_know_of_and_a_bad_file_gets_one_line
 def give(page, name: str, text: str) -> None:
     """Uploads a file of columns."""
     uploader = page.locator('[data-testid="stFileUploader"] input')
-    if not uploader.count():
-        page.get_by_role("button", name="Colour by your own column").click()
+    unfold(page, "Colour by your own column", uploader)
     uploader.set_input_files({"name": name, "mimeType": "text/csv", "buffer": text.encode()})
+
+
+def unfold(page, popover: str, inside) -> None:
+    """Opens a popover and waits for what is in it; once more where the page was drawn anew meanwhile, as after a map is finished, and closed it."""
+    for _ in range(12):
+        if not inside.count():
+            page.get_by_role("button", name=popover).click()
+        try:
+            return inside.first.wait_for(state="attached", timeout=10_000)
+        except TimeoutError:
+            continue
+    raise AssertionError(f"the popover {popover!r} does not stay open")
 
 
 @torch.inference_mode()
