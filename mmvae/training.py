@@ -49,6 +49,7 @@ LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
 MOST_SNAPSHOTS = 40
 VALIDATION_PAIRS = 512
 HAZE = 0.04  # of a picture's side
+CYCLE = 0.1  # of a cycle's weight that refitting gives it
 PACE = 60.0  # seconds of steps over which speed is averaged
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
@@ -241,13 +242,13 @@ def refitting(model: MultimodalVAE) -> list[MultimodalVAE]:
     """The model once for each term of its loss in which pictures are decoded, with that term alone and the same parameters.
 
     Where encoders are fixed, the terms of one pair differ by little more than noise to the decoders, which learn more from as
-    many steps on other pairs. A cycle's readers, which now never change, see through a haze: decoders else learn textures that these
-    readers respond to and people do not.
+    many steps on other pairs. A cycle's readers, which now never change, see through a haze, and the cycle has a part of its weight:
+    decoders else learn textures and marks that these readers respond to and people do not.
     """
     stages = []
     for term in model.variant.terms:
         if isinstance(term, Cycle):
-            term = replace(term, haze=HAZE)
+            term = replace(term, haze=HAZE, weight=CYCLE * term.weight)
         if isinstance(term, (Elbo, ImportanceBound, Cycle)):
             stage = copy.copy(model)
             stage.variant = replace(model.variant, terms=(term,))
