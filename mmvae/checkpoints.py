@@ -417,11 +417,18 @@ def read_json(file: Path) -> dict:
 
 
 def write_atomically(file: Path, write: Callable[[str], object]) -> None:
-    """Calls `write` with the name of a temporary file beside `file`, then moves it into place."""
+    """Calls `write` with the name of a temporary file beside `file`, then moves it into place.
+
+    Raises:
+        OSError: Where it cannot be written; what `file` held is still there.
+    """
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     os.close(handle)
     try:
-        write(temporary)
+        try:
+            write(temporary)
+        except SafetensorError as error:  # of a full disk, too, safetensors tells in an error of its own
+            raise OSError(f"{file} could not be written: {error}") from None
         os.chmod(temporary, 0o644)
         os.replace(temporary, file)
     except BaseException:

@@ -64,7 +64,11 @@ LIVE = ("waiting", "starting", "training", "stopping", "elsewhere")
 #: Settings that decide how long a step takes.
 COSTLY = ("batch_size", "augment", "optimizer", "device", "precision")
 SILENT = 180.0  # seconds without a sign of life after which a run without a lock is held for dead
-SPAWNED = 60.0  # seconds within which a process that was started takes its run's lock
+SPAWNED = 300.0  # seconds within which a process that another server started takes its run's lock
+SLOW = 30.0  # seconds of measuring after which a person is told why it takes so long
+PATIENCE = 900.0  # seconds that a few steps may take to be measured: at the lowest priority a busy machine may need minutes to begin
+#: Folders whose process this one started and which has not ended since.
+_children: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -394,7 +398,7 @@ class Measured:
 def measure(
     plan: Plan,
     steps: int = 5,
-    patience: float = 180.0,
+    patience: float = PATIENCE,
     told: Callable[[str], None] = lambda text: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Measured:
@@ -417,7 +421,7 @@ def measure(
         folder.mkdir()
         process = _spawn_logged(folder, trial.arguments(folder))
         try:
-            deadline = time.monotonic() + patience
+            began = time.monotonic()
             while True:
                 ended = process.poll() is not None
                 at = {event["step"]: event["seconds"] for event in events(folder) if event["event"] == "step"}
@@ -428,9 +432,11 @@ def measure(
                     raise RunError(log_tail(folder, 1) or f"the process ended with status {process.returncode}")
                 if stopped():
                     raise RunError("it was stopped")
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - began
+                if waited > patience:
                     raise RunError(f"{len(at)} steps in {patience:.0f} s: too slow to measure")
-                told(f"step {len(at)} of {steps + 1}" if at else "starting a process, opening the data")
+                doing = f"step {len(at)} of {steps + 1}" if at else "starting a process, opening the data"
+                told(doing if waited < SLOW else f"{doing}; {waited:.0f} s so far, for the machine is busy and this has the lowest priority")
                 time.sleep(0.2)
         finally:
             process.kill()
@@ -455,7 +461,8 @@ def _look(folder: Path) -> Run:
     variant = config.get("variant") if isinstance(config.get("variant"), dict) else {}
     asked = _after(arguments, "--steps")
     last = told[-1] if told else {"step": 0, "steps": training.get("steps", 0), "seconds": 0.0}
-    steps = int(asked) if state in LIVE and asked and asked.isascii() and asked.isdigit() else last["steps"]
+    asks = asked and asked.isascii() and asked.isdigit() and (state in LIVE or not last["steps"])
+    steps = int(asked) if asks else last["steps"]
     step, validation = _last(told, "step"), _last(told, "validation")
     began = next((file.stat().st_mtime for file in (folder / CONFIG, folder / LAUNCH) if file.is_file()), 0.0)
     return Run(
@@ -490,7 +497,8 @@ def _state(folder: Path, told: Sequence[dict]) -> str:
         return "stopping" if turns.stop_asked(folder) else said.get("doing", "starting")
     left = turns.left_behind(folder)
     if left:
-        return "starting" if left.get("doing") == "spawned" and time.time() - left.get("since", 0.0) < SPAWNED else "died"
+        coming = folder.resolve() in _children or time.time() - left.get("since", 0.0) < SPAWNED
+        return "starting" if left.get("doing") == "spawned" and coming else "died"
     last = told[-1]["event"] if told else "new"
     if last in ("new", "finished", "stopped"):
         return last
@@ -511,14 +519,17 @@ def _launch(folder: Path, arguments: Sequence[str]) -> None:
     write_json(folder / LAUNCH, {"arguments": list(arguments)})
     turns.withdraw_stop(folder)
     turns.note(folder, "spawned")
+    child = folder.resolve()
     try:
         process = _spawn_logged(folder, arguments)
     except OSError:
         turns.note(folder, "ended")
         raise
+    _children.add(child)
 
     def reap() -> None:
         process.wait()
+        _children.discard(child)
         if turns.left_behind(folder).get("doing") == "spawned":
             turns.note(folder, "ended")  # it never came to hold the run: its log says why
 

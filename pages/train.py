@@ -249,6 +249,8 @@ def figure(value: float | None) -> str:
 def cause(run: Run) -> str:
     """Why it ended, as far as its log tells."""
     last = run.message or runs.log_tail(run.path, 1).strip()
+    if last.startswith("$ "):  # the command itself: the process said nothing
+        last = ""
     if run.message or last.startswith("mmvae:") or "Error" in last:
         return f"It said: “{last.removeprefix('mmvae:').strip()}”."
     return "It ended without a word, as a process does that is killed or for which there is no memory." + (

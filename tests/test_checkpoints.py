@@ -14,7 +14,7 @@ from tiny import TinyPairs, tiny_images, tiny_model
 
 from mmvae import checkpoints
 from mmvae.checkpoints import (CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
-                               write_atomically, write_json)
+                               write_atomically, write_json, write_weights)
 from mmvae.variants import VARIANTS
 
 TOLERANCE = {"atol": 3e-3, "rtol": 1e-2}  # of half precision's eleven bits, through a network
@@ -264,6 +264,20 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         write_atomically(tmp_path / "a.json", fail)
     assert read_json(tmp_path / "a.json") == {"kept": True}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_weights_for_which_the_disk_has_no_room_are_refused_in_one_line_and_leave_the_old_ones(folder):
+    resource = pytest.importorskip("resource")  # not on Windows
+    before = (folder / "weights.safetensors").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        with pytest.raises(OSError, match="weights.safetensors could not be written") as caught:
+            write_weights(folder / "weights.safetensors", tiny_model("mmvae-plus"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert (folder / "weights.safetensors").read_bytes() == before and not list(folder.glob(".*"))
 
 
 def test_a_digest_tells_other_weights_apart(folder):

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -279,6 +281,19 @@ def test_a_run_is_started_queued_stopped_killed_and_resumed(home, plan, processe
     assert (finished.state, finished.step) == ("finished", died.step + 4)
     assert "resumed" in [event["event"] for event in runs.events(finished.path)]
     assert runs.log_tail(finished.path, 1000).count("$ python -m mmvae train") == 2
+
+
+def test_a_process_that_is_long_in_coming_is_starting_for_as_long_as_it_lives(home, plan, monkeypatch):
+    monkeypatch.setattr(runs, "SPAWNED", -1.0)
+    slow = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # stands for one that a busy machine starves
+    monkeypatch.setattr(runs, "spawn", lambda *arguments, **streams: slow)
+    try:
+        runs.begin("slow", plan, home)
+        assert runs.run_named("slow", home).state == "starting"
+    finally:
+        slow.kill()
+    died = until(home, "slow", lambda run: not run.live)
+    assert (died.state, died.step, died.steps) == ("died", 0, plan.settings.steps)
 
 
 def test_a_run_whose_process_cannot_be_started_leaves_nothing(home, plan, monkeypatch):
