@@ -107,11 +107,12 @@ class Encoder(nn.Module):
         # and its modality was ignored ever after.
         self.head = nn.Sequential(nn.Linear(features, hidden), nn.LeakyReLU(0.1, inplace=True), nn.Linear(hidden, outputs))
 
-    def forward(self, images: dict[str, Tensor]) -> Tensor:
+    def forward(self, images: dict[str, Tensor], layout: torch.memory_format = torch.channels_last) -> Tensor:
+        """The parameters; `layout` is how images lie in memory where they are convolved."""
         inputs = [images[name] for name in self.reads]
         if self.stacked:
             inputs = [torch.cat(inputs, 1)]
-        features = [trunk(x.contiguous(memory_format=torch.channels_last)) for trunk, x in zip(self.trunks, inputs)]
+        features = [trunk(x.contiguous(memory_format=layout)) for trunk, x in zip(self.trunks, inputs)]
         features += [adaptive_avg_pool2d(x, OVERVIEW).flatten(1) for seen, x in zip(self.overviews, inputs) if seen]
         return self.head(torch.cat(features, 1)).float()
 

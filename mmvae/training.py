@@ -202,7 +202,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
             tell("snapshot", step)
 
         began = time.perf_counter()
-        tell("started" if done == 0 else "resumed", done, device=str(device), precision=_precision(settings, device),
+        tell("started" if done == 0 else "resumed", done, device=str(device), precision=precision_of(settings, device),
              processor=torch.cuda.get_device_name(device) if device.type == "cuda" else processor(), pairs=settings.batch_size)
         if done == 0:
             _keep(run / SNAPSHOTS, model, 0)
@@ -355,10 +355,11 @@ def choose_device(name: str) -> torch.device:
 
 def autocast(settings: Settings, device: torch.device):
     """bfloat16 where it is chosen, else nothing."""
-    return torch.autocast(device.type, torch.bfloat16) if _precision(settings, device) == "bfloat16" else contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if precision_of(settings, device) == "bfloat16" else contextlib.nullcontext()
 
 
-def _precision(settings: Settings, device: torch.device) -> str:
+def precision_of(settings: Settings, device: torch.device) -> str:
+    """``"bfloat16"`` or ``"float32"``: what these settings come to on this device."""
     if settings.precision != "auto":
         return settings.precision
     # On a CPU bfloat16 pays where it has matrix tiles (AMX); with vector instructions alone it was measured 1.6 times slower.

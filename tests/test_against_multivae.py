@@ -132,3 +132,16 @@ def test_a_change_of_memory_layout_changes_no_number(variant):
         torch.testing.assert_close(first, second, **CLOSE)
         first, second = (m.decoders[name](z).reconstruction for m in both)
         torch.testing.assert_close(first, second, **CLOSE)
+
+
+def test_the_bench_of_training_runs_every_contender_and_relates_their_rates():
+    from mmvae.bench.training import OVER_BARE, RandomPairs, measure, targets
+
+    row = measure("dmvae", RandomPairs(64), batch=2, steps=7, rounds=1, augment=False)
+    rates = {name: rate["per_processor_second"] for name, rate in row["pairs"].items()}
+    assert {f"ours, {row['default']}", "ours, float32", "multivae", "multivae, channels last, float32", "bare, float32"} <= rates.keys()
+    for mine, ratios in row["ratios"].items():
+        for name, ratio in ratios.items():
+            assert ratio == pytest.approx(rates[mine] / rates[name], abs=0.006)
+        assert targets(mine, row["default"])[f"bare, {mine.removeprefix('ours, ')}"] == OVER_BARE
+        assert row["met"][mine].keys() == targets(mine, row["default"]).keys()

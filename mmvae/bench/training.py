@@ -4,10 +4,12 @@
 short rounds, so that what else the machine does falls on all alike; the median round counts. Rates are pairs per second
 of processor time (all of them use one thread), with pairs per second passed beside.
 
-- ours: `mmvae.training.train`, from drawing a batch to writing events; start-up, validation and snapshots not counted
-- multivae: its BaseTrainer's epoch on the same pairs, with networks of the same layers as its encoders and decoders
-- multivae, channels last: the same with our memory layout too, which its users do not get
-- bare: forward, backward and Adam's step of our model on random tensors
+- ours: `mmvae.training.train`, from drawing a batch to writing events; start-up, validation and snapshots not counted. At the
+  precision that it takes by itself on this machine, which is bfloat16 where the processor multiplies such matrices, and in float32
+- multivae: its BaseTrainer's epoch on the same pairs, with networks of the same layers as its encoders and decoders. It has no
+  setting for precision: float32 is what its users get
+- multivae, channels last: the same with our memory layout too; and with bfloat16 put around its trainer by hand besides
+- bare: forward, backward and Adam's step of our model on random tensors, at either precision
 """
 
 from __future__ import annotations
@@ -31,13 +33,14 @@ from torch import Tensor, nn
 
 from mmvae.data import DATASETS, DataError, PairedDataset, dataset
 from mmvae.latents import SHARED
+from mmvae.machine import processor
 from mmvae.model import MultimodalVAE
 from mmvae.objective import loss
 from mmvae.presets import Settings, modalities_for
-from mmvae.training import start, train
+from mmvae.training import autocast, precision_of, start, train
 from mmvae.variants import PAIR, VARIANTS
 
-TARGETS = {"multivae": 2.0, "bare": 0.8}
+OVER_MULTIVAE, OVER_BARE = 2.0, 0.8  # the rates that ours are to be of theirs
 NAMES = {"mvae": "MVAE", "mmvae": "MMVAE", "mopoe": "MoPoE", "dmvae": "DMVAE", "mmvae-plus": "MMVAEPlus", "mvtcae": "MVTCAE", "jmvae": "JMVAE"}
 WARM = 5  # steps at the start of a round that are not counted
 
@@ -62,6 +65,7 @@ def as_multivae(model: MultimodalVAE, channels_last: bool = True, **config) -> n
 
     torch.distributions.Distribution.set_default_validate_args(False)  # else its Bernoulli refuses grey pixels
     title, private = NAMES[model.variant.name], {b.owner: b for b in model.blocks if b.owner}
+    layout = torch.channels_last if channels_last else torch.contiguous_format
 
     def beliefs(outputs: Tensor, blocks) -> ModelOutput:
         halves = [part.split([b.dim for b in blocks], 1) for part in outputs.chunk(2, 1)]
@@ -79,8 +83,7 @@ def as_multivae(model: MultimodalVAE, channels_last: bool = True, **config) -> n
             self.style_dim = private[name].dim if private else 0
 
         def forward(self, x: Tensor) -> ModelOutput:
-            outputs = self.network({self.name: x}) if channels_last else self.network.head(self.network.trunks[0](x))
-            return beliefs(outputs, [b for b in model.blocks if b.owner in (None, self.name)])
+            return beliefs(self.network({self.name: x}, layout), [b for b in model.blocks if b.owner in (None, self.name)])
 
     class PairEncoder(BaseJointEncoder):
         def __init__(self) -> None:
@@ -88,7 +91,7 @@ def as_multivae(model: MultimodalVAE, channels_last: bool = True, **config) -> n
             self.network, self.latent_dim = model.encoders["+".join(model.names)], model.block(SHARED).dim
 
         def forward(self, x: dict[str, Tensor]) -> ModelOutput:
-            return beliefs(self.network(x), model.blocks)
+            return beliefs(self.network(x, layout), model.blocks)
 
     class Decoder(BaseDecoder):
         def __init__(self, name: str) -> None:
@@ -110,7 +113,7 @@ def as_multivae(model: MultimodalVAE, channels_last: bool = True, **config) -> n
         decoders_dist={m.name: "bernoulli" for m in model.modalities}, **config)
     networks = [{name: Encoder(name) for name in model.names}, {name: Decoder(name) for name in model.names}]
     built = getattr(multivae.models, title)(settings, *networks, *([PairEncoder()] if PAIR in model.variant.encoders else []))
-    return built if channels_last else built.to(memory_format=torch.contiguous_format)
+    return built.to(memory_format=layout)
 
 
 def _new_model(variant: str) -> MultimodalVAE:
@@ -152,9 +155,9 @@ class _Clock:
         return pairs / (cpu_end - cpu), pairs / (wall_end - wall)
 
 
-def _ours(model: MultimodalVAE, data: PairedDataset, batch: int, steps: int, augment: bool) -> Pace:
+def _ours(model: MultimodalVAE, data: PairedDataset, batch: int, steps: int, augment: bool, precision: str) -> Pace:
     clock = _Clock()
-    settings = Settings(steps=steps, batch_size=batch, snapshot=steps, augment=augment, device="cpu", precision="float32")
+    settings = Settings(steps=steps, batch_size=batch, snapshot=steps, augment=augment, device="cpu", precision=precision)
     with tempfile.TemporaryDirectory() as folder:
         start(Path(folder) / "run", model, settings)
 
@@ -166,7 +169,7 @@ def _ours(model: MultimodalVAE, data: PairedDataset, batch: int, steps: int, aug
     return clock.pace(batch)
 
 
-def _multivae(model: MultimodalVAE, data: PairedDataset, batch: int, steps: int, channels_last: bool) -> Pace:
+def _multivae(model: MultimodalVAE, data: PairedDataset, batch: int, steps: int, channels_last: bool, precision: str) -> Pace:
     import numpy as np
     from multivae.data.datasets import MultimodalBaseDataset
     from multivae.trainers.base import BaseTrainer, BaseTrainerConfig
@@ -185,40 +188,62 @@ def _multivae(model: MultimodalVAE, data: PairedDataset, batch: int, steps: int,
         try:
             trainer = BaseTrainer(as_multivae(model, channels_last), MultimodalBaseDataset(images), callbacks=[Tick()], training_config=BaseTrainerConfig(
                 output_dir=folder, num_epochs=1, per_device_train_batch_size=batch, learning_rate=1e-3, no_cuda=True, drop_last=True))
-            trainer.train_step(1)
+            with autocast(Settings(precision=precision), torch.device("cpu")):
+                trainer.train_step(1)
         finally:
             sys.stderr = screen
             logging.disable(logging.NOTSET)
     return clock.pace(batch)
 
 
-def _bare(model: MultimodalVAE, batch: int, steps: int) -> Pace:
+def _bare(model: MultimodalVAE, batch: int, steps: int, precision: str) -> Pace:
     clock = _Clock()
     images = {m.name: torch.rand(batch, *m.shape) for m in model.modalities}
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(steps):
         optimizer.zero_grad(set_to_none=True)
-        loss(model, images).total.backward()
+        with autocast(Settings(precision=precision), torch.device("cpu")):
+            total = loss(model, images).total
+        total.backward()
         optimizer.step()
         clock.mark()
     return clock.pace(batch)
 
 
 def measure(variant: str, data: PairedDataset, batch: int, steps: int, rounds: int, augment: bool) -> dict:
-    """Median rates of all contenders on one variant: {contender: {"per_processor_second", "per_second"}} and our ratios."""
-    contenders: dict[str, Callable[[], Pace]] = {
-        "ours": lambda: _ours(_new_model(variant), data, batch, steps, augment),
-        "multivae": lambda: _multivae(_new_model(variant), data, batch, steps, False),
-        "multivae, channels last": lambda: _multivae(_new_model(variant), data, batch, steps, True),
-        "bare": lambda: _bare(_new_model(variant), batch, steps)}
+    """Median rates of all contenders on one variant, and what ours are of the others'.
+
+    Returns:
+        ``pairs``, {contender: {"per_processor_second", "per_second"}}; ``ratios``, {contender of ours: {other: ratio}};
+        ``met``, {contender of ours: {other: whether the ratio reaches its target}}, for what the targets compare: as people
+        get them, our trainer and multivae's; at each precision, our trainer and the bare loop.
+    """
+    default = precision_of(Settings(), torch.device("cpu"))
+    contenders: dict[str, Callable[[], Pace]] = {}
+    for precision in dict.fromkeys((default, "float32")):
+        contenders[f"ours, {precision}"] = lambda p=precision: _ours(_new_model(variant), data, batch, steps, augment, p)
+    contenders["multivae"] = lambda: _multivae(_new_model(variant), data, batch, steps, False, "float32")
+    for precision in dict.fromkeys(("float32", default)):
+        contenders[f"multivae, channels last, {precision}"] = lambda p=precision: _multivae(_new_model(variant), data, batch, steps, True, p)
+    for precision in dict.fromkeys((default, "float32")):
+        contenders[f"bare, {precision}"] = lambda p=precision: _bare(_new_model(variant), batch, steps, p)
     paces: dict[str, list[Pace]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
             paces[name].append(run())
     rates = {name: {"per_processor_second": round(median(p[0] for p in values), 1), "per_second": round(median(p[1] for p in values), 1)}
              for name, values in paces.items()}
-    ratios = {name: round(rates["ours"]["per_processor_second"] / rate["per_processor_second"], 2) for name, rate in rates.items() if name != "ours"}
-    return {"variant": variant, "pairs": rates, "ours_over": ratios, "met": {name: ratios[name] >= TARGETS[name] for name in TARGETS}}
+    ours = [name for name in rates if name.startswith("ours")]
+    ratios = {mine: {name: round(rates[mine]["per_processor_second"] / rate["per_processor_second"], 2) for name, rate in rates.items() if name not in ours}
+              for mine in ours}
+    met = {mine: {name: ratios[mine][name] >= target for name, target in targets(mine, default).items()} for mine in ours}
+    return {"variant": variant, "default": default, "pairs": rates, "ratios": ratios, "met": met}
+
+
+def targets(mine: str, default: str) -> dict[str, float]:
+    """What a contender of ours, such as ``"ours, float32"``, is to be of others; `default` is the precision that our trainer takes by itself."""
+    precision = mine.removeprefix("ours, ")
+    return {"multivae": OVER_MULTIVAE, f"bare, {precision}": OVER_BARE} if precision == default else {f"bare, {precision}": OVER_BARE}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -247,15 +272,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         data = RandomPairs()
     rows = [measure(name, data, arguments.batch, arguments.steps, arguments.rounds, arguments.augment) for name in arguments.variants]
     figures = {"data": data.title, "batch": arguments.batch, "counted_steps": arguments.steps - WARM, "rounds": arguments.rounds,
-               "augmented": arguments.augment, "threads": 1, "torch": torch.__version__, "targets": TARGETS, "rows": rows}
+               "augmented": arguments.augment, "threads": 1, "processor": processor(), "torch": torch.__version__,
+               "targets": {"multivae": OVER_MULTIVAE, "bare": OVER_BARE}, "rows": rows}
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return 0
-    print(f"{data.title}, batches of {arguments.batch}, {arguments.rounds} rounds of {arguments.steps - WARM} counted steps, one thread")
+    print(f"{data.title}, batches of {arguments.batch}, {arguments.rounds} rounds of {arguments.steps - WARM} counted steps, one thread of {processor()}")
     for row in rows:
-        print(f"{row['variant']}, pairs per second of processor time (per second passed):")
+        print(f"{row['variant']}, pairs per second of processor time (per second passed); by itself ours takes {row['default']} here:")
         for name, rate in row["pairs"].items():
-            ratio = f"  ours is {row['ours_over'][name]:.2f} of it" if name in row["ours_over"] else ""
-            ratio += f", target {TARGETS[name]}: {'met' if row['met'][name] else 'missed'}" if name in TARGETS else ""
-            print(f"  {name:25}{rate['per_processor_second']:8.0f} ({rate['per_second']:.0f}){ratio}")
+            print(f"  {name:34}{rate['per_processor_second']:8.0f} ({rate['per_second']:.0f})")
+        for mine, ratios in row["ratios"].items():
+            for name, ratio in ratios.items():
+                target = targets(mine, row["default"]).get(name)
+                verdict = "" if target is None else f", target {target}: {'met' if row['met'][mine][name] else 'missed'}"
+                print(f"  {mine} is {ratio:.2f} of {name}{verdict}")
     return 0
