@@ -81,17 +81,17 @@ def explore(shared):
 
 
 @pytest.fixture
-def alone(page) -> Callable[[str], object]:
-    """Opens an empty page that may import one of the app's scripts from ``/NAME.js``, and returns it."""
-    def load(name: str):
-        script = (ROOT / "ui" / "frontend" / name).read_text()
-        page.route("http://panel.test/**", lambda route: route.fulfill(
-            body=script if route.request.url.endswith(".js") else "<!doctype html>",
-            content_type="text/javascript" if route.request.url.endswith(".js") else "text/html"))
-        page.goto("http://panel.test/")
-        return page
+def alone(page):
+    """An empty page that may import the app's scripts, each from ``/NAME.js``."""
+    def answer(route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        script = name.endswith(".js")
+        route.fulfill(body=(ROOT / "ui" / "frontend" / name).read_text() if script else "<!doctype html>",
+                      content_type="text/javascript" if script else "text/html")
 
-    return load
+    page.route("http://panel.test/**", answer)
+    page.goto("http://panel.test/")
+    return page
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ PARSE = """async (texts) => {
 
 @pytest.fixture
 def script(alone):
-    return alone("point.js")
+    return alone
 
 
 def read(script, files):

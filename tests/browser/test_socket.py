@@ -33,7 +33,7 @@ window.until = async (holds) => { while (!holds()) await new Promise((resolve) =
 
 @pytest.fixture
 def script(alone):
-    page = alone("socket.js")
+    page = alone
     page.add_script_tag(content=SERVER)
     return page
 

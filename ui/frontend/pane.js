@@ -45,7 +45,6 @@ export class Pane {
     this.node = el("section", { class: "pane" }, this.surface, this.overlay, this.title, this.status, this.card.node);
     this.mosaic = new Mosaic(this);
     this.points = new Points(this.surface, () => this.over());
-    if (!this.points.gl) this.say("This browser has no WebGL, which the map is drawn with.");
     this.observer = new ResizeObserver(() => this.fitted());
     this.observer.observe(this.node);
     this.listen();

@@ -1,4 +1,7 @@
-// Tens of thousands of points in WebGL, moving from one frame to the next; and finding those under the pointer.
+// Tens of thousands of points, moving from one frame to the next; and finding those under the pointer. A graphics processor draws them,
+// or where there is none the processor, see raster.js.
+
+import { Raster } from "./raster.js";
 
 const VERTEX = `
 precision highp float;
@@ -42,14 +45,16 @@ function drawnInSoftware() {
 export class Points {
   constructor(canvas, drawn) {
     Object.assign(this, { canvas, drawn });
-    // points smooth their own edges; smoothing lines too takes a processor that has to draw more than half of its time
-    const gl = (this.gl = canvas.getContext("webgl", { alpha: false, antialias: !drawnInSoftware() }));
+    const gl = (this.gl = drawnInSoftware() ? null : canvas.getContext("webgl", { alpha: false }));
     this.centre = [0, 0];
     this.zoom = 1;
     this.extent = [1, 1]; // of the map: half its width and height
     this.count = 0;
     this.moving = 1;
-    if (!gl) return;
+    if (!gl) {
+      this.raster = new Raster(canvas);
+      return;
+    }
     this.buffers = {};
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => this.build());
@@ -70,7 +75,7 @@ export class Points {
     gl.useProgram(program);
     this.at = Object.fromEntries(["from", "to", "colour"].map((name) => [name, gl.getAttribLocation(program, name)]));
     this.uniform = Object.fromEntries(["t", "size", "disc", "centre", "scale"].map((name) => [name, gl.getUniformLocation(program, name)]));
-    for (const name of ["from", "to", "colour", "line", "order"]) this.buffers[name] = gl.createBuffer();
+    for (const name of ["from", "to", "colour", "line", "layers"]) this.buffers[name] = gl.createBuffer();
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     if (this.target) this.place(this.target, false);
@@ -110,13 +115,13 @@ export class Points {
 
   /** Colours the points: Uint8Array, red, green, blue and opacity in turn; those behind (Uint8Array) are drawn before the others. */
   colour({ colours, behind }) {
-    Object.assign(this, { colours, behind });
-    const order = new Uint32Array(behind.length);
+    const layers = new Uint32Array(behind.length);
     let at = 0;
-    for (const each of [1, 0]) for (let i = 0; i < behind.length; i++) if (behind[i] === each) order[at++] = i;
+    for (const each of [1, 0]) for (let i = 0; i < behind.length; i++) if (behind[i] === each) layers[at++] = i;
+    Object.assign(this, { colours, behind, layers });
     if (this.gl) {
       this.fill("colour", colours);
-      this.fill("order", order, this.gl.ELEMENT_ARRAY_BUFFER);
+      this.fill("layers", layers, this.gl.ELEMENT_ARRAY_BUFFER);
     }
     this.draw();
   }
@@ -187,15 +192,29 @@ export class Points {
     if (!this.width) return;
     const now = performance.now();
     if (this.moving < 1) this.moving = this.span > 0 ? Math.min(1, (now - this.since) / this.span) : 1;
-    const gl = this.gl;
+    const { gl } = this;
+    const known = this.count && this.colours?.length === 4 * this.count;
     if (gl) {
       gl.viewport(0, 0, this.canvas.width, this.canvas.height);
       gl.clearColor(0.043, 0.055, 0.078, 1);
       gl.clear(gl.COLOR_BUFFER_BIT);
-      if (this.count && this.colours?.length === 4 * this.count) this.render(gl);
-    }
+      if (known) this.render(gl);
+    } else if (known) this.rasterise(now);
+    else this.raster.empty();
     this.drawn();
     if (this.moving < 1) this.draw();
+  }
+
+  /** The opacity of a line: of many, each is fainter. */
+  get faint() {
+    return this.lines && Math.max(0.03, Math.min(0.3, 90 / this.lines.length));
+  }
+
+  rasterise(now) {
+    const { colours, layers, lines, faint, ratio, size } = this;
+    const scale = this.unit * ratio;
+    const [left, top] = this.toScreen(0, 0).map((value) => value * ratio);
+    this.raster.draw({ places: this.current(now), colours, order: layers, size: size * ratio, lines, faint, left, right: scale, top, down: -scale });
   }
 
   render(gl) {
@@ -211,7 +230,7 @@ export class Points {
     gl.uniform2f(uniform.scale, (2 * this.unit) / this.width, (2 * this.unit) / this.height);
     if (this.lines && this.wide) {
       gl.disableVertexAttribArray(at.colour);
-      gl.vertexAttrib4f(at.colour, 0.8, 0.85, 0.92, Math.max(0.03, Math.min(0.3, 90 / this.lines.length)));
+      gl.vertexAttrib4f(at.colour, 0.8, 0.85, 0.92, this.faint);
       gl.uniform1f(uniform.disc, 0);
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffers.line);
       gl.drawElements(gl.LINES, this.lines.length, gl.UNSIGNED_INT, 0);
@@ -221,7 +240,7 @@ export class Points {
     gl.vertexAttribPointer(at.colour, 4, gl.UNSIGNED_BYTE, true, 0, 0);
     gl.uniform1f(uniform.disc, 1);
     if (!this.wide) return gl.drawArrays(gl.POINTS, 0, this.count);
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffers.order);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.buffers.layers);
     gl.drawElements(gl.POINTS, this.count, gl.UNSIGNED_INT, 0);
   }
 
