@@ -5,7 +5,7 @@ The page shows the same HTML. Nothing in it is fetched from anywhere; what comes
 
 from __future__ import annotations
 
-__all__ = ["COLOURS", "STYLE", "csv_table", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "standings_html", "table_html"]
+__all__ = ["COLOURS", "STYLE", "csv_table", "excerpt_html", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "standings_html", "table_html"]
 
 import base64
 import csv
@@ -200,7 +200,19 @@ def table_html(entries: Sequence[Entry]) -> str:
             f"<tbody>{''.join(body)}</tbody></table>{_notes(over, rows)}</div>")
 
 
-def _row(line: Line, elsewhere: bool) -> str:
+def excerpt_html(entries: Sequence[Entry], rows: Sequence[Line]) -> str:
+    """A few lines of the table over these entries, without what a figure is read against.
+
+    Arguments:
+        rows: As `mmvae.comparison.lines` gives them over the entries' columns.
+    """
+    over = columns(entries)
+    heads = "".join(f'<th scope="col">{escape(column.title)}</th>' for column in over)
+    return (f'<div class="figures each" style="--columns: {len(over)}"><table><thead><tr><th></th>{heads}</tr></thead>'
+            f'<tbody>{"".join(_row(line, False, brief=True) for line in rows)}</tbody></table></div>')
+
+
+def _row(line: Line, elsewhere: bool, brief: bool = False) -> str:
     metric = line.metric
     arrow = {"higher": " ↑", "lower": " ↓"}.get(metric.better, "")
     unit = f" [{escape(line.unit)}]" if line.unit else ""
@@ -210,7 +222,7 @@ def _row(line: Line, elsewhere: bool) -> str:
     name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}{where}</span></summary>'
             f"<div>{about}</div></details>")
     quoted = "".join(f'<div>{escape(row.model)} {row.value:.3f}<small>{escape(row.source.partition(", ")[0])}</small></div>' for row in line.published)
-    return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, _decimals(line), metric.beside)}</td>" for cell in line.cells)}'
+    return (f'<tr><th scope="row">{name}</th>{"".join(f"<td>{_cell(cell, _decimals(line), metric.beside, brief)}</td>" for cell in line.cells)}'
             + (f'<td class="elsewhere">{quoted}</td>' if elsewhere else "") + "</tr>")
 
 

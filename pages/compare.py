@@ -6,7 +6,7 @@ import html
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -15,14 +15,14 @@ from torch import Tensor
 
 from mmvae import VARIANTS
 from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
-from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, findings, key_lines, lines, matrix, measured_on, pairs_seen, sentence
+from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, key_lines, lines, matrix, measured_on, pairs_seen
 from mmvae.data import DATASETS, PairedDataset
 from mmvae.embedding import params_to_json
 from mmvae.explore import traversal_figure
 from mmvae.matching import Effect, by_factor, by_index, change_both, effects
 from mmvae.model import CannotInfer
 from mmvae.pictures import Pixels, png, traversal_frames
-from mmvae.report import COLOURS, STYLE, csv_table, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
+from mmvae.report import COLOURS, STYLE, csv_table, excerpt_html, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
 from mmvae.history import events
 from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
@@ -33,40 +33,13 @@ from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
 from ui.pairs import Pairs, pairs_of
 from ui.panel import Beliefs, beliefs_of, draw
+from ui.story import STORY, Known, Step, figures_of
 from ui.translating import Given, posterior_of, readers_of
 
 STATE, ADDRESS, PANEL = "compare", "compare address", "compare panel"
 FRAMES = 13  # of a traversal: −3 to 3 in steps of a half
 DASHES = ("solid", "dash", "dot", "dashdot")
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of the story of the faces experiment.
-
-    Arguments:
-        variant: Its name.
-        asks: What to look for.
-        seen: What the experiment's author saw; empty where the experiment had none like it.
-        options: Of the command that trains one, beyond variant and data set.
-    """
-
-    variant: str
-    asks: str
-    seen: str = ""
-    options: str = ""
-
-
-STORY = (
-    Step("mumo", "Three encoders without a shared weight, three losses. Does each part of the code keep to its own?",
-         "private and shared factors identified accurately, at the price of the third encoder."),
-    Step("vanilla", "One encoder and one decoder for both pictures. Does anything come apart by itself?", "it mixes: some dimensions change both pictures."),
-    Step("mmpoe-v1", "Two encoders, multiplied; one loss, for the pair. Is that enough to keep the shared code clean?",
-         "“problematic”: a shared dimension learns elevation, and samples are poor."),
-    Step("mmpoe-v2", "The same two encoders, with a loss for each picture alone. Does that mend it?", "better than v1: the marginal losses seem necessary."),
-    Step("dmvae", "Two encoders, each drawing both pictures; one private dimension for the one private factor. "
-         "Is it still the same person under another's private code?", options=" --private 1 1 --shared 7"),
-)
+AGREEMENT = {"agrees": "green", "agrees in part": "orange", "differs": "violet"}
 
 
 def task() -> Task:
@@ -448,28 +421,37 @@ def story_view() -> None:
         st.info(f"No {title_of(step.variant)} of the faces is here. This trains one:")
         st.code(f"python -m mmvae train --variant {step.variant} --dataset faces --out runs/faces-{step.variant}{step.options}", language="bash")
         return
-    entry = entry_of(models.path_of(name), name)
-    left, right = st.columns([5, 6], gap="large")
-    with left, st.container(key="story-matrix"):
-        st.html(f'<div class="mx-row">{matrix_html(entry, words=False)}</div>')
+    measured = {variant: entry for variant, name in here.items() if (entry := entry_of(models.path_of(name), name)).card}
+    left, right = st.columns([1, 2], gap="medium")
+    with left, st.container(key="story-told"):
+        told(step, entry_of(models.path_of(name), name), measured, here)
     with right:
-        st.markdown(f"#### {step.asks}")
-        if entry.card:
-            st.markdown(f"**Measured here.** {sentence(entry)}")
-            if against := compared_with(here, step.variant, entry):
-                st.markdown(against)
-            if swaps := under_swaps(entry):
-                st.markdown(swaps)
-        if step.variant == "vanilla":
-            found = effects_of(models.checkpoint(name))
-            st.markdown(f"Swept over its range, **{change_both(found)} of {len(found)}** dimensions visibly change both pictures.")
-        said = f"What the experiment's author saw, after 300,000 steps of 64 pairs: {step.seen}" if step.seen else "The experiment had none like it."
-        seen = f" These weights saw {pairs_seen(entry):,} pairs in training, the experiment's {300_000 * 64:,}; where they disagree, the figures are what these do." if entry.card else ""
-        st.markdown(f":gray[{said}{seen}]")
-        st.html(legend_html())
-    unmeasured([entry])
-    beside = [other for other in (here.get("mumo"), name) if other]
-    side_by_side(list(dict.fromkeys(beside)))
+        beside = [other for other in (here.get("mumo"), name) if other]
+        side_by_side(list(dict.fromkeys(beside)))
+
+
+def told(step: Step, entry: Entry, measured: dict[str, Entry], here: dict[str, str]) -> None:
+    """A step's question, matrix and answer, and the figures of that beside MuMo's."""
+    st.markdown(f"#### {step.asks}")
+    st.html(matrix_html(entry, words=False))
+    if matrix(entry) is None:
+        unmeasured([entry])
+        return
+
+    def both(variant: str) -> tuple[int, int] | None:
+        found = effects_of(models.checkpoint(here[variant])) if variant in here else ()
+        return (change_both(found), len(found)) if found else None
+
+    answer = step.answer(Known(entry, {variant: other for variant, other in measured.items() if variant != step.variant}, both))
+    st.markdown(f"**Here.** {answer.text}  \n**Try.** {step.tries}")
+    if step.seen:
+        st.markdown(f"**The experiment's author**, after 300,000 steps of 64 pairs: {step.seen} :{AGREEMENT[answer.agrees]}-badge[ours {answer.agrees}] "
+                    f":gray[These weights saw {pairs_seen(entry):,} pairs in training, the experiment's {300_000 * 64:,}.]")
+    else:
+        st.markdown(":gray[The experiment had none like it.]")
+    against = [entry] if step.variant == "mumo" or "mumo" not in measured else [measured["mumo"], entry]
+    st.html(excerpt_html(against, figures_of(against)))
+    st.html(legend_html())
 
 
 def story_models() -> dict[str, str]:
@@ -483,25 +465,6 @@ def story_models() -> dict[str, str]:
 
 def title_of(variant: str) -> str:
     return VARIANTS[variant].title
-
-
-def under_swaps(entry: Entry) -> str:
-    """What becomes of a face that is drawn with another's private codes, from its card."""
-    found = [(line.of, line.cells[0]) for line in lines(columns([entry])) if line.metric.name == "swap_error"]
-    errors = " and ".join(f"{cell.value / cell.reference:.1f} times as far from the true {name} view as with its own" for name, cell in found if cell.value and cell.reference)
-    return f"**Drawn with another pair's private codes** a picture is {errors}." if errors else ""
-
-
-def compared_with(here: dict[str, str], variant: str, entry: Entry) -> str:
-    """For v2: what its further losses changed, from both cards."""
-    if variant != "mmpoe-v2" or "mmpoe-v1" not in here:
-        return ""
-    before, now = matrix(entry_of(models.path_of(here["mmpoe-v1"]))), matrix(entry)
-    if before is None or now is None:
-        return ""
-    kept = ", ".join(f"{old.factor} {old.value:.2f} → {new.value:.2f}" for old, new in zip(before.cells, now.cells, strict=True) if old.home)
-    worst = [findings(each).worst for each in (before, now)]
-    return f"**From v1 to v2**, in its place: {kept}; the most in a wrong place {worst[0].value:.2f} → {worst[1].value:.2f} ({worst[1].block} → {worst[1].factor})."
 
 
 # ---- the page
@@ -540,7 +503,9 @@ colours = COLOURS[palette.theme()]
 st.html(f"""<style>:root {{--leak: {colours["leak"]}; --on-hue: {colours["on-hue"]}; --sheet: var(--st-background-color, transparent); --plain: inherit}}{STYLE}
 [data-testid="stMainBlockContainer"] {{padding: 4.2rem 1.8rem 2rem}}
 .st-key-compare-bar [data-testid="stMultiSelect"] {{min-width: min(100%, 420px)}}
-.st-key-story-matrix .mx td {{height: 3.9rem}} .st-key-story-matrix .mx td b {{font-size: 1.35rem}}
+.st-key-story-told [data-testid="stMarkdown"] h4 {{font-size: 1.25rem; padding: 0 0 .3rem}} .st-key-story-told .mx td {{height: 3.6rem}} .st-key-story-told .mx td b {{font-size: 1.35rem}}
+.st-key-story-told .figures th:first-child {{min-width: 0}} .st-key-story-told .figures :is(th, td) {{font-size: .84rem; padding: 4px 0 4px 8px; white-space: nowrap}}
+.st-key-story-told .figures th:first-child {{padding-left: 0; white-space: normal}} .st-key-story-told .figures td small {{display: inline}}
 .stack {{margin: 0 0 16px}} .stack img {{width: 100%; display: block; image-rendering: pixelated; border-radius: 4px}}
 </style>""")
 compare()

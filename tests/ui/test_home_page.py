@@ -43,12 +43,13 @@ def test_of_many_runs_the_newest_stand_on_home_and_all_where_they_are_asked_for(
     assert len(shown(page)) == 6
 
 
-def test_the_story_says_what_becomes_of_swapped_codes(monkeypatch, tmp_path):
+def test_the_story_answers_its_question_from_the_cards(monkeypatch, tmp_path):
     monkeypatch.setenv("MMVAE_DATA", str(tmp_path))
     monkeypatch.setattr("ui.datasets.WAYS", {})
     page = AppTest.from_file(str(PAGES / "compare.py"), default_timeout=300)
     page.query_params |= {"models": "faces-mumo", "view": "story"}
     page.run()
     assert not page.exception
-    assert any("times as far from the true elevation view" in text.value for text in page.markdown)
+    assert any(text.value.startswith("**Here.** Yes: each factor is read from its own part") for text in page.markdown)
+    assert any("ours agrees" in text.value for text in page.markdown)
     assert not any(box.label == "Data set" for box in page.selectbox)
