@@ -190,8 +190,9 @@ def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_
         page.get_by_role("button", name=f"{place} · {title}").click()
         expect(page.locator(".mx h4")).to_have_text([title])
         sentence = page.locator("p", has_text="Here.")
-        sentence.wait_for()
-        told.append(sentence.inner_text())
+        if told:
+            expect(sentence).not_to_have_text(told[-1])  # the last step's stands until this one's is there
+        told.append(sentence.text_content())
         page.wait_for_function(f"(count) => {PANEL}?.querySelectorAll('.big').length === count", arg=2 if place == 1 else 4)  # beside MuMo
         rest(page)
     gauges = page.locator(".compare .cell .gauge.foreign .truth").evaluate_all("ticks => ticks.map((tick) => [tick.hidden, tick.style.left])")
