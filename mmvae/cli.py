@@ -144,7 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--pairs", type=_positive, default=1000, help="test pairs to measure on (default 1000)")
     evaluate.add_argument("--again", action="store_true", help="measure anew where the card is up to date, or of more pairs")
 
-    verb("results", _results, "Print the README's tables of all measured models, with the command that trains each.")
+    results = verb("results", _results, "Print the README's tables: of each variant one measured model, with the command that trains it.")
+    results.add_argument("--every", action="store_true", help="every measured model, as docs/results.md lists them")
 
     reconstruct = verb("reconstruct", _reconstruct, "Draw pairs above their reconstructions.", model, chosen)
     reconstruct.add_argument("--given", metavar="MODALITY", help="infer from this modality alone (default: from both)")
@@ -222,7 +223,7 @@ def _positive(text: str) -> int:
 def _results(arguments: argparse.Namespace) -> None:
     from .results import results
 
-    print(results(), end="")
+    print(results(every=arguments.every), end="")
 
 
 def _variants(arguments: argparse.Namespace) -> None:

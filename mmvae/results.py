@@ -1,8 +1,8 @@
-"""The results tables of the README: one row a measured model, from its card and configuration, with the command that trains it."""
+"""The results tables: one row a measured model, from its card and configuration, with the command that trains it."""
 
 from __future__ import annotations
 
-__all__ = ["command_of", "measured", "results"]
+__all__ = ["command_of", "measured", "of_each_variant", "results"]
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,29 +19,47 @@ MISSING = "–"
 
 
 def measured(home: Path | None = None) -> list[Entry]:
-    """The entries with a card: shipped checkpoints, and models that were measured and not shipped, in ``results/``.
+    """The entries with a card: shipped checkpoints, then models that were measured and not shipped, in ``results/``; of either the longest trained first.
 
     Arguments:
         home: The folder that holds ``checkpoints/`` and ``results/``; default: `mmvae.checkpoints.home_folder`.
     """
     home = home or home_folder()
-    cards = sorted(card for part in ("checkpoints", "results") for card in (home / part).glob("*/card.json"))
-    return [entry for entry in (entry_of(card.parent) for card in cards) if entry.card.get("figures")]
+    found = []
+    for part in ("checkpoints", "results"):
+        entries = [entry_of(card.parent) for card in sorted((home / part).glob("*/card.json"))]
+        found += sorted((entry for entry in entries if entry.card.get("figures")), key=_steps, reverse=True)
+    return found
 
 
-def results(home: Path | None = None) -> str:
-    """Markdown tables of all measured models, a table for each data set.
+def results(home: Path | None = None, *, every: bool = True) -> str:
+    """Markdown tables of measured models, a table for each data set.
 
     Arguments:
         home: As for `measured`.
+        every: Every model; else of each variant one, see `of_each_variant`.
     """
-    parts = []
+    entries, parts = measured(home), []
+    if not every:
+        entries = of_each_variant(entries)
     for dataset, row in DATASETS.items():
-        here = [entry for entry in measured(home) if entry.config["dataset"] == dataset]
+        here = [entry for entry in entries if entry.config["dataset"] == dataset]
         if here:
             columns = FACES if row.factors[0].name == "identity" else DIGITS
             parts.append(f"**{row.title}**\n\n{_table(columns, sorted(here, key=_order))}")
     return "\n\n".join(parts) + "\n"
+
+
+def of_each_variant(entries: Sequence[Entry]) -> list[Entry]:
+    """The model of each variant on each data set that stands for it: the shipped one, else the one trained for longest.
+
+    Arguments:
+        entries: In the order of `measured`.
+    """
+    chosen: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        chosen.setdefault((entry.config["dataset"], entry.config["variant"]["name"]), entry)
+    return list(chosen.values())
 
 
 def command_of(entry: Entry) -> str | None:

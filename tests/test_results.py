@@ -7,17 +7,34 @@ from pathlib import Path
 import pytest
 
 from mmvae import cli
+from mmvae.checkpoints import read_json
 from mmvae.comparison import length_of, pairs_seen, trainings_of
 from mmvae.data import DATASETS
 from mmvae.networks import FINER
 from mmvae.presets import REFIT
-from mmvae.results import _table, _time, command_of, measured, results
+from mmvae.results import _steps, _table, _time, command_of, measured, of_each_variant
+from mmvae.variants import VARIANTS
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_readme_shows_the_tables_that_the_command_prints():
-    assert results(ROOT) in (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("file, words", [("README.md", []), ("docs/results.md", ["--every"])])
+def test_a_file_shows_the_tables_that_the_command_prints(file, words, capsys):
+    assert cli.main(["results", *words]) == 0
+    assert capsys.readouterr().out in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize("dataset", ["faces", "mnist-svhn"])
+def test_the_short_table_has_each_variant_once_and_the_shipped_model_where_there_is_one(dataset):
+    chosen = [entry for entry in of_each_variant(measured(ROOT)) if entry.config["dataset"] == dataset]
+    names = [entry.config["variant"]["name"] for entry in chosen]
+    assert sorted(names) == sorted(set(names)) and {name for name, row in VARIANTS.items() if not row.own} <= set(names)
+    for card in (ROOT / "checkpoints").glob(f"{dataset}-*/card.json"):
+        assert read_json(card) in [entry.card for entry in chosen]
+    for entry in chosen:
+        if not (ROOT / "checkpoints" / entry.name).exists():
+            alike = [other for other in measured(ROOT) if (other.config["dataset"], other.title) == (dataset, entry.title)]
+            assert _steps(entry) == max(map(_steps, alike))
 
 
 def test_every_shipped_model_is_measured_on_the_weights_that_are_shipped():
