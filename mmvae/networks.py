@@ -84,6 +84,17 @@ NETWORKS: dict[str, Network] = {
 }
 
 
+class GroupNorm(nn.GroupNorm):
+    """Normalises in float32 where the maps around it are bfloat16, as CUDA does by itself.
+
+    On a CPU the kernel for bfloat16 took 7.4 ms for 128 maps of 32×16×16, that for float32 1.2 ms, with 0.3 ms for each
+    conversion: with it training in bfloat16 was no quicker than in float32, without it a third quicker.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
+
+
 class Encoder(nn.Module):
     """Images to the parameters of beliefs: {modality: [N, C, H, W]} → [N, outputs].
 
@@ -156,7 +167,7 @@ def _encoder_trunk(net: Network, channels: int) -> nn.Sequential:
     for i, narrow in enumerate(net.widths):
         layers.append(nn.Conv2d(width, narrow, _kernel(net.sides()[i - 1]), 2, 1) if i else nn.Conv2d(width, narrow, 3, 1, 1))
         if net.photo:
-            layers.append(nn.GroupNorm(8, narrow))
+            layers.append(GroupNorm(8, narrow))
         layers.append(nn.LeakyReLU(0.1, inplace=True))
         width = narrow
     return nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
@@ -169,7 +180,7 @@ def _decoder_trunk(net: Network, hidden: int, channels: int) -> nn.Sequential:
     width = net.widths[-1]
     layers: list[nn.Module] = [nn.Linear(hidden, width * sides[-1] ** 2), nn.ReLU(inplace=True), nn.Unflatten(1, (width, sides[-1], sides[-1]))]
     for i in reversed(range(len(sides) - 1)):
-        layers += [nn.ConvTranspose2d(width, net.widths[i], _kernel(sides[i]), 2, 1), nn.GroupNorm(8, net.widths[i]), nn.ReLU(inplace=True)]
+        layers += [nn.ConvTranspose2d(width, net.widths[i], _kernel(sides[i]), 2, 1), GroupNorm(8, net.widths[i]), nn.ReLU(inplace=True)]
         width = net.widths[i]
     layers += [nn.Conv2d(width, channels * net.patch**2, 3, 1, 1), nn.PixelShuffle(net.patch)]
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
