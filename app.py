@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from ui import exports, live, map_panel, pictures, runs
+from ui import exports, live, map_panel, pictures, runs, traversals
 
-app = st.App("ui/frame.py", routes=[*exports.routes, *live.routes, *map_panel.routes, *pictures.routes, *runs.routes])
+app = st.App("ui/frame.py", routes=[*exports.routes, *live.routes, *map_panel.routes, *pictures.routes, *runs.routes, *traversals.routes])

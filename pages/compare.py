@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from urllib.parse import quote
 
 import plotly.graph_objects as go
 import streamlit as st
-import torch
 from torch import Tensor
 
 from mmvae import VARIANTS
@@ -18,26 +17,26 @@ from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
 from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, key_lines, lines, matrix, measured_on, pairs_seen
 from mmvae.data import DATASETS, PairedDataset
 from mmvae.embedding import params_to_json
-from mmvae.explore import traversal_figure
 from mmvae.matching import Effect, by_factor, by_index, change_both, effects
 from mmvae.model import CannotInfer
-from mmvae.pictures import Pixels, png, traversal_frames
+from mmvae.pictures import png
 from mmvae.report import COLOURS, STYLE, csv_table, excerpt_html, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
 from mmvae.history import events
 from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
-from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, measure, measurement
-from ui.figures import data_uri
+from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, measure, measurement, smoothed, span_of
 from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
+from ui.navigation import joined_names
 from ui.pairs import Pairs, pairs_of
 from ui.panel import Beliefs, beliefs_of, draw
+from ui.scrub import scrub
 from ui.story import STORY, Known, Step, figures_of
+from ui.traversals import VALUES, frames
 from ui.translating import Given, posterior_of, readers_of
 
 STATE, ADDRESS, PANEL = "compare", "compare address", "compare panel"
-FRAMES = 13  # of a traversal: −3 to 3 in steps of a half
 DASHES = ("solid", "dash", "dot", "dashdot")
 AGREEMENT = {"agrees": "green", "agrees in part": "orange", "differs": "violet"}
 
@@ -108,7 +107,7 @@ def entries(names: Sequence[str]) -> list[Entry]:
 
 
 def leakage_view(over: Sequence[Entry]) -> None:
-    st.html(legend_html() + f'<div class="mx-row">{"".join(map(matrix_html, over))}</div>'
+    st.html(legend_html() + f'<div class="mx-row projected">{"".join(map(matrix_html, over))}</div>'
             '<div class="mx-note">Each cell: how well a block alone tells a factor of pairs that the probe has not seen; R² of boosted regression for ordered factors, '
             "a support vector machine's accuracy above chance for identity and digit. 0 is a guess. Below it what a perfect code of the same shape scores.</div>")
     unmeasured(over)
@@ -166,10 +165,9 @@ def report(over: Sequence[Entry]) -> str:
     """The report with each model's traversal figure in it."""
     drawn = {}
     for entry in over:
-        opened = models.checkpoint(entry.name)
-        frames = traversal(opened, task().item)
-        drawn[f"{entry.title} ({entry.name}): every dimension at −3, of one pair"] = png(frames[0])
-        drawn[f"{entry.title} ({entry.name}): every dimension at +3"] = png(frames[-1])
+        low, *_, high = frames(entry.name, task().item)
+        drawn[f"{entry.title} ({entry.name}): every dimension at −3, of one pair"] = png(low)
+        drawn[f"{entry.title} ({entry.name}): every dimension at +3"] = png(high)
     return html_report(over, drawn)
 
 
@@ -339,15 +337,9 @@ _effects = models.Recent(16, lambda key: effects(models.checkpoint(key[0]), read
 def training_view(names: Sequence[str]) -> None:
     curves(names)
     st.subheader("Every dimension of one pair", anchor=False)
-    value = st.select_slider("Each dimension is set to", [-3 + 0.5 * i for i in range(FRAMES)], 3.0, format_func=lambda v: f"{v:+.1f}".replace("-", "−"), key="compare traversal")
-    frame = round((value + 3) / 0.5)
-    rows = []
-    for name in names:
-        opened = models.checkpoint(name)
-        pixels = traversal(opened, task().item)[frame]
-        title, width = html.escape(models.variant_label_of(name)), 92 * (1 + sum(block.dim for block in opened.model.blocks))
-        rows.append(f'<div class="stack" style="max-width:{width}px"><b>{title}</b><img alt="Traversal of {title}" src="{data_uri(png(pixels))}"></div>')
-    st.html("".join(rows))
+    item = "" if task().item is None else f"&item={task().item}"
+    scrub("traversals", "Each dimension is set to", [(str(i), f"{value:+.1f}".replace("-", "−")) for i, value in enumerate(VALUES)], "/traversals",
+          query=f"?models={quote(joined_names(names))}{item}", swings=True)
     st.caption("First column: the pair. Every other column: one dimension set to the value above, all others as the model encodes the pair.")
 
 
@@ -361,48 +353,28 @@ def curves(names: Sequence[str]) -> None:
     shared = [title for title in offered if all(title in curves_of(each) for each in told.values())]
     by_default = next((title for title in shared if title != LOSS), LOSS)  # losses of unlike terms cannot be told apart by their height
     chosen = st.pills("Curve", offered, default=by_default, required=True, key=f"compare curve {' '.join(names)}", label_visibility="collapsed") or by_default
-    figure = go.Figure()
+    figure, means = go.Figure(), []
     for name, colour, dash in zip(names, line_colours(), DASHES):
         if points := curve(told[name], chosen):
-            figure.add_scatter(x=[step for step, _ in points], y=[value for _, value in points], name=models.variant_label_of(name), mode="lines",
+            means.append(smoothed(points))
+            figure.add_scatter(x=[step for step, _ in points], y=[value for _, value in points], mode="lines", line=dict(width=1, color=colour), opacity=0.3,
+                               hoverinfo="skip", showlegend=False)
+            figure.add_scatter(x=[step for step, _ in points], y=[value for _, value in means[-1]], name=models.variant_label_of(name), mode="lines",
                                line=dict(width=2.5, color=colour, dash=dash), hovertemplate="%{y:,.5~g}")
-    figure.update_layout(height=330, margin=dict(l=0, r=0, t=8, b=0), legend=dict(orientation="h", y=1.02, yanchor="bottom", x=0), hovermode="x unified", showlegend=True)
-    figure.update_yaxes(title="nats per pair", nticks=7, tickformat=",~r")
+    figure.update_layout(height=270, margin=dict(l=0, r=0, t=8, b=0), legend=dict(orientation="h", y=1.02, yanchor="bottom", x=0), hovermode="x unified", showlegend=True)
+    figure.update_yaxes(title="nats per pair", nticks=7, tickformat=",~r", range=span_of(means))
     figure.update_xaxes(title="training step", type="log", dtick="D2", tickformat="~s")
     st.plotly_chart(figure, width="stretch", config={"displayModeBar": False})
     without = [models.variant_label_of(name) for name in names if not curve(told[name], chosen)]
     says = ("The sum of what each variant minimises: shapes compare, heights only between variants of the same terms." if chosen == LOSS else
             "Given the pair, of training batches: heights compare between variants too.")
+    says += " Bold: the mean over near steps of the thin line, which jumps from batch to batch. The steep beginning may lie above the figure."
     st.caption(says + (f" None of this in {', '.join(without)}." if without else ""))
 
 
 def line_colours() -> tuple[str, ...]:
     """A colour for each model, beside `DASHES`: equal lines are still seen to be two."""
     return *palette.BLOCKS[palette.theme()], palette.GREY[palette.theme()]
-
-
-def traversal(opened: Checkpoint, item: int | None) -> list[Pixels]:
-    """The paired traversal figure of a pair, [H, W, 3] at each value."""
-    return _traversals((opened.name, models.version_of(opened.path), item))
-
-
-def _traverse(key: tuple[str, tuple[int, ...], int | None]) -> list[Pixels]:
-    name, _, item = key
-    opened = models.checkpoint(name)
-    model, data = opened.model, models.data_for(opened)
-    pairs = pairs_of(opened, data)
-    item = item if item is not None and pairs.position(item) is not None else pairs.plainest() if len(pairs.ids) else None
-    images = {name: image[0] for name, image in data.items([item])[0].items()} if data is not None and item is not None else {}
-    if item is None:
-        code = {block.name: torch.zeros(1, block.dim) for block in model.blocks}
-    else:
-        code = {block: belief.mean for block, belief in posterior_of(opened, Given("", images, item), model.names).items()}
-    with torch.inference_mode():
-        start = {name: image[0] for name, image in model.decode(code).items()}
-    return traversal_frames(traversal_figure(model, code, frames=FRAMES), images or start)
-
-
-_traversals = models.Recent(24, _traverse)
 
 
 # ---- the story
@@ -506,6 +478,15 @@ st.html(f"""<style>:root {{--leak: {colours["leak"]}; --on-hue: {colours["on-hue
 .st-key-story-told [data-testid="stMarkdown"] h4 {{font-size: 1.25rem; padding: 0 0 .3rem}} .st-key-story-told .mx td {{height: 3.6rem}} .st-key-story-told .mx td b {{font-size: 1.35rem}}
 .st-key-story-told .figures th:first-child {{min-width: 0}} .st-key-story-told .figures :is(th, td) {{font-size: .84rem; padding: 4px 0 4px 8px; white-space: nowrap}}
 .st-key-story-told .figures th:first-child {{padding-left: 0; white-space: normal}} .st-key-story-told .figures td small {{display: inline}}
-.stack {{margin: 0 0 16px}} .stack img {{width: 100%; display: block; image-rendering: pixelated; border-radius: 4px}}
+/* the matrices fill the height of the window, so that they are read from the last row of a room */
+@media (min-width: 900px) {{
+  .projected .mx td {{height: clamp(5.1rem, (100vh - 520px) / 4, 9.5rem)}} .projected .mx td b {{font-size: clamp(1.3rem, 1.1rem + 4cqi - .35rem, 2.5rem)}}
+  .projected .mx td small {{font-size: clamp(.62rem, 1.9cqi + .2rem, .9rem)}} .projected .mx p {{font-size: clamp(.88rem, .6rem + .9cqi, 1.05rem)}}
+  .projected > .mx {{max-width: 900px}} .projected .mx tbody th {{font-size: 1.3rem}} .projected .mx thead th {{font-size: clamp(.78rem, .5rem + 1.5cqi, 1.15rem)}}
+}}
+.stacks {{display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 640px), 1fr)); gap: 14px 28px}}
+.stack img {{width: 100%; display: block; image-rendering: pixelated; border-radius: 3px; margin-top: 2px}}
+.stack .heads {{display: grid; text-align: center; font-size: .78rem; font-weight: 600; color: var(--plain)}}
+.stack .heads span {{border-bottom: 3px solid var(--hue, transparent); margin: 0 1px; color: var(--hue, inherit)}}
 </style>""")
 compare()

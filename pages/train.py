@@ -6,6 +6,7 @@ import html
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import streamlit as st
 import torch
@@ -20,7 +21,8 @@ from mmvae.runs import Plan, Run, RunError
 from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
 from ui.explaining import explain
-from ui.runs import Measuring, clock, curves, kl_strip, left, moment, scrub
+from ui.runs import Measuring, clock, curves, kl_strip, left, moment
+from ui.scrub import scrub
 
 #: What a preset sets.
 PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "optimizer")
@@ -386,7 +388,7 @@ def pictures(run: Run, told: list[dict]) -> None:
         return
     steps = list(kept)
     if not run.live and len(steps) > 1:
-        scrub(run, steps)
+        scrub(run.name, "Step: look back at how it learned", [(str(step), f"{step:,}") for step in steps], f"/moments/{quote(run.name)}")
         return
     st.html(f'<div class="label">At step {steps[-1]:,}, the newest snapshot{"; the next replaces it here" if run.live else ""}</div>')
     newest(run.path, kept[steps[-1]])
@@ -687,9 +689,6 @@ STYLE = """
 .run-head {display: flex; flex-wrap: wrap; gap: 6px 26px; align-items: flex-end; font-variant-numeric: tabular-nums}
 .run-head > div:first-child {min-width: 260px}
 .run-name {font-weight: 650; font-size: 1.15rem}
-.scrub-row {display: flex; justify-content: space-between; align-items: baseline; font-variant-numeric: tabular-nums}
-.scrub-at {font-weight: 600}
-.scrub input {width: 100%; margin: 6px 0 12px; accent-color: var(--block-first); cursor: pointer}
 .scrub-pictures {min-height: 22rem}
 .fact {display: flex; flex-direction: column; line-height: 1.25; min-width: 64px}
 .fact b {font-weight: 600; font-size: 1rem}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "command", "curve", "curves_of", "measure", "measurement"]
+__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "command", "curve", "curves_of", "measure", "measurement", "smoothed", "span_of"]
 
 import subprocess
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -82,6 +84,7 @@ def _whole(text: str | None) -> int | None:
 # ---- curves of a training
 
 LOSS = "Loss"
+NEAR, EARLY = 1.25, 0.25
 RECONSTRUCTION, DIVERGENCE = "Reconstruction of ", "KL of "
 
 
@@ -119,6 +122,29 @@ def _at(event: dict, title: str) -> float | None:
     else:
         return event.get("total")
     return sum(chosen) / len(chosen) if chosen else None
+
+
+def smoothed(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """A curve with each value the mean of those within `NEAR` times its step on either side: of few where it is steep, of many later.
+
+    Arguments:
+        points: (step, value), steps ascending.
+    """
+    steps, sums = [step for step, _ in points], [0.0, *accumulate(value for _, value in points)]
+    ends = [(bisect_left(steps, step / NEAR), bisect_right(steps, step * NEAR)) for step in steps]
+    return [(step, (sums[end] - sums[begin]) / (end - begin)) for step, (begin, end) in zip(steps, ends)]
+
+
+def span_of(curves: Sequence[Sequence[tuple[int, float]]]) -> tuple[float, float] | None:
+    """The values that an axis should show of curves over the logarithm of the step: all but what lies above them in the first quarter,
+    where a loss falls by far more than models will differ; None where there are none."""
+    low = min((value for points in curves for _, value in points), default=None)
+    if low is None:
+        return None
+    late = [value for points in curves for step, value in points if step >= max(points[0][0], 1) ** (1 - EARLY) * points[-1][0] ** EARLY]
+    high = max(late)
+    margin = 0.06 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 # ---- measuring

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["Measuring", "clock", "curves", "kl_strip", "left", "moment", "routes", "scrub"]
+__all__ = ["Measuring", "clock", "curves", "kl_strip", "left", "moment", "routes"]
 
 import html
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
-from urllib.parse import quote
 
 import numpy as np
 import plotly.graph_objects as go
-import streamlit as st
 import torch
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -29,7 +27,7 @@ from mmvae.latents import Block
 from mmvae.palettes import VIRIDIS
 from mmvae.pictures import png, sheet
 
-from . import figures, live, models, palette
+from . import figures, models, palette
 
 POINTS = 300  # of a curve: more than there are pixels for
 DEAD = 0.05  # nats, below which a dimension carries nothing
@@ -238,21 +236,6 @@ def _draw(key: tuple[Path, str, int]) -> str:
 
 
 _moments: models.Recent[tuple[Path, str, int], str] = models.Recent(160, _draw)
-
-
-_component = st.components.v2.component(
-    "mmvae_scrub",
-    js="""export default async function (component) {
-        const { render } = await import(location.origin + component.data.files + "/scrub.js");
-        return render(component);
-    }""",
-    isolate_styles=False,
-)
-
-
-def scrub(run: runs.Run, steps: Sequence[int]) -> None:
-    """A slider through the snapshots of a run, redrawn while it is moved."""
-    _component(key=f"scrub {run.name}", data={"files": live.FILES_PATH, "run": run.name, "steps": list(steps), "address": f"/moments/{quote(run.name)}"})
 
 
 def _moment(request: Request) -> HTMLResponse:

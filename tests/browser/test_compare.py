@@ -146,6 +146,28 @@ def test_a_lasso_in_one_models_map_selects_the_same_pairs_in_the_others(compare)
     assert lit[0] == lit[1] == set(page.evaluate(f"() => [...({MAP}).parentNode.widget.selection.ids]")) and 0 < len(lit[0]) < maps[0][1]
 
 
+def test_the_traversals_of_all_models_follow_one_slider_while_it_is_dragged(compare):
+    compare = compare(view="training")
+    pictures = compare.locator(".stack img")
+    expect(pictures).to_have_count(4)
+    slider = compare.get_by_role("slider", name="Each dimension is set to")
+    expect(slider).to_have_attribute("aria-valuetext", "+3.0")
+    shown = [pictures.nth(place).get_attribute("src") for place in range(4)]
+    box = slider.bounding_box()
+    compare.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    compare.mouse.down()
+    compare.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=5)
+    for place in range(4):
+        expect(pictures.nth(place)).not_to_have_attribute("src", shown[place])  # while the button is still held down
+    compare.mouse.up()
+    slider.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", "−3.0")
+    compare.get_by_title("play", exact=True).click()
+    expect(slider).to_have_attribute("aria-valuetext", "+3.0")
+    expect(slider).not_to_have_attribute("aria-valuetext", "+3.0")  # and back
+    compare.get_by_title("stop", exact=True).click()
+
+
 def test_measuring_is_begun_from_the_page_and_says_what_it_does_and_how_it_ended(compare, home):
     page = compare()
     page.get_by_role("button", name="Measure tiny-digits-dmvae").click(timeout=300_000)

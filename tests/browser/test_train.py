@@ -126,8 +126,10 @@ def test_a_run_is_scrubbed_exported_imported_renamed_and_duplicated(page, serve:
     expect(picture).not_to_have_attribute("src", trained)  # while the button is still held down
     page.mouse.up()
     assert slider.get_attribute("aria-valuetext") == "0"
-    slider.press("End")
+    page.get_by_title("play", exact=True).click()
+    expect(slider).to_have_attribute("aria-valuetext", "20")  # through all snapshots, and no further
     expect(picture).to_have_attribute("src", trained)
+    page.get_by_title("play", exact=True).wait_for()
 
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:

@@ -1,4 +1,4 @@
-"""The Compare page without a browser: what it says of a link that it follows only in part, and of values below zero."""
+"""The Compare page without a browser: what it says of a link that it follows only in part."""
 
 from dataclasses import replace
 
@@ -43,8 +43,3 @@ def test_models_of_a_link_that_are_of_another_data_set_are_named(home):
 @pytest.mark.parametrize("asked", [{}, {"models": "split,other"}, {"view": "results"}])
 def test_a_link_that_is_followed_whole_says_nothing(home, asked):
     assert not opened("compare", **asked).warning
-
-
-def test_the_values_of_a_traversal_below_zero_have_a_minus(home):
-    values = opened("compare", models="split", view="training").select_slider(key="compare traversal").options
-    assert values[:2] == ["−3.0", "−2.5"] and values[-1] == "+3.0"

@@ -12,7 +12,7 @@ from mmvae.report import COLOURS
 from mmvae.runs import PROGRAM
 from tests.tiny import tiny_model
 from ui import comparing, palette
-from ui.comparing import LOSS, Measurement, Task, curve, curves_of
+from ui.comparing import LOSS, NEAR, Measurement, Task, curve, curves_of, smoothed, span_of
 
 NAMES = ('模型 #1, "a"', "50%2C, b", "plain")
 
@@ -53,6 +53,21 @@ def test_a_trainings_curves_are_those_of_its_steps():
 def test_without_a_term_of_the_pair_a_reconstruction_is_the_mean_over_the_codes_it_is_drawn_from():
     assert curves_of(ACROSS) == [LOSS, "Reconstruction of a"]
     assert curve(ACROSS, "Reconstruction of a") == [(25, 20.0)]
+
+
+def test_a_smoothed_curve_is_the_mean_over_near_steps_and_steep_where_the_curve_is():
+    points = [(10, 100.0), (20, 50.0), (1000, 3.0), (1100, 5.0), (1200, 1.0), (5000, 2.0)]
+    assert 1200 < 1000 * NEAR < 5000 / NEAR and 10 * NEAR < 20
+    assert smoothed(points) == [(10, 100.0), (20, 50.0), (1000, 3.0), (1100, 3.0), (1200, 3.0), (5000, 2.0)]
+    assert smoothed([]) == []
+
+
+def test_an_axis_shows_all_but_the_height_from_which_a_loss_falls_at_first():
+    low, high = span_of([[(1, 9000.0), (10, 900.0), (100, 90.0), (10_000, 80.0)], [(1, 8000.0), (10, 70.0)]])
+    assert low < 70 and 900 < high < 8000
+    assert span_of([]) is None
+    low, high = span_of([[(5, 1.0), (10, 1.0)]])
+    assert low < 1 < high
 
 
 def test_the_shipped_models_carry_the_steps_in_which_they_learn():

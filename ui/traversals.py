@@ -1,0 +1,105 @@
+"""Every dimension of one pair's code swept in several models, their figures one below the other."""
+
+from __future__ import annotations
+
+__all__ = ["FRAMES", "VALUES", "figure_of", "frames", "routes", "stack_html"]
+
+import html
+from collections.abc import Sequence
+
+import torch
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from torch import Tensor
+
+from mmvae.checkpoints import CheckpointError
+from mmvae.explore import TraversalFigure, traversal_figure
+from mmvae.pictures import Pixels, png, sheet, traversal_frames
+
+from . import models
+from .figures import data_uri
+from .navigation import parted_names
+from .pairs import pairs_of
+from .translating import Given, posterior_of
+
+FRAMES = 13
+#: What every dimension is set to in each frame.
+VALUES = [-3 + 0.5 * i for i in range(FRAMES)]
+MOST = 4  # models in one answer
+GROUND = 24  # grey between pictures
+
+
+def figure_of(name: str, item: int | None) -> tuple[TraversalFigure, dict[str, Tensor]]:
+    """A model's traversal figure of a pair, and the pair's pictures, as decoded where they are not on this machine.
+
+    Arguments:
+        item: The pair; where there is none of this id, the one whose factors hide least.
+    """
+    return _figures((name, models.version_of(models.path_of(name)), item))
+
+
+def frames(name: str, item: int | None) -> list[Pixels]:
+    """The figure as it is saved, [H, W, 3] at each of `VALUES`."""
+    return traversal_frames(*figure_of(name, item))
+
+
+def _figure(key: tuple[str, tuple[int, ...], int | None]) -> tuple[TraversalFigure, dict[str, Tensor]]:
+    name, _, item = key
+    opened = models.checkpoint(name)
+    model, data = opened.model, models.data_for(opened)
+    pairs = pairs_of(opened, data)
+    item = item if item is not None and pairs.position(item) is not None else pairs.plainest() if len(pairs.ids) else None
+    images = {name: image[0] for name, image in data.items([item])[0].items()} if data is not None and item is not None else {}
+    if item is None:
+        code = {block.name: torch.zeros(1, block.dim) for block in model.blocks}
+    else:
+        code = {block: belief.mean for block, belief in posterior_of(opened, Given("", images, item), model.names).items()}
+    with torch.inference_mode():
+        start = {name: image[0] for name, image in model.decode(code).items()}
+    return traversal_figure(model, code, frames=FRAMES), images or start
+
+
+_figures: models.Recent[tuple[str, tuple[int, ...], int | None], tuple[TraversalFigure, dict[str, Tensor]]] = models.Recent(24, _figure)
+
+
+def stack_html(names: Sequence[str], item: int | None, frame: int) -> str:
+    """The figures of models with every dimension at one of `VALUES`; pictures are of one size in all of them."""
+    found = [(name, *figure_of(name, item)) for name in names]
+    widest = max((1 + len(figure.columns) for _, figure, _ in found), default=1)
+    return f'<div class="stacks">{"".join(_stack(name, figure, truth, frame, widest) for name, figure, truth in found)}</div>'
+
+
+def _stack(name: str, figure: TraversalFigure, truth: dict[str, Tensor], frame: int, widest: int) -> str:
+    opened = models.checkpoint(name)
+    owners = {block.name: block.owner for block in opened.model.blocks}
+    symbols = {m.name: m.symbol.partition("_")[2] for m in opened.model.modalities}
+    order = list(figure.images)
+
+    def head(block: str, d: int) -> str:
+        owner = owners[block]
+        hue = 1 if owner is None else 2 * order.index(owner)
+        index = symbols[owner] if owner else "S" if len(owners) > 1 else ""
+        return f'<span class="hue{hue}">z{f"<sub>{html.escape(index)}</sub>" if index else ""} {d + 1}</span>'
+
+    count = 1 + len(figure.columns)
+    heads = "<span>pair</span>" + "".join(head(block, d) for block, d in figure.columns)
+    title = html.escape(models.variant_label_of(name))
+    pictures = "".join(f'<img alt="{title}: {html.escape(m)}" src="{data_uri(png(sheet([[truth[m], *images[frame]]], scale=1, gap=1, background=GROUND)))}">'
+                       for m, images in figure.images.items())
+    return (f'<div class="stack" style="width:{100 * count / widest:.3f}%"><b>{title}</b><div class="heads" style="grid-template-columns:repeat({count},1fr)">{heads}</div>{pictures}</div>')
+
+
+def _answer(request: Request) -> HTMLResponse:
+    known = models.names()
+    names = [name for name in parted_names(request.query_params.get("models", "")) if name in known][:MOST]
+    item, frame = request.query_params.get("item", ""), request.path_params["frame"]
+    if not names or frame >= FRAMES:
+        return HTMLResponse('<div class="muted">There is no such traversal.</div>', 404)
+    try:
+        return HTMLResponse(stack_html(names, int(item) if item.isascii() and item.isdigit() and len(item) < 16 else None, frame))
+    except (CheckpointError, KeyError, OSError) as error:
+        return HTMLResponse(f'<div class="muted">These models cannot be drawn: {html.escape(str(error))}</div>', 404)
+
+
+routes = [Route("/traversals/{frame:int}", _answer)]
