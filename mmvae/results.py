@@ -87,8 +87,8 @@ def command_of(entry: Entry) -> str | None:
 
 def _unusual(training: dict, usual: Settings) -> list[str]:
     """The settings of a training that are not the usual ones, as options."""
-    words = [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed")
-             if training[key] != getattr(usual, key)]
+    words = [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "private_open")
+             if training.get(key, getattr(Settings, key)) != getattr(usual, key)]
     if (optimizer := training.get("optimizer", Settings.optimizer)) != usual.optimizer:
         words.append(f"--optimizer {optimizer}")
     return words

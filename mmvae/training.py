@@ -20,7 +20,7 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -39,7 +39,7 @@ from .modalities import Modality
 from .model import MultimodalVAE
 from .networks import FINER
 from .objective import Loss, loss
-from .presets import OPTIMIZERS, Settings
+from .presets import CLOSED, OPTIMIZERS, Settings
 from .turns import Busy, held, stop_asked
 from .variants import Cycle, Elbo, ImportanceBound
 
@@ -213,7 +213,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, step, steps)
             try:
-                recent.append(update(stages[step % len(stages)], optimizer, data, settings, step, device))
+                recent.append(update(stages[step % len(stages)], optimizer, data, settings, step, device, closing(settings, step, steps)))
             except Diverged as error:
                 tell("diverged", step + 1, message=str(error))
                 raise
@@ -292,8 +292,9 @@ class Pace:
 
 def optimizer_for(settings: Settings, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
     """The optimizer that the settings name, over these parameters."""
-    module, name = OPTIMIZERS[settings.optimizer].opener.split(":")
-    return getattr(import_module(module), name)(parameters, lr=settings.learning_rate)
+    row = OPTIMIZERS[settings.optimizer]
+    module, name = row.opener.split(":")
+    return getattr(import_module(module), name)(parameters, lr=settings.learning_rate, **row.options)
 
 
 def thinned(steps: Sequence[int], most: int = MOST_SNAPSHOTS) -> list[int]:
@@ -309,8 +310,13 @@ def thinned(steps: Sequence[int], most: int = MOST_SNAPSHOTS) -> list[int]:
     return kept
 
 
-def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedDataset, settings: Settings, step: int, device: torch.device) -> Loss:
-    """One step: draw a batch, take the loss, move the parameters. Everything random follows from the seed and the step."""
+def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedDataset, settings: Settings, step: int, device: torch.device,
+           closed: float = 1.0) -> Loss:
+    """One step: draw a batch, take the loss, move the parameters. Everything random follows from the seed and the step.
+
+    Arguments:
+        closed: Factor of the KL of private dimensions that are being closed, see `closing`.
+    """
     rng = np.random.default_rng([settings.seed, step])
     images, _ = data.items(data.draw("train", settings.batch_size, rng))
     if settings.augment:
@@ -320,13 +326,17 @@ def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedD
     beta = _warmth(settings, step)
     with autocast(settings, device):
         result = loss(model, images, beta=beta, generator=generator)
+        if closed > 1:
+            result.total = result.total + beta * (closed - 1) * spare_kl(model, images, settings.private_open)
     if not torch.isfinite(result.total):
         raise Diverged(f"step {step + 1}: the loss is not finite; {_culprit(result)}")
     optimizer.zero_grad(set_to_none=True)
     result.total.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    norm = torch.nn.utils.get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
     if not torch.isfinite(norm):
         raise Diverged(f"step {step + 1}: the gradient's norm is not finite while the loss is {result.total.item():.4g}")
+    if norm > settings.clip:
+        torch.nn.utils.clip_grads_with_norm_(model.parameters(), settings.clip, norm)
     optimizer.step()
     return result
 
@@ -334,6 +344,33 @@ def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedD
 def learning_rate(settings: Settings, step: int, steps: int) -> float:
     """The optimizer's learning rate at this step: rises over the warm-up, is held up to half of all steps, then falls to zero."""
     return settings.learning_rate * min(_warmth(settings, step), 1.0, 2 * (steps - step) / steps)
+
+
+def closing(settings: Settings, step: int, steps: int) -> float:
+    """The factor, at this step, of the KL of private dimensions past those that stay open.
+
+    1 for the first half of the steps, in which blocks separate; then it rises, by the same ratio each step, over a tenth of them to `CLOSED`.
+    """
+    if not settings.private_open:
+        return 1.0
+    return CLOSED ** min(1.0, max(0.0, 10 * (step / steps - 0.5)))
+
+
+def spare_kl(model: MultimodalVAE, images: Mapping[str, Tensor], keep: int) -> Tensor:
+    """The KL, as it stands in the loss, of private dimensions past the first `keep` of each block: nats per pair.
+
+    Arguments:
+        images: Both modalities, {name: [N, C, H, W]}.
+    """
+    n = len(next(iter(images.values())))
+    experts, prior, total = model.experts(images), model.prior(n), torch.zeros((), device=model.device)
+    for term in (term for term in model.variant.terms if isinstance(term, Elbo)):
+        source = term.given if term.private is None else term.private
+        for block in model.blocks:
+            if block.owner is not None and model.positions([block.owner]) <= source & term.rebuild:
+                divergence = model.fuse_block(experts, source, block, n).kl(prior[block.name])
+                total = total + term.weight * term.kl * divergence[:, keep:].sum(1).mean()
+    return total
 
 
 def _warmth(settings: Settings, step: int) -> float:
