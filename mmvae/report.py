@@ -13,6 +13,7 @@ import io
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 
 from .comparison import BOLD, LEAK, UNMEASURED, Cell, Column, Entry, Line, Matrix, MatrixCell, columns, length_of, lines, matrix, sentence, trainings_of
@@ -104,6 +105,8 @@ STYLE = """
 }
 """
 
+#: Characters of a reason that does not get in the way in every line, and what stands for a longer one below its first line.
+BRIEF, AS_ABOVE = 40, "as above"
 #: By theme: ground and text, the hues of blocks, of what leaks, and of what stands on a saturated hue.
 COLOURS = {
     theme: {"sheet": sheet, "ink": ink, **dict(zip(("block-first", "block-shared", "block-second"), BLOCKS[theme])), "leak": leak, "on-hue": sheet}
@@ -191,13 +194,24 @@ def table_html(entries: Sequence[Entry]) -> str:
     heads = "".join(f'<th scope="col">{escape(column.title)}<small>{"<br>".join(escape(entry.name) for entry in column.entries)}{_of_pairs(column, unlike)}</small></th>'
                     for column in over)
     body, part = [], None
-    for line in rows:
+    for line in _once(rows):
         if line.group != part:
             part = line.group
             body.append(f'<tr class="part"><th colspan="{len(over) + 1 + elsewhere}">{escape(part)}</th></tr>')
         body.append(_row(line, elsewhere))
     return (f'<div class="figures each" style="--columns: {len(over) + elsewhere}"><table><thead><tr><th></th>{heads}{"<th>measured elsewhere,<br>on more data</th>" if elsewhere else ""}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table>{_notes(over, rows)}</div>")
+
+
+def _once(rows: Sequence[Line]) -> list[Line]:
+    """The lines, long reasons for what is missing in the first line of a column alone that has them: below it they are known."""
+    told: set[tuple[int, str]] = set()
+    found = []
+    for line in rows:
+        again = {place for place, cell in enumerate(line.cells) if (place, cell.reason) in told}
+        told |= {(place, cell.reason) for place, cell in enumerate(line.cells) if len(cell.reason) > BRIEF}
+        found.append(replace(line, cells=tuple(replace(cell, reason=AS_ABOVE) if place in again else cell for place, cell in enumerate(line.cells))))
+    return found
 
 
 def excerpt_html(entries: Sequence[Entry], rows: Sequence[Line]) -> str:
@@ -389,6 +403,8 @@ def latex_table(entries: Sequence[Entry]) -> str:
     over = columns(entries)
     rows, part = [], None
     for line in lines(over):
+        if all(cell.value is None for cell in line.cells):
+            continue
         if line.group != part:
             part = line.group
             rows.append([f"\\multicolumn{{{len(over) + 1}}}{{l}}{{\\emph{{{_tex(part)}}}}}"])
@@ -412,9 +428,9 @@ def _tex_cell(cell: MatrixCell) -> str:
 def _tex_figure(cell: Cell, decimals: int) -> str:
     if cell.value is None:
         return "---"
-    value = _shown(cell.value, decimals) + (f" \\pm {cell.error:.{decimals}f}" if cell.error else "")
-    value = value.replace("−", "-").replace(",", "{,}")
-    return f"$\\mathbf{{{value}}}$" if cell.best else f"${value}$"
+    value = _shown(cell.value, decimals).replace("−", "-").replace(",", "{,}")
+    value = f"\\mathbf{{{value}}}" if cell.best else value
+    return f"${value}" + (f" \\pm {cell.error:.{decimals}f}" if cell.error else "") + "$"
 
 
 _TEX = str.maketrans({"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",

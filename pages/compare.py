@@ -147,7 +147,8 @@ def figures_view(over: Sequence[Entry]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="compare-export"):
         st.markdown("Open a row for what it means.", width="stretch")
         names = "-".join(entry.config["variant"]["name"] for entry in over)
-        st.download_button("HTML report", lambda: report(over), f"compare-{names}.html", "text/html", on_click="ignore", icon=":material/download:",
+        item = task().item  # files are made in a thread that knows no session
+        st.download_button("HTML report", lambda: report(over, item), f"compare-{names}.html", "text/html", on_click="ignore", icon=":material/download:",
                            help="One file with the matrices, this table and a traversal figure of each model")
         st.download_button("CSV", lambda: csv_table(over), f"compare-{names}.csv", "text/csv", on_click="ignore", icon=":material/download:")
         st.download_button("LaTeX", lambda: latex_table(over), f"compare-{names}.tex", "text/x-tex", on_click="ignore", icon=":material/download:")
@@ -161,11 +162,11 @@ def figures_view(over: Sequence[Entry]) -> None:
         st.html(provenance_html(over))
 
 
-def report(over: Sequence[Entry]) -> str:
-    """The report with each model's traversal figure in it."""
+def report(over: Sequence[Entry], item: int | None) -> str:
+    """The report with each model's traversal figure of a pair in it."""
     drawn = {}
     for entry in over:
-        low, *_, high = frames(entry.name, task().item)
+        low, *_, high = frames(entry.name, item)
         drawn[f"{entry.title} ({entry.name}): every dimension at −3, of one pair"] = png(low)
         drawn[f"{entry.title} ({entry.name}): every dimension at +3"] = png(high)
     return html_report(over, drawn)

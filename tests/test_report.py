@@ -234,8 +234,24 @@ def test_csv_holds_every_figure_and_every_cell():
 
 def test_latex_escapes_names_and_balances_its_environments():
     text = latex_table([entry(CLEAN, coherence(0.9, 0.01), title="A & B_1"), entry(CLEAN, coherence(0.5, 0.01), name="b", title="C")])
-    assert r"A \& B\_1" in text and r"$\mathbf{0.900 \pm 0.010}$" in text
+    assert r"A \& B\_1" in text and r"$\mathbf{0.900} \pm 0.010$" in text
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
+
+
+def test_latex_has_no_line_without_a_figure():
+    missing = {"mig": {"metric": "mig", "value": None, "reason": "one factor alone"}}
+    one, other = entry(CLEAN, coherence(0.9) | missing), entry(CLEAN, coherence(0.5), name="b")
+    assert "MIG" not in latex_table([one, other])
+    other.card["figures"]["mig"] = {"metric": "mig", "value": 0.2}
+    assert "MIG" in latex_table([one, other])
+
+
+def test_a_long_reason_for_what_is_missing_is_told_once_in_a_column():
+    why = "this variant has no posterior given one modality alone, whatever one asks it"
+    def refused(reason):
+        return {f"cross_coherence/{way}/digit": {"metric": "cross_coherence", "value": None, "reason": reason} for way in ("a→b", "b→a", "c→a")}
+    table = table_html([entry(CLEAN, refused(why)), entry(CLEAN, refused(why), name="b", title="B"), entry(CLEAN, refused("one class"), name="c", title="C")])
+    assert table.count(f"<small>{why}</small>") == 2 and table.count("<small>as above</small>") == 4 and table.count("<small>one class</small>") == 3
 
 
 # ---- every measured model

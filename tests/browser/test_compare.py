@@ -187,6 +187,25 @@ def arguments(process: Path) -> list[str]:
         return [""]
 
 
+def test_the_comparison_is_taken_along_as_a_page_that_needs_nothing_and_as_tables(page, app_url):
+    page.goto(f"{app_url}/compare?models=faces-mumo,faces-vanilla&view=figures", wait_until="commit")
+    taken = {}
+    for kind in ("HTML report", "CSV", "LaTeX"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=kind).click()
+        taken[kind] = download.value.path().read_text(encoding="utf-8")
+    assert taken["CSV"].startswith("checkpoint,") and r"\begin{tabular}" in taken["LaTeX"]
+    alone = page.context.browser.new_context(offline=True)
+    report, asked = alone.new_page(), []
+    report.on("request", lambda request: asked.append(request.url))
+    report.set_content(taken["HTML report"])
+    expect(report.locator(".mx h4")).to_have_text(["MuMo-VAE", "Vanilla VAE"])
+    expect(report.locator("figure img")).to_have_count(4)  # each model's traversal, low and high
+    assert report.locator("figure img").evaluate_all("images => images.every((image) => image.naturalWidth > 0)")
+    assert [url for url in asked if not url.startswith("data:")] == []
+    alone.close()
+
+
 def test_all_measured_models_stand_in_one_table(compare, home):
     measured = sorted(card.parent.name for card in (home / "checkpoints").glob("digits-*/card.json"))
     page = compare(view="results")
