@@ -70,10 +70,13 @@ def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | Non
         encoders: How the encoders came to be, where the run keeps those of another, see `refit`.
 
     Raises:
-        RunError: Where the folder already holds a run.
+        RunError: Where the folder already holds a run, or private dimensions are to be closed and the model has none to close.
     """
     if (run / "config.json").exists():
         raise RunError(f"{run} already holds a run: resume it, or choose another folder")
+    if (kept := settings.private_open) and all(block.owner is None or block.dim <= kept for block in model.blocks):
+        sizes = " + ".join(str(block.dim) for block in model.blocks)
+        raise RunError(f"private_open {kept}: {model.variant.title} with {sizes} dimensions has no private block of more, nothing would be closed")
     run.mkdir(parents=True, exist_ok=True)
     config = config_of(model, asdict(settings))
     if source is not None:
@@ -441,14 +444,17 @@ def _resume(run: Path, model: MultimodalVAE, optimizer: torch.optim.Optimizer) -
             about = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         model.load_state_dict({name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")})
+        parameters = optimizer.param_groups[0]["params"]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("adam/"):
                 _, index, key = name.split("/")
-                state.setdefault(int(index), {})[key] = tensor
+                p = parameters[int(index)]
+                # in its parameter's layout: fused Adam reads both as they lie in memory, and would mistake one value for another
+                state.setdefault(int(index), {})[key] = torch.empty_like(p).copy_(tensor) if tensor.shape == p.shape else tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return int(about["step"]), float(about["best"]), float(about["seconds"])
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except (SafetensorError, OSError, KeyError, IndexError, ValueError, RuntimeError, TypeError) as error:
         why = " ".join(str(error).split())  # torch lists what is missing over many lines
         raise RunError(f"{run / STATE}: cannot be resumed from ({type(error).__name__}: {why[:300]})") from None
 

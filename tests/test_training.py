@@ -7,6 +7,7 @@ import signal
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,9 +16,9 @@ from tiny import A, TinyPairs, tiny_images, tiny_model
 import mmvae.training
 from mmvae.checkpoints import open_checkpoint
 from mmvae.objective import loss
-from mmvae.presets import Settings
+from mmvae.presets import CLOSED, Settings
 from mmvae.soap import TURN_EVERY
-from mmvae.training import CYCLE, ENCODERS, HAZE, PACE, Diverged, Pace, RunError, refit, refitting, start, train, update
+from mmvae.training import CYCLE, ENCODERS, HAZE, PACE, Diverged, Pace, RunError, closing, refit, refitting, spare_kl, start, train, update
 from mmvae.variants import Cycle
 
 SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
@@ -198,6 +199,64 @@ def test_kl_and_rate_warm_up_linearly_and_the_rate_decays_over_the_second_half(t
     train(run, TinyPairs())
     assert seen == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
     assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.0075, 0.005, 0.0025])
+
+
+@pytest.mark.parametrize("variant", ["mumo", "mmpoe-v1", "dmvae", "mmvae-plus"])
+def test_the_spare_kl_is_that_of_private_dimensions_past_the_first_as_the_loss_counts_them(variant):
+    model, images = tiny_model(variant), tiny_images()
+    beliefs = {given: model.posterior({name: images[name] for name in given}) for given in (("a", "b"), ("a",), ("b",))}
+
+    def spare(given: tuple[str, ...], *owners: str) -> float:
+        values = 0.0
+        for owner in owners:
+            belief = beliefs[given][f"z_{owner}"]
+            each = 0.5 * (belief.mean**2 + belief.stddev**2 - 1) - belief.stddev.log()
+            values += each[:, 1:].sum(1).mean().item()
+        return values
+
+    pair = spare(("a", "b"), "a", "b")
+    expected = {
+        "mumo": pair + spare(("a",), "a") + spare(("b",), "b"), "mmpoe-v1": pair, "dmvae": 3 * pair,
+        "mmvae-plus": 0.5 * spare(("a",), "a") + 0.5 * spare(("b",), "b")}[variant]
+    with torch.no_grad():
+        assert spare_kl(model, images, 1).item() == pytest.approx(expected, rel=1e-4)
+        assert spare_kl(model, images, 3).item() == 0  # no private block is that large
+
+
+def test_private_dimensions_are_closed_from_half_of_the_steps_on():
+    settings = replace(SETTINGS, private_open=1)
+    assert [closing(settings, step, 1000) for step in (0, 499, 500)] == [1, 1, 1]
+    assert closing(settings, 550, 1000) == pytest.approx(CLOSED**0.5)
+    assert [closing(settings, step, 1000) for step in (601, 999)] == [CLOSED, CLOSED]
+    assert closing(SETTINGS, 999, 1000) == 1
+
+
+def test_the_loss_of_a_step_has_the_spare_kl_as_many_times_as_the_factor_says():
+    settings = replace(SETTINGS, private_open=1, warmup=4)
+    totals = {}
+    for closed in (1.0, 3.0):
+        model = tiny_model("mumo")
+        totals[closed] = update(model, torch.optim.Adam(model.parameters(), lr=0.0), TinyPairs(), settings, 1, CPU, closed).total.item()
+    rng, data, model = np.random.default_rng([settings.seed, 1]), TinyPairs(), tiny_model("mumo")
+    images = data.augment(data.items(data.draw("train", settings.batch_size, rng))[0], rng)
+    assert totals[3.0] - totals[1.0] == pytest.approx(0.5 * 2 * spare_kl(model, images, 1).item(), rel=1e-3)  # 0.5: the warm-up's second of four steps
+
+
+def test_a_training_that_closes_private_dimensions_leaves_the_first_open_alone(tmp_path):
+    settings = replace(SETTINGS, steps=120, warmup=0, learning_rate=0.01, snapshot=120)
+    spare = {}
+    for kept in (0, 1):
+        trained(tmp_path / str(kept), "mumo", replace(settings, private_open=kept))
+        with torch.no_grad():
+            spare[kept] = spare_kl(open_checkpoint(tmp_path / str(kept)).model, TinyPairs().images, 1).item()
+    assert spare[1] < 0.2 * spare[0]
+
+
+@pytest.mark.parametrize(("variant", "kept"), [("joint-poe", 1), ("mumo", 3)])
+def test_a_run_that_would_close_nothing_is_refused(tmp_path, variant, kept):
+    with pytest.raises(RunError, match=rf"^private_open {kept}: .* nothing would be closed$"):
+        start(tmp_path / "run", tiny_model(variant), replace(SETTINGS, private_open=kept))
+    assert not (tmp_path / "run").exists()
 
 
 def test_gradients_are_clipped_to_their_largest_norm():
