@@ -20,7 +20,7 @@ from .data import Factor
 from .latents import Block
 from .readers import Readers, Reading
 
-ITEMS, STEPS = 4, 5  # codes that a dimension is swept from, and values on its way
+ITEMS, STEPS = 16, 5  # codes that a dimension is swept from, and values on its way; of four, one face decided
 #: A dimension carries a factor where it moves its reading by this share of the factor's range, or of a class's probability at each step.
 CARRIES = 0.15
 #: From this share of an ordered factor's range on, a dimension beside the one that carries it counts as a further one of that factor.

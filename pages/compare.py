@@ -17,7 +17,7 @@ from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
 from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, key_lines, lines, matrix, measured_on, pairs_seen
 from mmvae.data import DATASETS, PairedDataset
 from mmvae.embedding import params_to_json
-from mmvae.matching import Effect, by_factor, by_index, change_both, effects
+from mmvae.matching import Effect, by_factor, by_index, effects
 from mmvae.model import CannotInfer
 from mmvae.pictures import png
 from mmvae.report import COLOURS, STYLE, csv_table, excerpt_html, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
@@ -411,11 +411,10 @@ def told(step: Step, entry: Entry, measured: dict[str, Entry], here: dict[str, s
         unmeasured([entry])
         return
 
-    def both(variant: str) -> tuple[int, int] | None:
-        found = effects_of(models.checkpoint(here[variant])) if variant in here else ()
-        return (change_both(found), len(found)) if found else None
+    def swept(variant: str) -> Sequence[Effect]:
+        return effects_of(models.checkpoint(here[variant])) if variant in here else ()
 
-    answer = step.answer(Known(entry, {variant: other for variant, other in measured.items() if variant != step.variant}, both))
+    answer = step.answer(Known(entry, {variant: other for variant, other in measured.items() if variant != step.variant}, swept))
     st.markdown(f"**Here.** {answer.text}  \n**Try.** {step.tries}")
     if step.seen:
         st.markdown(f"**The experiment's author**, after 300,000 steps of 64 pairs: {step.seen} :{AGREEMENT[answer.agrees]}-badge[ours {answer.agrees}] "

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmvae.comparison import Entry, Line, Matrix, columns, findings, lines, matrix
+from mmvae.latents import SHARED
+from mmvae.matching import CARRIES, Effect, change_both
 
 #: Figures that stand beside a step's matrix: what becomes of a face that is drawn from one view alone, with another's private codes, or from the prior.
 FIGURES = ("identity_kept", "preserved_error", "swap_error", "joint_coherence")
@@ -20,16 +22,27 @@ class Known:
     Arguments:
         entry: The model of the step, measured.
         others: The measured models that stand for the other variants, {variant: entry}.
-        both: How many dimensions of a variant's model visibly change both pictures, and how many it has; None where it is not here.
+        effects: What each dimension of a variant's model does to its pictures; empty where none is here.
     """
 
     entry: Entry
     others: Mapping[str, Entry]
-    both: Callable[[str], tuple[int, int] | None]
+    effects: Callable[[str], Sequence[Effect]]
 
     @property
     def matrix(self) -> Matrix:
         return matrix(self.entry)
+
+    def both(self, variant: str) -> tuple[int, int] | None:
+        """How many dimensions visibly change both pictures, and how many there are."""
+        found = self.effects(variant)
+        return (change_both(found), len(found)) if found else None
+
+    def drawn(self, variant: str, factor: str) -> tuple[int, float] | None:
+        """The dimension of the shared code that moves a factor most when it is swept, and by what share of the factor's range."""
+        found = [effect for effect in self.effects(variant) if effect.block == SHARED and factor in effect.factors]
+        most = max(found, key=lambda effect: effect.factors[factor], default=None)
+        return (most.dimension + 1, most.factors[factor]) if most else None
 
     def percent(self, metric: str, of: str = "") -> str:
         """A share in each direction: ``"58 and 53%"``; empty where a figure is missing."""
@@ -124,30 +137,37 @@ def _mixes(known: Known) -> Answer:
 
 
 def _leaks(known: Known) -> Answer:
-    cell = next(cell for cell in known.matrix.cells if cell.block == "z_shared" and cell.factor == "elevation")
+    cell = next(cell for cell in known.matrix.cells if cell.block == SHARED and cell.factor == "elevation")
+    swept, least = known.drawn("mmpoe-v1", "elevation"), known.drawn("mumo", "elevation")
+    draws = swept is not None and swept[1] >= CARRIES and (least is None or swept[1] > least[1])
     text = (f"No: the shared code has learned elevation, R² {cell.value:.2f}." if cell.leaks else
-            f"Of elevation, yes: the shared code reads it with R² {cell.value:.2f} in ours.")
+            f"{'As a probe reads it' if draws else 'Of elevation'}, yes: the shared code of a pair tells {'nothing' if cell.value < 0.005 else 'little'} of elevation, R² {cell.value:.2f}.")
+    if swept:
+        beside = _of("MuMo's at most", f"{100 * least[1]:.0f}%") if least else ""
+        text += f" {'But swept' if draws and not cell.leaks else 'Swept'} over its range, its dimension {swept[0]} moves elevation by {_beside(f'{100 * swept[1]:.0f}%', beside)} of all there is."
     if kept := known.percent("identity_kept"):
-        text += (" What fails is each encoder alone, which was never trained so: " if not cell.leaks else " Each encoder alone: ")
-        text += (f"drawn from one picture, {_beside(kept, _of('MuMo', known.percent('identity_kept', 'mumo')))} are the same person, "
+        text += (f" Each encoder alone, which was never trained so: drawn from one picture, {_beside(kept, _of('MuMo', known.percent('identity_kept', 'mumo')))} are the same person, "
                  f"and the head is off by {_beside(known.degrees(), _of('MuMo', known.degrees('mumo')))}.")
     own, better = _values(known.entry, "joint_coherence"), _values(known.others.get("mumo"), "joint_coherence")
     if own:
         text += f" Of its samples {_beside(known.percent('joint_coherence'), _of('MuMo', known.percent('joint_coherence', 'mumo')))} show one person in both pictures."
-    return Answer(text, _agreement(cell.leaks, bool(own and better) and own < better))
+    return Answer(text, _agreement(cell.leaks, draws or cell.leaks, bool(own and better) and own < better))
 
 
 def _mends(known: Known) -> Answer:
     before = known.others.get("mmpoe-v1")
     if before is None:
         return Answer("There is no v1 here to hold it against.")
-    kept, was = _values(known.entry, "identity_kept"), _values(before, "identity_kept")
-    better = bool(kept) and bool(was) and min(kept) > max(was)
+    kept, less = _values(known.entry, "identity_kept"), _values(before, "identity_kept")
+    better = bool(kept) and bool(less) and min(kept) > max(less)
     worst = [findings(each).worst.value for each in (matrix(before), known.matrix)]
     text = (f"{'Yes' if better else 'No'}: drawn from one picture alone, {known.percent('identity_kept')} are the same person instead of {known.percent('identity_kept', 'mmpoe-v1')}, "
             f"and the head is off by {known.degrees()} instead of {known.degrees('mmpoe-v1')}. "
             f"The most in a wrong place is {worst[1]:.2f} instead of {worst[0]:.2f}; of the samples {known.percent('joint_coherence')} instead of "
             f"{known.percent('joint_coherence', 'mmpoe-v1')} show one person in both pictures.")
+    swept, was = known.drawn("mmpoe-v2", "elevation"), known.drawn("mmpoe-v1", "elevation")
+    if swept and was:
+        text += f" Swept, a dimension of its shared code moves elevation by {100 * swept[1]:.0f}% of all there is, v1's by {100 * was[1]:.0f}%."
     return Answer(text, _agreement(better))
 
 
