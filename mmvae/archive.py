@@ -99,7 +99,7 @@ def _extract(content: bytes, name: str, into: Path, limits: Limits) -> None:
                 left -= _copy(archive, file, into / member, min(limits(member), left), name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise CheckpointError(
-            f"{name}: not a zip that can be read ({error}); expected the zip of a checkpoint's folder"
+            f"{name}: not a zip that can be read ({error}); expected the zip of a checkpoint's or a run's folder"
         ) from None
 
 

@@ -179,7 +179,7 @@ def show_pairs(name: str) -> None:
 def upload() -> None:
     """Opens a checkpoint from a file."""
     st.header("Open a checkpoint", anchor="open")
-    given = st.file_uploader("The zip of a checkpoint's folder: config.json, weights.safetensors and what else it holds", type="zip", key="upload")
+    given = st.file_uploader("The zip of a checkpoint's folder: config.json, weights.safetensors and what else it holds", type="zip", key="upload", max_upload_size=64)
     if given is None:
         return
     if st.session_state.get("uploaded_id") != given.file_id:

@@ -32,6 +32,7 @@ VIEW, FILTER = "train-view", "train-filter"
 #: The run last asked for; the last of these that was by a link; what was ticked, or gave up its name, since the page was drawn.
 CHOSEN, LINKED, CLICKED, GONE = "train-chosen", "train-linked", "train-clicked", "train-gone"
 MEASURING = "train-measuring"
+LARGEST = 1024  # MB of a run's zip, as many as the server takes (.streamlit/config.toml); one of the faces has 90
 ROW, ROWS = 29, 6  # pixels of a row of the table, and how many are shown before it scrolls
 CHIPS = {
     "training": "blue",
@@ -670,7 +671,7 @@ def duplicate(run: Run, slower: float = 1.0) -> None:
 
 def import_run() -> None:
     st.markdown("A run exported here or on another machine, as one zip. Nothing in it is executed.")
-    file = st.file_uploader("A run's zip", type="zip", label_visibility="collapsed")
+    file = st.file_uploader("A run's zip", type="zip", label_visibility="collapsed", max_upload_size=LARGEST)
     if file and st.button("Import", type="primary", icon=":material/upload:"):
         try:
             name = runs.unpack(file.getvalue(), file.name)

@@ -66,7 +66,7 @@ def uploaded(modality: Modality, key: str, source: str) -> list[Given]:
     turn = st.session_state.setdefault(f"{place} turn", 0)
     with st.container(key=key, gap="small"):
         widget = f"{place} {turn}"
-        st.file_uploader("Pictures", type=list(ENDINGS), accept_multiple_files=True, key=widget, label_visibility="collapsed",
+        st.file_uploader("Pictures", type=list(ENDINGS), accept_multiple_files=True, key=widget, label_visibility="collapsed", max_upload_size=64,
                          on_change=_take, args=(widget, place, modality))
         for problem in st.session_state.get(f"{place} problems", ()):
             st.error(problem, icon=":material/error:")
