@@ -701,6 +701,7 @@ STYLE = """
 .bar i {display: block; height: 100%; background: var(--block-first); transition: width .6s}
 .moment {display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 8px 28px}
 @media (max-width: 800px) {.moment {grid-template-columns: minmax(0, 1fr)}}
+@media (min-width: 1600px) {.moment {grid-template-columns: minmax(0, 4fr) minmax(0, 7fr)} .moment .traversal {grid-template-columns: 1fr 1fr; gap: 0 12px}}
 .moment h5 {font-size: 0.85rem; margin: 4px 0; padding: 0}
 .moment img {width: 100%; display: block; image-rendering: pixelated; border-radius: 3px}
 .strips {display: grid; grid-template-columns: 5.6em minmax(0, 1fr); gap: 2px 8px; align-items: center; margin-bottom: 8px}

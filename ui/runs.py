@@ -286,15 +286,15 @@ def _traversal(opened: Checkpoint, data: PairedDataset | None) -> str:
     drawn = traversal_figure(model, start, frames=FRAMES)
     hue = _hue_classes(model.blocks)
     heads = "".join(f'<span class="{hue[name]}" title="{html.escape(name)} {d + 1}">{d + 1}</span>' for name, d in drawn.columns)
+    heads = f'<div class="heads" style="grid-template-columns:repeat({len(drawn.columns)},1fr)">{heads}</div>'
     pictures = "".join(
-        _image(sheet([list(row) for row in drawn.images[m.name]], scale=1, gap=1, background=24), m.title)
+        f"<div>{heads}{_image(sheet([list(row) for row in drawn.images[m.name]], scale=1, gap=1, background=24), m.title)}</div>"
         for m in model.modalities
     )
     blocks = " · ".join(f'<b class="{hue[b.name]}">{html.escape(b.name)}</b>' for b in model.blocks)
     return (
         f"<h5>Each dimension of one test pair from −3 to 3: {blocks}</h5>"
-        f'<div class="traversal"><div class="heads" style="grid-template-columns:repeat({len(drawn.columns)},1fr)">'
-        f"{heads}</div>{pictures}</div>"
+        f'<div class="traversal">{pictures}</div>'
     )
 
 
