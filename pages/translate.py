@@ -334,11 +334,10 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
         return
     with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
         st.caption(f"From {source} alone, {CHECK_SAMPLES} samples of {to} for each of {CHECKED} random test images. "
-                   "Factor readers judge; their own ceiling is beside it.", width="stretch")
+                   "Factor readers judge; a line on a bar is what they reach on real images.", width="stretch")
         saves({"CSV": ("check.csv", lambda _: check_csv(found, to))}, "\n".join(command_line(["evaluate", name]) for name in found),
               "Measures both directions on all test pairs")
-    content = "".join(f"<h4>{html.escape(models.variant_label_of(name))}</h4>{check_table(factors)}" for name, factors in found.items())
-    cells(content, key="translate check cells", scheme=palette.theme())
+    cells(check_table({models.variant_label_of(name): factors for name, factors in found.items()}), key="translate check cells", scheme=palette.theme())
 
 
 def _check(key: tuple) -> list[Kept]:

@@ -164,33 +164,67 @@ def _numbers(texts) -> str:
 
 
 def _ceiling(figures: Mapping[str, float]) -> str:
-    value = figures.get("accuracy", figures.get("within_step"))
-    return "–" if value is None else f"{100 * value:.0f} %"
+    return "–" if isnan(_share(figures)) else f"{100 * _share(figures):.0f} %"
 
 
-def check_table(found: Sequence[Kept]) -> str:
-    """Factors in rows: what should become of each, what was measured, and the readers' own ceiling."""
-    heads = ("factor", "should be", "read as such", "mean error", "spread over samples", "readers on real images")
-    head = "".join(f'<th{" class=number" if "error" in text or "spread" in text else ""}>{text}</th>' for text in heads)
-    return f'<table class="figures"><tr>{head}</tr>{"".join(map(_checked, found))}</table>'
+def check_table(found: Mapping[str, Sequence[Kept]]) -> str:
+    """The criterion, factors in rows and models in columns: what should become of each, what readers saw, and their own ceiling.
+
+    Arguments:
+        found: What was measured of each model, by what a person calls it; of the same factors in the same order.
+    """
+    heads = "".join(f"<th>{html.escape(label)}</th>" for label in found)
+    lines = ""
+    for of_one in zip(*found.values(), strict=True):
+        one = of_one[0]
+        measured = "".join(f"<td>{_bar(*_measured(kept))}</td>" for kept in of_one)
+        lines += (f'<tr class="{one.role}"><td><b>{html.escape(one.factor.name)}</b><small>{html.escape(_wanted(one))}</small></td>'
+                  f"{measured}<td>{_bar(*_real(one))}</td></tr>")
+    return f'<table class="figures check"><tr><th></th>{heads}<th>readers on real images</th></tr>{lines}</table>'
 
 
-def _checked(kept: Kept) -> str:
-    measured, factor, unit = kept.measured, kept.factor, html.escape(kept.factor.unit)
-    share, error, ceiling = "", "", ""
+def _wanted(kept: Kept) -> str:
+    """What should become of a factor."""
     if kept.role == "free":
-        should = "may vary"
-        if not isnan(kept.real_spread):
-            ceiling = f"labels vary by {kept.real_spread:.3g}{unit}"
-    else:
-        should = "kept" if kept.role == "kept" else f"stays {factor.format(factor.neutral)}"
-        share = f"{100 * measured.kept.value:.0f} ± {100 * measured.kept.stderr:.0f} %"
-        share += f" within {measured.tolerance:.3g}{unit}" if measured.tolerance else ""
-        error = "" if isnan(measured.error) else f"{measured.error:.3g}{unit}"
-        ceiling = _ceiling(kept.ceiling) + (f", error {kept.ceiling['error']:.3g}{unit}" if "error" in kept.ceiling else "")
-    spread = f"{measured.spread:.3g}{unit}" if factor.kind == "ordered" else f"{100 * measured.spread:.0f} % differ"
-    return (f"<tr><td>{html.escape(factor.name)}</td><td>{html.escape(should)}</td><td>{share}</td>"
-            f"{_numbers((error, '' if isnan(measured.spread) else spread))}<td>{ceiling}</td></tr>")
+        return "may vary"
+    within = f" within {kept.measured.tolerance:.3g}{kept.factor.unit}" if kept.measured.tolerance else ""
+    return ("should be kept" if kept.role == "kept" else f"should stay {kept.factor.format(kept.factor.neutral)}") + within
+
+
+def _measured(kept: Kept) -> tuple[float, float, str, str]:
+    """Of a model: the share of samples that are as they should be, the readers' own, and what to say of it first and then; see `_bar`."""
+    measured, factor = kept.measured, kept.factor
+    spread = "" if isnan(measured.spread) else f"{100 * measured.spread:.0f} % differ" if factor.kind != "ordered" else _amount(measured.spread, factor)
+    if kept.role == "free":
+        return measured.spread / kept.real_spread if kept.real_spread > 0 else float("nan"), 1.0, f"± {spread}" if spread else "–", "over samples"
+    error = "" if isnan(measured.error) else f"off by {_amount(measured.error, factor)}"
+    said = f"{100 * measured.kept.value:.0f} ± {100 * measured.kept.stderr:.0f} %"
+    return measured.kept.value, _share(kept.ceiling), said, ", ".join(filter(None, (error, spread and f"samples {'' if '%' in spread else '± '}{spread}")))
+
+
+def _real(kept: Kept) -> tuple[float, float, str, str]:
+    """The same of real images."""
+    if kept.role == "free":
+        return float("nan"), float("nan"), "" if isnan(kept.real_spread) else f"± {_amount(kept.real_spread, kept.factor)}", "over all images" * (not isnan(kept.real_spread))
+    return _share(kept.ceiling), float("nan"), _ceiling(kept.ceiling), f"off by {_amount(kept.ceiling['error'], kept.factor)}" if "error" in kept.ceiling else ""
+
+
+def _share(figures: Mapping[str, float]) -> float:
+    return figures.get("accuracy", figures.get("within_step", float("nan")))
+
+
+def _amount(value: float, factor: Factor) -> str:
+    """An amount of an ordered factor, in its unit: angles to a tenth."""
+    return f"{value:.1f}{factor.unit}" if factor.unit == "°" else f"{value:.3g}{factor.unit}"
+
+
+def _bar(share: float, ceiling: float, said: str, more: str) -> str:
+    """A figure over a bar of its length, with a mark where the ceiling is; NaN leaves out either."""
+    bar = ""
+    if not isnan(share):
+        mark = "" if isnan(ceiling) else f'<s style="left: {100 * min(1.0, ceiling):.1f}%"></s>'
+        bar = f'<span class="bar"><i style="width: {100 * min(1.0, max(0.0, share)):.1f}%"></i>{mark}</span>'
+    return f"<b>{html.escape(said)}</b>{bar}<small>{html.escape(more)}</small>"
 
 
 def gif_of(shown: Sequence[Tensor], done: Sequence[Drawn]) -> bytes:

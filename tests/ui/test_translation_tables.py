@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from tests.test_translation import READERS, Glow
 from tests.tiny import tiny_images, tiny_model
 from ui.gallery import first_items
 from ui.pairs import Pairs
-from ui.results import Drawn, Exchanged, check_csv, csv_of, summary, swap_csv, swap_gif, swap_table, translation_table
+from ui.results import Drawn, Exchanged, check_csv, check_table, csv_of, summary, swap_csv, swap_gif, swap_table, translation_table
 from ui.translating import Given, caption, sizes_note
 
 GLOW, OWN, OTHER = Glow.factors
@@ -98,6 +99,23 @@ def test_a_check_is_saved_with_what_was_measured(opened):
     kept, neutral, free = lines_of(check_csv({"tiny": found}, "b"))
     assert float(kept["share"]) == found[0].measured.kept.value and float(kept["readers' share on real images"]) == 1
     assert neutral["role"] == "neutral" and free["share"] == "" and float(free["spread"]) == found[2].measured.spread
+
+
+def test_the_check_stands_factor_by_factor_with_models_side_by_side_and_the_readers_beside_them(opened):
+    one, other = (check(opened.model, Glow(), READERS, "b", torch.arange(40), samples=2, seed=seed) for seed in (0, 1))
+    found = {"One <b>": one, "Other": other}
+    table = check_table(found)
+    head, *lines = table.split("<tr")[1:]
+    assert "One &lt;b&gt;" in head and head.index("Other") < head.index("readers on real images") and len(lines) == len(one) == 3
+    for line, kept, beside in zip(lines, one, other, strict=True):
+        assert f"<b>{kept.factor.name}</b>" in line and line.count("<td>") == 4
+        for each in (kept, beside):
+            said = f"± {each.measured.spread:.3g}" if each.role == "free" else f"{100 * each.measured.kept.value:.0f} ± {100 * each.measured.kept.stderr:.0f} %"
+            assert f"<b>{said}</b>" in line
+    assert [word in line for word, line in zip(("should be kept", "should stay 0", "may vary"), lines)] == [True] * 3
+    lengths = [float(text) for text in re.findall(r'<i style="width: ([\d.]+)%"', lines[0])]
+    assert lengths == pytest.approx([*(100 * each[0].measured.kept.value for each in (one, other)), 100], abs=0.06)
+    assert lines[0].count('<s style="left: 100.0%">') == 2  # the readers' own share, on the bars of the models
 
 
 def test_a_caption_is_the_title_where_labels_are_not_known():
