@@ -253,7 +253,7 @@ def own(job: Job) -> list[dict]:
     """Columns to colour by, from a CSV."""
     with st.popover("Colour by your own column", icon=":material/palette:", width="stretch"):
         st.caption("A CSV with a column **id** and any others, numbers or categories. The map's own *CSV with ids* has the ids.")
-        file = st.file_uploader("CSV", type=["csv", "tsv", "txt"], key="map own", label_visibility="collapsed")
+        file = st.file_uploader("CSV", type=["csv", "tsv", "txt"], key="map own", label_visibility="collapsed", max_upload_size=64)
         if file is None:
             return []
         try:
@@ -356,6 +356,11 @@ STYLE = """<style>
 @media (min-width: 641px) {
   .st-key-map-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child {flex: 0 0 236px; width: 236px; min-width: 0}
   .st-key-map-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:last-child {flex: 1 1 0; min-width: 0}
+}
+@media (min-width: 1800px) {
+  .st-key-map-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child {flex: 0 0 276px; width: 276px}
+  .st-key-map-left {font-size: 1rem}
+  .st-key-map-left label p, .st-key-map-left button p, .st-key-map-left [data-testid="stAlert"] p {font-size: .95rem}
 }
 </style>"""
 

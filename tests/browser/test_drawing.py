@@ -47,7 +47,7 @@ def test_every_motion_is_drawn_and_measured(page):
     assert all(row["renderer"] and row["frames_per_second"] > 0 and 0 <= row["frame_p50_ms"] <= row["frame_p95_ms"] for row in rows)
 
 
-@pytest.mark.parametrize(("renderer", "webgl"), [(SOFTWARE, False), (GRAPHICS, True), (None, False)])
+@pytest.mark.parametrize(("renderer", "webgl"), [(SOFTWARE, False), ("Microsoft Basic Render Driver", False), (GRAPHICS, True), (None, False)])
 def test_webgl_draws_where_a_graphics_processor_runs_it_and_smooths_lines(alone, renderer, webgl):
     picture, found = drawn(alone, renderer, [(0, 0)], [(255, 0, 0, 255)])
     assert (found["webgl"], found["smoothed"]) == (webgl, webgl)

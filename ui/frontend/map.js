@@ -25,7 +25,10 @@ class Panel {
     this.colour = sessionStorage.getItem(REMEMBERED) ?? "";
     this.pictured = null;
     this.build();
-    this.observer = new ResizeObserver(([entry]) => host.classList.toggle("narrow", entry.contentRect.width < 820));
+    this.observer = new ResizeObserver(([{ contentRect: { width } }]) => {
+      host.classList.toggle("narrow", width < 820);
+      host.classList.toggle("wide", width >= 1400); // a projector's
+    });
     this.observer.observe(host);
   }
 

@@ -2,8 +2,8 @@
 
 import { canvas, paint } from "./pictures.js";
 
-const SIDE = 46; // px of a picture
-const APART = 62; // px between two of them, middle to middle
+const SIDE = 46; // px of a picture on a small screen
+const APART = 1.35; // sides between two of them, middle to middle
 const FRAME = 2; // px of the point's colour around it
 const REST = 110; // ms for which the view is still before pictures are chosen anew
 const BATCH = 48; // asked for at a time
@@ -14,6 +14,10 @@ const STEP = 7919; // a prime: points are tried in an order that has nothing to 
 export class Mosaic {
   constructor(pane) {
     Object.assign(this, { pane, shown: [], known: new Map(), view: [] });
+  }
+
+  get side() {
+    return Math.round(SIDE * this.pane.points.room);
   }
 
   close() {
@@ -32,7 +36,7 @@ export class Mosaic {
     }
     let drawn = 0;
     if (panel.pictured !== null && points.target) {
-      pen.imageSmoothingEnabled = info.modalities[panel.pictured].shape[1] >= SIDE;
+      pen.imageSmoothingEnabled = info.modalities[panel.pictured].shape[1] >= this.side;
       for (const i of this.shown) drawn += this.one(pen, i);
       pen.globalAlpha = 1;
     }
@@ -44,18 +48,19 @@ export class Mosaic {
     const picture = this.known.get(i)?.[panel.pictured];
     const [red, green, blue, opacity] = points.colours.subarray(4 * i, 4 * i + 4);
     if (!picture || !opacity) return 0;
-    const [x, y] = this.pane.screen(i).map((value) => Math.round(value) - SIDE / 2);
+    const { side } = this;
+    const [x, y] = this.pane.screen(i).map((value) => Math.round(value - side / 2));
     pen.globalAlpha = points.behind[i] ? 0.25 : 1; // as far back as its point
     pen.fillStyle = `rgb(${red} ${green} ${blue})`;
-    pen.fillRect(x - FRAME, y - FRAME, SIDE + 2 * FRAME, SIDE + 2 * FRAME);
-    pen.drawImage(picture, x, y, SIDE, SIDE);
+    pen.fillRect(x - FRAME, y - FRAME, side + 2 * FRAME, side + 2 * FRAME);
+    pen.drawImage(picture, x, y, side, side);
     return 1;
   }
 
   /** The point whose picture lies under a place of the screen, or −1. */
   at(x, y) {
     if (this.pane.panel.pictured === null) return -1;
-    const half = SIDE / 2 + FRAME;
+    const half = this.side / 2 + FRAME;
     return this.shown.find((i) => {
       const [px, py] = this.pane.screen(i);
       return this.known.has(i) && Math.abs(px - x) <= half && Math.abs(py - y) <= half;
@@ -69,16 +74,17 @@ export class Mosaic {
     const before = this.shown;
     this.shown = [];
     if (panel.pictured === null || !points.target || !this.pane.ids || points.colours?.length !== 4 * points.count) return;
+    const apart = APART * this.side;
     const cells = new Map();
     const take = (i) => {
       if (i >= points.count || !points.colours[4 * i + 3]) return;
       const [x, y] = this.pane.screen(i);
       if (x < 0 || y < 0 || x > points.width || y > points.height) return;
-      const [column, row] = [Math.floor(x / APART), Math.floor(y / APART)];
+      const [column, row] = [Math.floor(x / apart), Math.floor(y / apart)];
       for (let c = column - 1; c <= column + 1; c++) {
         for (let r = row - 1; r <= row + 1; r++) {
           const other = cells.get(`${c} ${r}`); // no cell has room for two
-          if (other && Math.max(Math.abs(other[0] - x), Math.abs(other[1] - y)) < APART) return;
+          if (other && Math.max(Math.abs(other[0] - x), Math.abs(other[1] - y)) < apart) return;
         }
       }
       cells.set(`${column} ${row}`, [x, y]);

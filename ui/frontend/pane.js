@@ -274,7 +274,7 @@ export class Pane {
   }
 
   names(pen) {
-    pen.font = "650 17px system-ui, sans-serif";
+    pen.font = `650 ${17 * this.points.room}px system-ui, sans-serif`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     pen.lineJoin = "round";

@@ -29,6 +29,7 @@ void main() {
 const MARGIN = 0.9; // of the canvas that a whole map fills
 const MOVE = 320; // ms from one frame to the next, at most
 const FARTHEST = 400; // of zooming in
+const ROOMY = 640_000; // px² of a map beyond which points, pictures and words grow with it, to be seen from afar
 
 let software; // whether WebGL is drawn by the processor; undefined until asked
 
@@ -36,7 +37,7 @@ function drawnInSoftware() {
   if (software !== undefined) return software;
   const gl = document.createElement("canvas").getContext("webgl");
   const info = gl?.getExtension("WEBGL_debug_renderer_info");
-  software = /swiftshader|llvmpipe|softpipe|software/i.test(gl?.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER) ?? "");
+  software = /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl?.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER) ?? "");
   gl?.getExtension("WEBGL_lose_context")?.loseContext(); // browsers bound how many there are
   return software;
 }
@@ -176,9 +177,14 @@ export class Points {
     this.draw();
   }
 
+  /** How much larger things are drawn than on a small screen. */
+  get room() {
+    return Math.min(1.5, Math.max(1, Math.sqrt((this.width * this.height) / ROOMY)));
+  }
+
   get size() {
     const crowd = Math.max(2.2, Math.min(6.5, 210 / Math.sqrt(this.count + 1)));
-    return Math.min(13, crowd * this.zoom ** 0.45);
+    return Math.min(13, crowd * this.zoom ** 0.45) * this.room;
   }
 
   draw() {
