@@ -352,11 +352,12 @@ def learning_rate(settings: Settings, step: int, steps: int) -> float:
 def closing(settings: Settings, step: int, steps: int) -> float:
     """The factor, at this step, of the KL of private dimensions past those that stay open.
 
-    1 for the first half of the steps, in which blocks separate; then it rises, by the same ratio each step, over a tenth of them to `CLOSED`.
+    1 for the first two thirds of the steps, in which blocks separate: what is closed before that stays mixed. Then it rises, by the same ratio
+    each step, over a twelfth of them to `CLOSED`.
     """
     if not settings.private_open:
         return 1.0
-    return CLOSED ** min(1.0, max(0.0, 10 * (step / steps - 0.5)))
+    return CLOSED ** min(1.0, max(0.0, 12 * (step / steps - 2 / 3)))
 
 
 def spare_kl(model: MultimodalVAE, images: Mapping[str, Tensor], keep: int) -> Tensor:

@@ -223,12 +223,12 @@ def test_the_spare_kl_is_that_of_private_dimensions_past_the_first_as_the_loss_c
         assert spare_kl(model, images, 3).item() == 0  # no private block is that large
 
 
-def test_private_dimensions_are_closed_from_half_of_the_steps_on():
+def test_private_dimensions_are_closed_in_the_last_third_of_the_steps():
     settings = replace(SETTINGS, private_open=1)
-    assert [closing(settings, step, 1000) for step in (0, 499, 500)] == [1, 1, 1]
-    assert closing(settings, 550, 1000) == pytest.approx(CLOSED**0.5)
-    assert [closing(settings, step, 1000) for step in (601, 999)] == [CLOSED, CLOSED]
-    assert closing(SETTINGS, 999, 1000) == 1
+    assert [closing(settings, step, 1200) for step in (0, 799, 800)] == pytest.approx([1, 1, 1])
+    assert closing(settings, 850, 1200) == pytest.approx(CLOSED**0.5)
+    assert [closing(settings, step, 1200) for step in (901, 1199)] == [CLOSED, CLOSED]
+    assert closing(SETTINGS, 1199, 1200) == 1
 
 
 def test_the_loss_of_a_step_has_the_spare_kl_as_many_times_as_the_factor_says():
