@@ -501,7 +501,27 @@ def _metric_of(over: Sequence[Column], key: str) -> str:
     return next(entry.card["figures"][key]["metric"] for column in over for entry in column.entries if key in entry.card.get("figures", {}))
 
 
+def _judged(metric: Metric, key: str, over: Sequence[Column]) -> Metric:
+    """A probe's metric as it is judged on the block that it reads: to know a class is no merit of a block that it does not belong into."""
+    if metric.name != "linear_probe":
+        return metric
+    block, factor = key.split("/")[1].partition(" given ")[0], key.split("/")[-1]
+    wanted = {_belongs(entry, block, factor) for column in over for entry in column.entries if key in entry.card.get("figures", {})}
+    if wanted == {False}:
+        return replace(metric, better="lower", against="guessing, which scores the share of the commonest class: nothing of it should be known here")
+    return metric if wanted == {True} else replace(metric, better="neither")
+
+
+def _belongs(entry: Entry, block: str, factor: str) -> bool | None:
+    """Whether a factor belongs into a block of a model; None where nobody said whose it is."""
+    known = next((each for each in entry.factors if each.name == factor), None)
+    if len(entry.blocks) == 1:
+        return True
+    return _home(known, entry.blocks) == block if known and entry.declared else None
+
+
 def _line(over: Sequence[Column], key: str, metric: Metric, group: str) -> Line:
+    metric = _judged(metric, key, over)
     figures = [[entry.card.get("figures", {}).get(key) for entry in column.entries] for column in over]
     cells = [_pooled(row, bool(column.entries[0].card)) for row, column in zip(figures, over, strict=True)]
     present = [figure for row in figures for figure in row if figure is not None]

@@ -238,6 +238,28 @@ def test_latex_escapes_names_and_balances_its_environments():
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
 
 
+def probes(**values):
+    return {f"linear_probe/{block}/identity": {"metric": "linear_probe", "value": value, "stderr": 0.01} for block, value in values.items()}
+
+
+def test_to_know_a_class_that_is_not_its_own_is_no_merit_of_a_block():
+    one, other = entry(CLEAN, probes(z_lighting=0.7, z_shared=0.9)), entry(CLEAN, probes(z_lighting=0.1, z_shared=0.5), name="b", title="B")
+    found = {line.key.split("/")[1]: line for line in lines(columns([one, other]))}
+    assert (found["z_shared"].metric.better, found["z_lighting"].metric.better) == ("higher", "lower")
+    assert [cell.best for cell in found["z_shared"].cells] == [True, False] and [cell.best for cell in found["z_lighting"].cells] == [False, True]
+    given = {"linear_probe/z_shared given lighting/identity": {"metric": "linear_probe", "value": 0.8}}
+    assert lines(columns([entry(CLEAN, given)]))[0].metric.better == "higher"
+
+
+def test_what_a_probe_should_read_is_open_where_nobody_said_whose_a_factor_is():
+    one = entry(CLEAN, probes(z_lighting=0.7), dataset="own pairs")
+    assert lines(columns([one]))[0].metric.better == "neither"
+    one.card["owners"] = True
+    assert lines(columns([one]))[0].metric.better == "lower"
+    whole = entry([[0.5] * 4], probes(z_shared=0.7), blocks=PARTS[1:2])
+    assert lines(columns([whole]))[0].metric.better == "higher"
+
+
 def test_latex_has_no_line_without_a_figure():
     missing = {"mig": {"metric": "mig", "value": None, "reason": "one factor alone"}}
     one, other = entry(CLEAN, coherence(0.9) | missing), entry(CLEAN, coherence(0.5), name="b")
