@@ -7,7 +7,7 @@ one waiting run trains at a time, in the order of asking; no further process kee
 
 from __future__ import annotations
 
-__all__ = ["Busy", "ask_to_stop", "held", "holder", "left_behind", "note", "occupied", "stop_asked", "turn", "withdraw_stop"]
+__all__ = ["Busy", "ahead", "ask_to_stop", "held", "holder", "left_behind", "note", "occupied", "stop_asked", "turn", "withdraw_stop"]
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ class Busy(BlockingIOError):
 
 @contextlib.contextmanager
 def held(run: Path, doing: str = "training", device: str = "") -> Iterator[None]:
-    """Holds a run while the block runs. Nested in one process, the inner block only says anew what is done.
+    """Holds a run while the block runs. Nested in one process, the inner block only says anew what is done, on the same device where it names none.
 
     Arguments:
         doing: ``"waiting"``, ``"starting"`` or ``"training"``.
@@ -46,7 +46,7 @@ def held(run: Path, doing: str = "training", device: str = "") -> Iterator[None]
     """
     key = run.resolve()
     if key in _own:
-        note(_own[key], doing, device)
+        note(_own[key], doing, device or _read(run).get("device", ""))
         yield
         return
     file = open(run / LOCK, "a+", encoding="utf-8")
@@ -146,6 +146,18 @@ def occupied(folder: Path, device: str) -> bool:
         return False
     with file:
         return not _lock(file)
+
+
+def ahead(run: Path) -> list[str]:
+    """The names of the runs that a waiting one waits for: the one that has the device first, then those that asked before it."""
+    own = _read(run)
+    found = []
+    for lock in run.parent.glob(f"*/{LOCK}"):
+        said = _read(lock.parent)
+        waits, since = said.get("doing") == "waiting", said.get("since", 0.0)
+        if lock.parent.name != run.name and said.get("device") == own.get("device") and (not waits or since < own.get("since", 0.0)) and holder(lock.parent):
+            found.append((waits, since, lock.parent.name))
+    return [name for _, _, name in sorted(found)]
 
 
 def _earlier(run: Path, device: str, since: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,16 +12,16 @@ from urllib.parse import quote
 import streamlit as st
 import torch
 
-from mmvae import DATASETS, VARIANTS, runs
+from mmvae import DATASETS, VARIANTS, runs, turns
 from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
 from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.data import DataError, DatasetRow
 from mmvae.history import EVENTS
 from mmvae.presets import OPTIMIZERS, REFIT, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
-from mmvae.turns import occupied
 from ui import datasets, models, navigation, palette
 from ui.explaining import explain
+from ui.navigation import plain
 from ui.runs import Measuring, clock, curves, kl_strip, left, moment
 from ui.scrub import scrub
 
@@ -174,6 +175,8 @@ def watch(name: str, state_before: str) -> None:
         st.rerun()  # the list and the buttons change with it
     heading(run)
     buttons(run)
+    if run.state == "waiting":
+        st.info(f"It waits for its turn{after(turns.ahead(run.path))}. Runs that are started here train one at a time on a device.", icon=":material/hourglass_top:")
     if run.state == "died":
         st.error(f"**{run.name} died at step {run.step:,}.** {cause(run)} {way_out(run)}", icon=":material/heart_broken:")
     if not run.config:
@@ -243,6 +246,11 @@ def facts_of(facts: list[tuple[str, str]]) -> str:
 def name_in_lists(run: Run) -> str | None:
     """What other pages list it as; None before its first snapshot."""
     return next((name for name, folder in catalogue().items() if folder == run.path), None)
+
+
+def after(names: Sequence[str]) -> str:
+    """What a run waits for, in the words of a sentence."""
+    return f", after {' and '.join(plain(name) for name in names)}" if names else ""
 
 
 def figure(value: float | None) -> str:
@@ -601,7 +609,7 @@ def start(plan: Plan, name: str, dataset: str) -> None:
                 st.query_params["run"] = name
                 st.session_state["go-to-runs"] = True
                 st.rerun()
-        if occupied(runs.runs_folder(), plan.settings.device):
+        if turns.occupied(runs.runs_folder(), plan.settings.device):
             st.markdown(":gray[It will wait for its turn: runs started here train one at a time on a device.]", width="content")
 
 

@@ -136,3 +136,16 @@ def test_a_wish_to_stop_that_a_killed_process_did_not_obey_is_forgotten(run, mon
     monkeypatch.setattr(turns, "_BEGAN", time.time() + 1)
     with turns.held(run):
         assert not turns.stop_asked(run)
+
+
+def test_a_waiting_run_knows_what_it_waits_for(tmp_path):
+    for name in ("trains", "elsewhere", "b-second", "a-third", "done"):
+        (tmp_path / name).mkdir()
+    turns.note(tmp_path / "done", "waiting", "cpu")  # left by a process that was killed
+    with turns.held(tmp_path / "trains", "starting", "cpu"), turns.held(tmp_path / "elsewhere", "training", "cuda"):
+        with turns.held(tmp_path / "trains"):  # as training itself says it
+            with turns.held(tmp_path / "b-second", "waiting", "cpu"):
+                time.sleep(0.01)
+                with turns.held(tmp_path / "a-third", "waiting", "cpu"):
+                    assert turns.ahead(tmp_path / "a-third") == ["trains", "b-second"]
+                    assert turns.ahead(tmp_path / "b-second") == ["trains"]

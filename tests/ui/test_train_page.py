@@ -16,7 +16,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 from visits import ran
 
-from mmvae import runs
+from mmvae import runs, turns
 from mmvae.data import DATASETS
 from mmvae.model import MultimodalVAE
 from mmvae.presets import Settings
@@ -97,6 +97,13 @@ def test_a_link_to_a_run_below_those_in_sight_puts_it_on_top(home):
         os.utime(configured(home, f"run-{i}") / "config.json", (1000 - i, 1000 - i))
     assert list(opened(run="run-3").dataframe[0].value["Run"]) == [f"run-{i}" for i in range(9)]
     assert list(opened(run="run-8").dataframe[0].value["Run"])[:3] == ["run-8", "run-0", "run-1"]
+
+
+def test_a_waiting_run_says_what_it_waits_for(home):
+    first, mine = configured(home, "first"), configured(home, "mine")
+    with turns.held(first, "training", "cpu"), turns.held(mine, "waiting", "cpu"):
+        said = [info.value for info in opened(run="mine").info]
+    assert said == ["It waits for its turn, after first. Runs that are started here train one at a time on a device."]
 
 
 def test_a_link_to_a_run_that_is_gone_says_so(home):
