@@ -268,6 +268,19 @@ def test_figures_have_a_place_for_every_picture(run, tmp_path, capsys, verb, mor
     assert Image.open(tmp_path / "deep" / name).size == size
 
 
+@pytest.mark.parametrize("verb", ["reconstruct", "generate", "translate", "traverse", "interpolate"])
+def test_pictures_are_drawn_on_one_thread_as_the_pages_draw_them(run, tmp_path, verb, monkeypatch):
+    seen, forward = [], torch.nn.Linear.forward
+    monkeypatch.setattr(torch.nn.Linear, "forward", lambda *given: seen.append(torch.get_num_threads()) or forward(*given))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert main([verb, str(run), "--out", str(tmp_path / "a.png")]) == 0
+        assert seen and set(seen) == {1} and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("verb", "more", "frames"),
     [("traverse", ["--frames", "5", "--range", "percentile"], 5), ("interpolate", ["--steps", "3"], 4)],
