@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from .checkpoints import CARD, CONFIG, CheckpointError, catalogue, described, home_folder, read_card
+from .checkpoints import CARD, CONFIG, ORIGINS, CheckpointError, catalogue, described, home_folder, read_card
 from .data import DATASETS, Factor
 from .latents import SHARED, Block
 from .metrics import METRICS, Metric
-from .presets import modalities_for
+from .presets import Settings, modalities_for
 from .variants import VARIANTS, variant_to_json
 
 #: The folder that holds cards of models that were measured and not shipped.
@@ -136,22 +136,40 @@ def _config_from(card: dict, where: Path) -> dict:
             "training": card.get("training") or {"trained_pairs": card.get("trained_pairs")}}
 
 
-def trainings_of(entry: Entry) -> list[tuple[dict, dict]]:
-    """How a model's weights came to be: settings and record of each training, the encoders' first where they are another run's.
+@dataclass(frozen=True)
+class Training:
+    """One of the trainings by which a model's weights came to be.
 
-    A model whose decoders were fitted to the codes of a trained one (`mmvae.training.refit`) has two, any other one.
+    Arguments:
+        how: What it began from: ``""`` for nothing, ``"encoders"`` where it fitted decoders to the codes of the training before
+            (`mmvae.training.refit`), ``"began_with"`` where it went on with that one's weights (`mmvae.training.begin`).
+        settings: As its run's configuration has them.
+        record: Steps, seconds, machine and validation.
     """
-    own = entry.config.get("training") or {}, entry.config.get("trained") or entry.card.get("trained") or {}
-    encoders = entry.config.get("encoders")
-    return [(encoders["training"], encoders["trained"]), own] if encoders else [own]
+
+    how: str
+    settings: dict
+    record: dict
+
+
+def trainings_of(entry: Entry) -> list[Training]:
+    """How a model's weights came to be: each training, the first one first."""
+    def before(told: dict) -> list[Training]:
+        how = next((key for key in ORIGINS if told.get(key)), "")
+        return [*(before(told[how]) if how else []), Training(how, told.get("training") or {}, told.get("trained") or {})]
+
+    return before({**entry.config, "trained": entry.config.get("trained") or entry.card.get("trained")})
 
 
 def length_of(entry: Entry) -> str:
-    """Updates × pairs in each, ``"16,000 × 16"``, and of decoders that were fitted anew ``", decoders 45,000 × 16"``; empty where it is not known."""
-    found = _updates(entry)
+    """Updates × pairs in each, ``"16,000 × 16"``, of decoders fitted anew ``", decoders 45,000 × 16"``, of weights trained on ``", on 8,000 × 16"``;
+    empty where it is not known."""
+    found, length = _updates(entry), ""
     if not all(steps and pairs for steps, pairs in found):
         return f"{entry.card['trained_pairs']:,} pairs" if entry.card.get("trained_pairs") else ""
-    return ", decoders ".join(f"{steps:,} × {pairs}" for steps, pairs in found)
+    for training, (steps, pairs) in zip(trainings_of(entry), found):
+        length += {"": "", "encoders": ", decoders ", "began_with": ", on "}[training.how] + f"{steps:,} × {pairs}"
+    return length
 
 
 def pairs_seen(entry: Entry) -> int:
@@ -162,7 +180,7 @@ def pairs_seen(entry: Entry) -> int:
 
 def _updates(entry: Entry) -> list[tuple[int | None, int | None]]:
     """Of each training its updates and the pairs in each."""
-    return [(record.get("steps", settings.get("steps")), settings.get("batch_size")) for settings, record in trainings_of(entry)]
+    return [(training.record.get("steps", training.settings.get("steps")), training.settings.get("batch_size")) for training in trainings_of(entry)]
 
 
 def measured_on(dataset: str, home: Path | None = None) -> list[Entry]:
@@ -431,15 +449,16 @@ def columns(entries: Sequence[Entry]) -> list[Column]:
 def _alike(entry: Entry) -> str:
     """The same for entries that differ in nothing but the seed of their training, and in what does not bear on the weights."""
     variant = entry.config["variant"]
-    trainings = [(record.get("steps", settings.get("steps")), sorted((k, v) for k, v in settings.items() if k not in SAME))
-                 for settings, record in trainings_of(entry)]
+    usual = {"optimizer": Settings.optimizer, "private_open": Settings.private_open}  # as those say that were trained before one could choose
+    trainings = [(training.how, training.record.get("steps", training.settings.get("steps")),
+                  sorted((k, v) for k, v in {**usual, **training.settings}.items() if k not in SAME)) for training in trainings_of(entry)]
     sizes = [(block["name"], block["dim"]) for block in entry.config["blocks"]]
     return repr((variant["name"], variant.get("terms"), sizes, entry.config["dataset"], trainings))
 
 
 def _seed(entry: Entry) -> object:
     """Of its trainings; its name where none is known, which no other has."""
-    seeds = tuple(settings["seed"] for settings, _ in trainings_of(entry) if "seed" in settings)
+    seeds = tuple(training.settings["seed"] for training in trainings_of(entry) if "seed" in training.settings)
     return seeds or entry.name
 
 

@@ -341,9 +341,9 @@ def provenance_html(entries: Sequence[Entry]) -> str:
 def _trained(entry: Entry) -> str:
     """How long, with which seed, in what time and on what, as far as that is known."""
     trainings = trainings_of(entry)
-    training, record = trainings[-1]
-    seconds = sum(record.get("seconds") or 0 for _, record in trainings)
-    parts = [length_of(entry), f"seed {training['seed']}" if "seed" in training else "", f"{seconds / 60:.0f} min" if seconds else "",
+    settings, record = trainings[-1].settings, trainings[-1].record
+    seconds = sum(training.record.get("seconds") or 0 for training in trainings)
+    parts = [length_of(entry), f"seed {settings['seed']}" if "seed" in settings else "", f"{seconds / 60:.0f} min" if seconds else "",
              record.get("processor") or record.get("device", "")]
     return ", ".join(filter(None, parts))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .checkpoints import home_folder
-from .comparison import Entry, entry_of, length_of, trainings_of
+from .comparison import Entry, Training, entry_of, length_of, trainings_of
 from .data import DATASETS
 from .latents import SHARED
 from .networks import FINER
@@ -69,12 +69,13 @@ def command_of(entry: Entry) -> str | None:
         The arguments of ``python -m mmvae train``; None where the model has networks that its data set is no longer given.
     """
     config, variant = entry.config, VARIANTS[entry.config["variant"]["name"]]
-    row, (training, _), fitted = DATASETS[config["dataset"]], trainings_of(entry)[0], config.get("encoders")
+    row, trainings = DATASETS[config["dataset"]], trainings_of(entry)
+    fitted = any(training.how == "encoders" for training in trainings)
     modalities = modalities_for(variant, row)
     networks = [FINER.get(m.network, m.network) if fitted else m.network for m in modalities]
     if [m["network"] for m in config["modalities"]] != networks:
         return None
-    words = [f"--variant {variant.name}", f"--dataset {config['dataset']}", *_unusual(training, settings_for(variant, row))]
+    words = [f"--variant {variant.name}", f"--dataset {config['dataset']}", *_unusual(trainings[0].settings, settings_for(variant, row))]
     sizes = {block["owner"] or SHARED: block["dim"] for block in config["blocks"]}
     default = latents_for(variant, row)
     private = [sizes[m.name] for m in modalities if m.name in sizes]
@@ -111,17 +112,20 @@ def _trained(entry: Entry) -> str:
     command = command_of(entry)
     if command is None:
         return "with networks that have changed since"
-    (settings, record), *fitted = trainings_of(entry)
-    parts = [f"`{command}`", *_gone_on(settings, record)]
-    for settings, record in fitted:
-        parts += ["`" + " ".join(["--encoders RUN", *_unusual(settings, REFIT)]) + "`", *_gone_on(settings, record)]
+    usual = {"encoders": REFIT, "began_with": settings_for(VARIANTS[entry.config["variant"]["name"]], DATASETS[entry.config["dataset"]])}
+    first, *others = trainings_of(entry)
+    parts = [f"`{command}`", *_gone_on(first)]
+    for training in others:
+        option = {"encoders": "--encoders", "began_with": "--begin-with"}[training.how]
+        parts += ["`" + " ".join([option, "RUN", *_unusual(training.settings, usual[training.how])]) + "`", *_gone_on(training)]
     return ", then ".join(parts)
 
 
-def _gone_on(settings: dict, record: dict) -> list[str]:
+def _gone_on(training: Training) -> list[str]:
     """The commands by which a run was gone on with past the steps that its settings say."""
-    lengths = record.get("lengths") or [settings["steps"], record.get("steps") or settings["steps"]]
-    return [f"`--resume --steps {steps}`" for steps in lengths if steps != settings["steps"]]
+    said = training.settings["steps"]
+    lengths = training.record.get("lengths") or [said, training.record.get("steps") or said]
+    return [f"`--resume --steps {steps}`" for steps in lengths if steps != said]
 
 
 # ---- columns
@@ -162,12 +166,12 @@ def _sizes(entry: Entry) -> str:
 
 def _steps(entry: Entry) -> int:
     """Steps in all: a run may have been gone on with for longer than its settings say."""
-    settings, record = trainings_of(entry)[0]
-    return record.get("steps") or settings["steps"]
+    first = trainings_of(entry)[0]
+    return first.record.get("steps") or first.settings["steps"]
 
 
 def _time(entry: Entry) -> str:
-    seconds = [record.get("seconds") for _, record in trainings_of(entry)]
+    seconds = [training.record.get("seconds") for training in trainings_of(entry)]
     return " + ".join(f"{spent / 60:.0f}" for spent in seconds) + " min" if all(seconds) else MISSING
 
 

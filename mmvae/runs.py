@@ -53,7 +53,7 @@ from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
 from .history import EVENTS, events, is_number
 from .presets import Settings
-from .training import BEST, ENCODERS, SNAPSHOTS, STATE, RunError, settings_of
+from .training import BEST, ENCODERS, INITIAL, SNAPSHOTS, STATE, RunError, settings_of
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -82,6 +82,7 @@ class Plan:
         private: Dimensions of the private blocks; None for the data set's own choice.
         shared: Dimensions of the shared block; likewise.
         encoders: The trained model whose encoders it keeps, by folder or name, fitting new decoders to them; empty for none.
+        began_with: The trained model whose weights it begins with; likewise.
     """
 
     variant: str
@@ -90,16 +91,18 @@ class Plan:
     private: tuple[int, int] | None = None
     shared: int | None = None
     encoders: str = ""
+    began_with: str = ""
 
     def arguments(self, folder: Path) -> list[str]:
         """The command line that trains it, after ``python -m mmvae``."""
-        kept = _shown(Path(self.encoders)) if Path(self.encoders).is_dir() else self.encoders
-        model = ["--encoders", kept] if self.encoders else ["--variant", self.variant, "--dataset", self.dataset]
+        trained = self.encoders or self.began_with
+        kept = _shown(Path(trained)) if Path(trained).is_dir() else trained
+        model = ["--encoders" if self.encoders else "--begin-with", kept] if trained else ["--variant", self.variant, "--dataset", self.dataset]
         listed = ["train", *model, "--out", _shown(folder)]
         for field in fields(Settings):
             name, value = field.name.replace("_", "-"), getattr(self.settings, field.name)
             listed += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", str(value)]
-        if self.encoders:
+        if trained:
             return listed
         if self.private:
             listed += ["--private", *map(str, self.private)]
@@ -136,6 +139,7 @@ class Run:
         device: Where it is or was trained; empty before.
         message: What the training said as it diverged; empty where it did not.
         encoders: The name of the model whose encoders it keeps, fitting new decoders to them; empty where it trains all.
+        began_with: The name of the model whose weights it began with; empty where it began with none.
     """
 
     path: Path
@@ -154,6 +158,7 @@ class Run:
     device: str = ""
     message: str = ""
     encoders: str = ""
+    began_with: str = ""
 
     @property
     def name(self) -> str:
@@ -186,7 +191,7 @@ class Run:
             dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
             owned = tuple(dim for owner, dim in dims.items() if owner is not None)
             source = self.config.get("source") or self.dataset
-            return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders)
+            return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders, self.began_with)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.path / CONFIG}: no blocks to train ({type(error).__name__}: {error})") from None
 
@@ -366,6 +371,7 @@ def _limit(inside: str) -> int | None:
         LOG: 64 << 20,
         BEST: archive.LIMITS[WEIGHTS],
         ENCODERS: archive.LIMITS[WEIGHTS],
+        INITIAL: archive.LIMITS[WEIGHTS],
         STATE: 4 * archive.LIMITS[WEIGHTS],
     }.get(inside)
 
@@ -481,14 +487,15 @@ def _look(folder: Path) -> Run:
         seconds_left=_number(step, "seconds_left") if state in ("training", "elsewhere") else None,
         device=str((_last(told, "resumed") or _last(told, "started") or {}).get("device") or training.get("device") or ""),
         message=str(last.get("message", "")),
-        encoders=str(_encoders(config).get("of") or ""),
+        encoders=_origin(config, "encoders"),
+        began_with=_origin(config, "began_with"),
     )
 
 
-def _encoders(config: dict) -> dict:
-    """How the encoders came to be that a run keeps, as far as its configuration tells."""
-    told = config.get("encoders")
-    return told if isinstance(told, dict) else {}
+def _origin(config: dict, key: str) -> str:
+    """The name of the model that a run keeps the encoders of, or began with, as far as its configuration tells; empty for none."""
+    told = config.get(key)
+    return str(told.get("of") or "") if isinstance(told, dict) else ""
 
 
 def _state(folder: Path, told: Sequence[dict]) -> str:

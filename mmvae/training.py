@@ -7,12 +7,13 @@ full precision, the optimizer's moments, the step. Each step draws its batch and
 alone, so that resuming needs no state of any generator. One process at a time trains a run (`mmvae.turns`).
 
 A run may be begun from another's encoders (`refit`): these stay as they are, kept in ``encoders.safetensors``, and new decoders
-are fitted to their codes, which no longer move. Each step then takes one of the loss's terms in turn.
+are fitted to their codes, which no longer move. Each step then takes one of the loss's terms in turn. Or it begins with all of another's
+weights (`begin`), kept in ``initial.safetensors``, and trains them on with settings of its own.
 """
 
 from __future__ import annotations
 
-__all__ = ["ENCODERS", "Diverged", "RunError", "refit", "refitting", "settings_of", "start", "thinned", "train"]
+__all__ = ["ENCODERS", "INITIAL", "Diverged", "RunError", "begin", "refit", "refitting", "settings_of", "start", "thinned", "train"]
 
 import contextlib
 import copy
@@ -43,7 +44,8 @@ from .presets import CLOSED, OPTIMIZERS, Settings
 from .turns import Busy, held, stop_asked
 from .variants import Cycle, Elbo, ImportanceBound
 
-STATE, BEST, SNAPSHOTS, ENCODERS = "state.safetensors", "best.safetensors", "snapshots", "encoders.safetensors"
+STATE, BEST, SNAPSHOTS = "state.safetensors", "best.safetensors", "snapshots"
+ENCODERS, INITIAL = "encoders.safetensors", "initial.safetensors"
 DECODERS = "decoders."  # how the names of their parameters begin
 LOG_EVERY = 25  # steps between step events, fewer in runs of few steps
 MOST_SNAPSHOTS = 40
@@ -62,12 +64,14 @@ class Diverged(RunError):
     """A loss or gradient that is not finite: names the step and the term."""
 
 
-def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | None = None, encoders: dict | None = None) -> None:
+def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | None = None, *, encoders: dict | None = None,
+          began_with: dict | None = None) -> None:
     """Makes the run's folder with its configuration.
 
     Arguments:
         source: What `mmvae.dataset` opens, where that is not the model's data set by name (a person's own file).
         encoders: How the encoders came to be, where the run keeps those of another, see `refit`.
+        began_with: How the weights came to be that it begins with, where they are another's, see `begin`.
 
     Raises:
         RunError: Where the folder already holds a run, or private dimensions are to be closed and the model has none to close.
@@ -81,9 +85,32 @@ def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | Non
     config = config_of(model, asdict(settings))
     if source is not None:
         config["source"] = source
-    if encoders is not None:
-        config["encoders"] = encoders
+    config |= {key: value for key, value in (("encoders", encoders), ("began_with", began_with)) if value is not None}
     write_json(run / "config.json", config)
+
+
+def begin(run: Path, checkpoint: Checkpoint, settings: Settings) -> None:
+    """Makes the folder of a run that begins with the weights of a trained model and trains all of them on.
+
+    Its KL is whole from the first step on: the warm-up is the learning rate's alone.
+
+    Arguments:
+        checkpoint: The trained model.
+        settings: How to go on.
+
+    Raises:
+        RunError: Where the folder already holds a run.
+    """
+    start(run, checkpoint.model, settings, checkpoint.config.get("source"), began_with=_origin(checkpoint))
+    weights = {name: tensor.float().contiguous() for name, tensor in checkpoint.model.state_dict().items()}
+    write_atomically(run / INITIAL, lambda temporary: save_file(weights, temporary))
+
+
+def _origin(checkpoint: Checkpoint) -> dict:
+    """How a trained model came to be: its name, the settings and the record of its training, and of those before it."""
+    config = checkpoint.config
+    before = {key: config[key] for key in ("encoders", "began_with") if config.get(key)}
+    return {"of": checkpoint.path.name, "training": config.get("training") or {}, "trained": config.get("trained") or record_of(checkpoint.path)} | before
 
 
 def refit(run: Path, checkpoint: Checkpoint, settings: Settings) -> None:
@@ -103,10 +130,8 @@ def refit(run: Path, checkpoint: Checkpoint, settings: Settings) -> None:
     torch.manual_seed(settings.seed)
     finer = [replace(m, network=FINER.get(m.network, m.network)) for m in trained.modalities]
     model = MultimodalVAE(trained.variant, finer, trained.blocks, trained.dataset)
-    origin = checkpoint.config.get("encoders") or {
-        "of": checkpoint.path.name, "training": checkpoint.config.get("training") or {},
-        "trained": checkpoint.config.get("trained") or record_of(checkpoint.path)}
-    start(run, model, settings, checkpoint.config.get("source"), origin)
+    origin = checkpoint.config.get("encoders") or _origin(checkpoint)
+    start(run, model, settings, checkpoint.config.get("source"), encoders=origin)
     kept = {name: tensor.float().contiguous() for name, tensor in trained.state_dict().items() if not name.startswith(DECODERS)}
     write_atomically(run / ENCODERS, lambda temporary: save_file(kept, temporary))
 
@@ -178,8 +203,11 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
     if config.get("encoders"):
         _keep_encoders(run, model)
         stages = refitting(model)
+    trained = bool(config.get("began_with"))
     optimizer = optimizer_for(settings, [p for p in model.parameters() if p.requires_grad])
     done, best, elapsed = _resume(run, model, optimizer) if (run / STATE).exists() else (0, math.inf, 0.0)
+    if trained and done == 0:
+        _load_initial(run, model)
     _forget_events_after(run / EVENTS, done)
     validation = data.split("validation")
     validation = validation[np.random.default_rng(settings.seed).choice(len(validation), min(VALIDATION_PAIRS, len(validation)), replace=False)]
@@ -216,7 +244,8 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, step, steps)
             try:
-                recent.append(update(stages[step % len(stages)], optimizer, data, settings, step, device, closing(settings, step, steps)))
+                recent.append(update(stages[step % len(stages)], optimizer, data, settings, step, device,
+                                     beta=1.0 if trained else None, closed=closing(settings, step, steps, trained=trained)))
             except Diverged as error:
                 tell("diverged", step + 1, message=str(error))
                 raise
@@ -274,6 +303,15 @@ def _keep_encoders(run: Path, model: MultimodalVAE) -> None:
         p.requires_grad_(False)
 
 
+def _load_initial(run: Path, model: MultimodalVAE) -> None:
+    """Gives the model the weights that the run begins with."""
+    try:
+        model.load_state_dict(load_file(run / INITIAL))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        why = " ".join(str(error).split())
+        raise RunError(f"{run / INITIAL}: no weights to begin with ({type(error).__name__}: {why[:300]})") from None
+
+
 class Pace:
     """Steps a second over about the last minute: those of a second alone jump with whatever else the machine does."""
 
@@ -314,10 +352,11 @@ def thinned(steps: Sequence[int], most: int = MOST_SNAPSHOTS) -> list[int]:
 
 
 def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedDataset, settings: Settings, step: int, device: torch.device,
-           closed: float = 1.0) -> Loss:
+           *, beta: float | None = None, closed: float = 1.0) -> Loss:
     """One step: draw a batch, take the loss, move the parameters. Everything random follows from the seed and the step.
 
     Arguments:
+        beta: Factor of every KL; default: that of the warm-up.
         closed: Factor of the KL of private dimensions that are being closed, see `closing`.
     """
     rng = np.random.default_rng([settings.seed, step])
@@ -326,7 +365,7 @@ def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedD
         images = data.augment(images, rng)
     images = {name: x.to(device, non_blocking=True) for name, x in images.items()}
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
-    beta = _warmth(settings, step)
+    beta = _warmth(settings, step) if beta is None else beta
     with autocast(settings, device):
         result = loss(model, images, beta=beta, generator=generator)
         if closed > 1:
@@ -349,15 +388,18 @@ def learning_rate(settings: Settings, step: int, steps: int) -> float:
     return settings.learning_rate * min(_warmth(settings, step), 1.0, 2 * (steps - step) / steps)
 
 
-def closing(settings: Settings, step: int, steps: int) -> float:
+def closing(settings: Settings, step: int, steps: int, *, trained: bool = False) -> float:
     """The factor, at this step, of the KL of private dimensions past those that stay open.
 
     1 for the first two thirds of the steps, in which blocks separate: what is closed before that stays mixed. Then it rises, by the same ratio
     each step, over a twelfth of them to `CLOSED`.
+
+    Arguments:
+        trained: Whether the run began with trained weights, whose blocks have separated: then it rises from the first step on.
     """
     if not settings.private_open:
         return 1.0
-    return CLOSED ** min(1.0, max(0.0, 12 * (step / steps - 2 / 3)))
+    return CLOSED ** min(1.0, max(0.0, 12 * (step / steps - (0 if trained else 2 / 3))))
 
 
 def spare_kl(model: MultimodalVAE, images: Mapping[str, Tensor], keep: int) -> Tensor:

@@ -425,7 +425,7 @@ def history() -> None:
     config, told = read_json(folder / CONFIG), runs.events(folder)
     record, settings = config.get("trained") or {}, config.get("training") or {}
     entry = entry_of(folder)
-    seconds = [record.get("seconds") for _, record in trainings_of(entry)]
+    seconds = [training.record.get("seconds") for training in trainings_of(entry)]
     facts = [
         (length_of(entry) or "–", "steps × pairs"),
         (str(settings.get("seed", "–")), "seed"),
@@ -434,8 +434,10 @@ def history() -> None:
         (html.escape(str(record.get("processor") or record.get("device") or "–")), "on"),
     ]
     st.html(f'<div class="run-head">{facts_of(facts)}</div>')
+    if config.get("began_with"):
+        st.html('<div class="label">Its last training, which went on with the weights of the one before</div>')
     if config.get("encoders"):
-        st.html('<div class="label">Its second training: the encoders as the first had left them, new decoders fitted to their codes</div>')
+        st.html('<div class="label">Its last training: the encoders as the one before had left them, new decoders fitted to their codes</div>')
     charts(name, told, config)
     newest(folder, WEIGHTS)
 

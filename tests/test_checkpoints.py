@@ -122,13 +122,21 @@ SPOILS = [(("variant",), KeyError), (("variant",), "mumo"), (("variant", "terms"
           (("modalities", 0, "name"), "x.y"), (("modalities", 0, "name"), "b"), (("modalities", 0, "name"), 3), (("modalities", 0, "colour"), "red"), (("blocks",), []),
           (("blocks", 0, "dim"), 0), (("blocks", 0, "dim"), 10**9), (("blocks", 0, "dim"), "4"), (("blocks", 0, "dim"), 2.5), (("blocks", 0, "dim"), float("nan")),
           (("blocks", 0, "owner"), "nobody"), (("blocks", 0, "name"), "z_other"), (("blocks", 1), KeyError), (("dataset",), KeyError), (("dataset",), 7), (("dataset",), "faces"),
-          (("source",), [1]), (("modalities", 0, "title"), 3), (("modalities", 0, "symbol"), None), (("training",), []), (("trained",), "long")]
+          (("source",), [1]), (("modalities", 0, "title"), 3), (("modalities", 0, "symbol"), None), (("training",), []), (("trained",), "long"),
+          (("encoders",), []), (("encoders",), {"of": "x"}), (("began_with",), "x"), (("began_with",), {"of": 3, "training": {}, "trained": {}}),
+          (("began_with",), {"of": "x", "training": {}, "trained": {}, "encoders": {"of": "y", "training": 1, "trained": {}}})]
 
 
 @pytest.mark.parametrize(("path", "value"), SPOILS)
 def test_a_configuration_that_builds_no_model_of_ours_is_refused(folder, path, value):
     write_json(folder / "config.json", spoiled(read_json(folder / "config.json"), path, value))
     refusal(folder, "config.json")
+
+
+@pytest.mark.parametrize(("key", "value"), [("modalities", None), ("modalities", "a"), ("blocks", 3), ("blocks", [[]]), ("blocks", {})])
+def test_parts_that_are_no_list_of_objects_are_refused_as_that(folder, key, value):
+    write_json(folder / "config.json", spoiled(read_json(folder / "config.json"), (key,), value))
+    assert f"{key} is {json.dumps(value)}, expected a list of objects" in refusal(folder, "config.json")
 
 
 def figure(**entries) -> dict:

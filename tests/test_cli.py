@@ -188,7 +188,22 @@ def test_decoders_are_fitted_to_the_codes_of_a_trained_run(run, tmp_path, capsys
     assert main(["train", "--resume", "--out", str(out), "--steps", "3"]) == 0
 
 
-@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--dataset", "faces"], ["--private", "1", "1"], ["--shared", "3"]])
+def test_the_weights_of_a_trained_run_are_trained_on(run, tmp_path, capsys):
+    out = tmp_path / "on"
+    assert main(["train", "--begin-with", str(run), "--steps", "2", "--batch-size", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    before, after = (load_file(folder / "weights.safetensors") for folder in (run, out))
+    assert before.keys() == after.keys() and any(not torch.equal(before[name], after[name]) for name in before if name.startswith("encoders."))
+    assert main(["train", "--resume", "--out", str(out), "--steps", "3"]) == 0
+
+
+@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--shared", "3"]])
+def test_beside_the_weights_to_begin_with_nothing_can_be_said_of_the_model(run, tmp_path, capsys, more):
+    said = failed(capsys, ["train", "--begin-with", str(run), "--out", str(tmp_path / "on"), *more])
+    assert said == f"mmvae: --begin-with keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "on").exists()
+
+
+@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--dataset", "faces"], ["--private", "1", "1"], ["--shared", "3"], ["--begin-with", "faces-mumo"]])
 def test_beside_the_encoders_to_keep_nothing_can_be_said_of_the_model(run, tmp_path, capsys, more):
     said = failed(capsys, ["train", "--encoders", str(run), "--out", str(tmp_path / "refitted"), *more])
     assert said == f"mmvae: --encoders keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "refitted").exists()
@@ -428,6 +443,19 @@ def test_resuming_a_run_damaged_by_hand_fails_with_one_line(run, tmp_path, capsy
 def test_what_is_wrong_is_said_in_one_line(run, tmp_path, capsys, arguments, said):
     (tmp_path / "file").write_text("in the way of a folder")
     assert said in failed(capsys, [text.format(run=run, tmp=tmp_path) for text in arguments])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without an accelerator")
+def test_a_training_for_a_device_that_is_not_there_leaves_no_run_behind(own, tmp_path, capsys):
+    arguments = ["train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(tmp_path / "run"), "--device", "cuda"]
+    assert "take --device cpu" in failed(capsys, arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_no_number_is_told_in_words(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--steps", "many"])
+    assert stop.value.code == 2 and "argument --steps: 'many' is no whole number" in capsys.readouterr().err
 
 
 def test_progress_without_a_terminal_is_plain_lines(capsys):

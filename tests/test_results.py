@@ -54,9 +54,9 @@ def test_the_command_of_a_row_begins_the_run_that_the_row_tells_of(entry, tmp_pa
     arguments = cli._parser().parse_args(["train", *shlex.split(command_of(entry)), "--out", str(tmp_path)])
     cli._started(arguments)
     assert [{"name": b.name, "owner": b.owner, "dim": b.dim} for b in begun["model"].blocks] == entry.config["blocks"]
-    told = {"optimizer": "adam"} | trainings_of(entry)[0][0]  # as those say that were begun before there was another
+    told = {"optimizer": "adam", "private_open": 0} | trainings_of(entry)[0].settings  # as those say that were begun before there was another
     assert {key: value for key, value in begun["settings"].items() if key != "snapshot"} == {key: value for key, value in told.items() if key != "snapshot"}
-    finer = FINER if "encoders" in entry.config else {}
+    finer = FINER if any(training.how == "encoders" for training in trainings_of(entry)) else {}
     assert [(m.name, m.likelihood, m.weight, finer.get(m.network, m.network)) for m in begun["model"].modalities] == [
         (m["name"], m["likelihood"], m["weight"], m["network"]) for m in entry.config["modalities"]]
 
@@ -85,3 +85,13 @@ def test_a_model_with_refitted_decoders_tells_of_both_trainings():
     assert f"| {first['steps']:,} × {batch}, decoders {again['steps']:,} × {again['batch_size']} | 10 + 20 min |" in row
     assert row.endswith(f"| `{command_of(entry)}`, then `--encoders RUN --steps {again['steps']} --seed 4` |")
     assert pairs_seen(fitted) == first["steps"] * batch + again["steps"] * again["batch_size"]
+
+
+def test_a_model_trained_on_tells_of_the_training_before():
+    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and "encoders" not in entry.config)
+    first = {"of": "first", "training": entry.config["training"], "trained": {"steps": entry.config["training"]["steps"], "seconds": 600}}
+    on = {**entry.config["training"], "steps": 77, "private_open": 1}
+    row = _table({"steps × batch": length_of, "time": _time}, [replace(entry, config={**entry.config, "began_with": first, "training": on,
+                                                                                       "trained": {"steps": 77, "seconds": 60}})]).splitlines()[-1]
+    assert f", on 77 × {on['batch_size']} | 10 + 1 min |" in row
+    assert row.startswith(f"| {entry.title} |") and row.endswith(f"| `{command_of(entry)}`, then `--begin-with RUN --steps 77 --private-open 1` |")

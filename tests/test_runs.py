@@ -165,12 +165,23 @@ def test_a_free_name_is_free_and_alike(home):
 
 def test_a_plan_says_every_setting_on_its_command_line(home, monkeypatch):
     """No value is a default, so that one left out would come back as another."""
-    settings = Settings(77, 9, 1.23456789e-3, 8, 3.5, 6, False, "cpu", "bfloat16", 5, "soap")
+    settings = Settings(77, 9, 1.23456789e-3, 8, 3.5, 6, False, "cpu", "bfloat16", 5, "soap", 1)
     plan = Plan("dmvae", "digits", settings, (1, 2), 3)
     assert not any(getattr(settings, name) == value for name, value in vars(Settings()).items())
     monkeypatch.setattr(cli, "dataset", lambda *_: None)
     assert cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "mine")))[0] == home / "runs" / "mine"
     assert runs.run_named("mine", home).plan == plan
+
+
+def test_a_plan_to_train_on_names_the_trained_model_instead_of_a_variant(home, monkeypatch):
+    monkeypatch.setattr(cli, "_data_of", lambda *_: TinyPairs())
+    train(configured(home, "origin"), TinyPairs())
+    plan = replace(runs.run_named("origin", home).plan, began_with=str(home / "runs" / "origin"), settings=replace(SETTINGS, steps=7))
+    cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "on")))
+    on = runs.run_named("on", home)
+    assert (on.began_with, on.plan) == ("origin", replace(plan, began_with="origin"))
+    name = runs.unpack(runs.pack(on), "on.zip", home / "there")
+    train(runs.run_named(name, home / "there").path, TinyPairs())  # it has the weights with it
 
 
 def test_a_plan_to_fit_decoders_names_the_trained_model_instead_of_a_variant(home, monkeypatch):

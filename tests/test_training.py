@@ -15,10 +15,11 @@ from tiny import A, TinyPairs, tiny_images, tiny_model
 
 import mmvae.training
 from mmvae.checkpoints import open_checkpoint
+from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.objective import loss
 from mmvae.presets import CLOSED, Settings
 from mmvae.soap import TURN_EVERY
-from mmvae.training import CYCLE, ENCODERS, HAZE, PACE, Diverged, Pace, RunError, closing, refit, refitting, spare_kl, start, train, update
+from mmvae.training import CYCLE, ENCODERS, HAZE, INITIAL, PACE, Diverged, Pace, RunError, closing, refit, refitting, spare_kl, start, train, update
 from mmvae.variants import Cycle
 
 SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
@@ -187,9 +188,9 @@ def test_kl_and_rate_warm_up_linearly_and_the_rate_decays_over_the_second_half(t
         seen.append(beta)
         return loss(model, images, beta=beta, generator=generator)
 
-    def spied_update(model, optimizer, *rest):
+    def spied_update(model, optimizer, *rest, **factors):
         rates.append(optimizer.param_groups[0]["lr"])
-        return update(model, optimizer, *rest)
+        return update(model, optimizer, *rest, **factors)
 
     rates: list[float] = []
     run = begin(tmp_path / "run", "joint-poe", replace(SETTINGS, steps=8, warmup=4, snapshot=8, learning_rate=0.01))
@@ -236,7 +237,7 @@ def test_the_loss_of_a_step_has_the_spare_kl_as_many_times_as_the_factor_says():
     totals = {}
     for closed in (1.0, 3.0):
         model = tiny_model("mumo")
-        totals[closed] = update(model, torch.optim.Adam(model.parameters(), lr=0.0), TinyPairs(), settings, 1, CPU, closed).total.item()
+        totals[closed] = update(model, torch.optim.Adam(model.parameters(), lr=0.0), TinyPairs(), settings, 1, CPU, closed=closed).total.item()
     rng, data, model = np.random.default_rng([settings.seed, 1]), TinyPairs(), tiny_model("mumo")
     images = data.augment(data.items(data.draw("train", settings.batch_size, rng))[0], rng)
     assert totals[3.0] - totals[1.0] == pytest.approx(0.5 * 2 * spare_kl(model, images, 1).item(), rel=1e-3)  # 0.5: the warm-up's second of four steps
@@ -510,4 +511,74 @@ def test_without_the_encoders_that_it_keeps_a_run_is_refused_in_one_line(tmp_pat
     else:
         (run / ENCODERS).write_bytes(content)
     with pytest.raises(RunError, match=r"encoders.safetensors: no encoders to fit decoders to \(\w+: [^\n]+\)$"):
+        train(run, TinyPairs())
+
+
+# ---- trained weights that are trained on
+
+
+def begun(run: Path, origin: Path, settings: Settings = SETTINGS) -> Path:
+    mmvae.training.begin(run, open_checkpoint(origin), settings)
+    return run
+
+
+def test_a_run_begins_with_the_weights_of_the_trained_model_and_moves_them_all(tmp_path):
+    origin = trained(tmp_path / "origin", "mumo")
+    still, moved = (begun(tmp_path / name, origin, replace(SETTINGS, steps=1, warmup=0, learning_rate=rate)) for name, rate in (("still", 1e-30), ("moved", 1e-2)))
+    train(still, TinyPairs())
+    train(moved, TinyPairs())
+    before, same, after = (load_file(folder / "weights.safetensors") for folder in (origin, still, moved))
+    assert all(torch.equal(before[name], same[name]) for name in before)
+    assert not any(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_weights_trained_on_stopped_and_resumed_have_the_bits_of_those_that_were_not(tmp_path):
+    origin = trained(tmp_path / "origin", "mumo")
+    settings = replace(SETTINGS, private_open=1)
+    whole, stopped = begun(tmp_path / "whole", origin, settings), begun(tmp_path / "stopped", origin, settings)
+    train(whole, TinyPairs())
+    asked = iter(range(1, 100))
+    assert train(stopped, TinyPairs(), stopped=lambda: next(asked) == 5) == "stopped"
+    assert train(stopped, TinyPairs()) == "finished"
+    assert_same_bits(whole, stopped)
+
+
+def test_of_trained_weights_the_kl_is_whole_and_private_dimensions_close_from_the_first_step_on(tmp_path, monkeypatch):
+    told = []
+
+    def spied_update(*arguments, beta, closed):
+        told.append((beta, closed))
+        return update(*arguments, beta=beta, closed=closed)
+
+    settings = replace(SETTINGS, steps=24, private_open=1)
+    run = begun(tmp_path / "run", trained(tmp_path / "origin", "mumo"), settings)
+    monkeypatch.setattr("mmvae.training.update", spied_update)
+    train(run, TinyPairs())
+    assert told[0] == (1.0, 1.0) and told[1] == (1.0, pytest.approx(CLOSED**0.5)) and told[3] == (1.0, CLOSED)
+
+
+def test_a_model_tells_of_every_training_that_it_comes_from(tmp_path):
+    first = trained(tmp_path / "first", settings=replace(SETTINGS, steps=4))
+    fitted = refitted(tmp_path / "fitted", first, replace(SETTINGS, steps=5))
+    train(fitted, TinyPairs())
+    on = begun(tmp_path / "on", fitted, replace(SETTINGS, steps=6))
+    train(on, TinyPairs())
+    last = refitted(tmp_path / "last", on, replace(SETTINGS, steps=7))
+    train(last, TinyPairs())
+    entry = entry_of(last)
+    assert [(t.how, t.settings["steps"]) for t in trainings_of(entry)] == [("", 4), ("encoders", 5), ("began_with", 6), ("encoders", 7)]
+    assert [t.record.get("steps") for t in trainings_of(entry)][:-1] == [4, 5, 6]
+    assert length_of(entry) == "4 × 8, decoders 5 × 8, on 6 × 8, decoders 7 × 8"
+
+
+@pytest.mark.parametrize("content", [None, b"", "other"])
+def test_without_the_weights_to_begin_with_a_run_is_refused_in_one_line(tmp_path, content):
+    run = begun(tmp_path / "run", trained(tmp_path / "origin"))
+    if content is None:
+        (run / INITIAL).unlink()
+    elif content == "other":
+        save_file({"encoders.a.head.0.weight": torch.zeros(2)}, run / INITIAL)
+    else:
+        (run / INITIAL).write_bytes(content)
+    with pytest.raises(RunError, match=r"initial.safetensors: no weights to begin with \(\w+: [^\n]+\)$"):
         train(run, TinyPairs())
