@@ -295,6 +295,8 @@ def _table(path: Path, items: list[str]) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: no column 'item' (there are {_listed(columns)}); expected the images' names in it")
     if "" in fields or len(set(fields)) < len(fields):
         raise DataError(f"{path}: columns are {', '.join(map(repr, fields))}; expected a name for each, and no name twice")
+    if long := next((row for row in rows if None in row), None):
+        raise DataError(f"{path}: {len(fields) + len(long[None])} cells for item {long['item']!r}; expected {len(fields)}, one under each column")
     by_item = {row["item"]: row for row in rows}
     if len(by_item) < len(rows):
         names = [row["item"] for row in rows]

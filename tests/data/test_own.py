@@ -184,3 +184,4 @@ def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
     table = "item,count\n" + "".join(f"thing{i:02d},{'' if i == 8 else i}\n" for i in range(12))
     refused(fresh("empty", table=table), "nothing under 'count' for item 'thing08'")
     refused(fresh("twice", table="item,count\nthing00,1\nthing00,2\n"), "two rows for item 'thing00'")
+    refused(fresh("comma", table="item,count\nthing00,1,5\n"), "3 cells for item 'thing00'; expected 2, one under each column")
