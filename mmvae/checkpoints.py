@@ -38,6 +38,9 @@ SCHEMA = 1
 SHIPPED, RUNS, UPLOADS = "checkpoints", "runs", "uploads"
 CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "statistics.json", "card.json"
 #: Weights of at least so many values are packed as int8, each row of the first axis with a scale under the tensor's name and this ending.
+#: Where a configuration tells of the training before: whose encoders a run keeps, or which weights it began with.
+ORIGINS = ("encoders", "began_with")
+MOST_ORIGINS = 100
 LARGE, SCALE = 2**13, "@scale"
 
 
@@ -286,15 +289,26 @@ def _check_config(config: dict, modalities: Sequence[Modality], blocks: Sequence
     for value in (config["dataset"], config.get("source")):
         if not isinstance(value, str | None):
             raise ValueError(f"data set {value!r} is no name")
-    for key in ("training", "trained", "encoders"):
-        if not isinstance(config.get(key), dict | None):
-            raise ValueError(f"{key} is {config[key]!r}, expected an object")
-    encoders = config.get("encoders") or {"of": "", "training": {}, "trained": {}}
-    if not (isinstance(encoders.get("of"), str) and isinstance(encoders.get("training"), dict) and isinstance(encoders.get("trained"), dict)):
-        raise ValueError("encoders need the name of what they are of, its settings and its record")
+    _check_origin(config)
     row = DATASETS.get(config["dataset"])
     if row and [(m.name, m.shape) for m in row.modalities] != [(m.name, m.shape) for m in modalities]:
         raise ValueError(f"modalities {' and '.join(m.name for m in modalities)} of other names or shapes than {row.title} has")
+
+
+def _check_origin(config: dict, depth: int = 0) -> None:
+    """How the weights came to be, and those before them that a training began from (`mmvae.training`)."""
+    for key in ("training", "trained", *ORIGINS):
+        if not isinstance(config.get(key), dict | None):
+            raise ValueError(f"{key} is {config[key]!r}, expected an object")
+    for key in ORIGINS:
+        origin = config.get(key) or {"of": "", "training": {}, "trained": {}}
+        if not (isinstance(origin.get("of"), str) and isinstance(origin.get("training"), dict) and isinstance(origin.get("trained"), dict)):
+            raise ValueError(f"{key} need the name of what they are of, its settings and its record" if key == "encoders" else
+                             f"{key} needs the name of a model, its settings and its record")
+        if depth == MOST_ORIGINS:
+            raise ValueError(f"more than {MOST_ORIGINS} trainings, each begun from another")
+        if config.get(key):
+            _check_origin(origin, depth + 1)
 
 
 def config_of(model: MultimodalVAE, training: dict) -> dict:

@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         "--encoders", metavar="CHECKPOINT",
         help="fit new, finer decoders to the codes of this trained model or run, whose encoders and prior stay as they are",
     )
+    train.add_argument(
+        "--begin-with", metavar="CHECKPOINT", help="begin with the weights of this trained model or run, and train all of them on"
+    )
     train.add_argument("--steps", type=_positive, help="updates of the parameters")
     train.add_argument("--batch-size", type=_positive, help="pairs in each update")
     train.add_argument("--learning-rate", type=float, help="the optimizer's, held for half of the steps and then decaying to zero")
@@ -357,8 +360,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     from .runs import free_name, runs_folder
     from .training import start
 
-    if arguments.encoders is not None:
-        return _refitted(arguments)
+    if arguments.encoders is not None or arguments.begin_with is not None:
+        return _from_trained(arguments)
     if arguments.variant is None or arguments.dataset is None:
         raise ValueError("a new run needs --variant and --dataset; --resume --out DIR goes on with one")
     variant, row, source = VARIANTS[arguments.variant], DATASETS.get(arguments.dataset), None
@@ -377,18 +380,24 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     return run, data
 
 
-def _refitted(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
-    """A new run's folder for decoders that are fitted to a trained model's codes, and its data."""
+def _from_trained(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
+    """A new run's folder for decoders that are fitted to a trained model's codes, or for its weights to be trained on, and its data."""
     from .runs import free_name, runs_folder
-    from .training import refit
+    from .training import begin, refit
 
-    for name in ("variant", "dataset", "private", "shared"):
+    option = "--begin-with" if arguments.encoders is None else "--encoders"
+    for name in ("variant", "dataset", "private", "shared", *(["begin_with"] if option == "--encoders" else [])):
         if getattr(arguments, name) is not None:
-            raise ValueError(f"--encoders keeps the model as it is: --{name} cannot be said beside it")
-    trained = _open_named(arguments.encoders)
+            raise ValueError(f"{option} keeps the model as it is: --{name.replace('_', '-')} cannot be said beside it")
+    trained = _open_named(arguments.encoders or arguments.begin_with)
     data = _data_of(trained, arguments)
-    run = arguments.out or runs_folder() / free_name(f"{trained.path.name}-refitted")
-    refit(run, trained, _settings(arguments, REFIT))
+    if option == "--encoders":
+        run = arguments.out or runs_folder() / free_name(f"{trained.path.name}-refitted")
+        refit(run, trained, _settings(arguments, REFIT))
+    else:
+        run = arguments.out or runs_folder() / free_name(f"{trained.path.name}-on")
+        row = DATASETS.get(trained.model.dataset) or own_row(data)
+        begin(run, trained, _settings(arguments, settings_for(trained.model.variant, row)))
     return run, data
 
 

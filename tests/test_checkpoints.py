@@ -122,7 +122,9 @@ SPOILS = [(("variant",), KeyError), (("variant",), "mumo"), (("variant", "terms"
           (("modalities", 0, "name"), "x.y"), (("modalities", 0, "name"), "b"), (("modalities", 0, "name"), 3), (("modalities", 0, "colour"), "red"), (("blocks",), []),
           (("blocks", 0, "dim"), 0), (("blocks", 0, "dim"), 10**9), (("blocks", 0, "dim"), "4"), (("blocks", 0, "dim"), 2.5), (("blocks", 0, "dim"), float("nan")),
           (("blocks", 0, "owner"), "nobody"), (("blocks", 0, "name"), "z_other"), (("blocks", 1), KeyError), (("dataset",), KeyError), (("dataset",), 7), (("dataset",), "faces"),
-          (("source",), [1]), (("modalities", 0, "title"), 3), (("modalities", 0, "symbol"), None), (("training",), []), (("trained",), "long")]
+          (("source",), [1]), (("modalities", 0, "title"), 3), (("modalities", 0, "symbol"), None), (("training",), []), (("trained",), "long"),
+          (("encoders",), []), (("encoders",), {"of": "x"}), (("began_with",), "x"), (("began_with",), {"of": 3, "training": {}, "trained": {}}),
+          (("began_with",), {"of": "x", "training": {}, "trained": {}, "encoders": {"of": "y", "training": 1, "trained": {}}})]
 
 
 @pytest.mark.parametrize(("path", "value"), SPOILS)

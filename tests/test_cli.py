@@ -188,7 +188,22 @@ def test_decoders_are_fitted_to_the_codes_of_a_trained_run(run, tmp_path, capsys
     assert main(["train", "--resume", "--out", str(out), "--steps", "3"]) == 0
 
 
-@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--dataset", "faces"], ["--private", "1", "1"], ["--shared", "3"]])
+def test_the_weights_of_a_trained_run_are_trained_on(run, tmp_path, capsys):
+    out = tmp_path / "on"
+    assert main(["train", "--begin-with", str(run), "--steps", "2", "--batch-size", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    before, after = (load_file(folder / "weights.safetensors") for folder in (run, out))
+    assert before.keys() == after.keys() and any(not torch.equal(before[name], after[name]) for name in before if name.startswith("encoders."))
+    assert main(["train", "--resume", "--out", str(out), "--steps", "3"]) == 0
+
+
+@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--shared", "3"]])
+def test_beside_the_weights_to_begin_with_nothing_can_be_said_of_the_model(run, tmp_path, capsys, more):
+    said = failed(capsys, ["train", "--begin-with", str(run), "--out", str(tmp_path / "on"), *more])
+    assert said == f"mmvae: --begin-with keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "on").exists()
+
+
+@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--dataset", "faces"], ["--private", "1", "1"], ["--shared", "3"], ["--begin-with", "faces-mumo"]])
 def test_beside_the_encoders_to_keep_nothing_can_be_said_of_the_model(run, tmp_path, capsys, more):
     said = failed(capsys, ["train", "--encoders", str(run), "--out", str(tmp_path / "refitted"), *more])
     assert said == f"mmvae: --encoders keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "refitted").exists()
