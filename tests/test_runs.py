@@ -15,10 +15,10 @@ import pytest
 from tiny import TinyPairs, tiny_model
 
 from mmvae import cli, runs, turns
-from mmvae.checkpoints import CheckpointError, open_checkpoint
+from mmvae.checkpoints import WEIGHTS, CheckpointError, open_checkpoint
 from mmvae.presets import Settings
 from mmvae.runs import Plan, RunError
-from mmvae.training import start, thinned, train
+from mmvae.training import STATE, start, thinned, train
 
 SETTINGS = Settings(steps=6, batch_size=4, warmup=2, snapshot=2, device="cpu", precision="float32", augment=False)
 
@@ -180,8 +180,12 @@ def test_a_plan_to_train_on_names_the_trained_model_instead_of_a_variant(home, m
     cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "on")))
     on = runs.run_named("on", home)
     assert (on.began_with, on.plan) == ("origin", replace(plan, began_with="origin"))
+    train(on.path, TinyPairs())
     name = runs.unpack(runs.pack(on), "on.zip", home / "there")
-    train(runs.run_named(name, home / "there").path, TinyPairs())  # it has the weights with it
+    there = runs.run_named(name, home / "there").path
+    (there / STATE).unlink()
+    train(there, TinyPairs())  # it has the weights to begin with
+    assert (there / WEIGHTS).read_bytes() == (on.path / WEIGHTS).read_bytes()
 
 
 def test_a_plan_to_fit_decoders_names_the_trained_model_instead_of_a_variant(home, monkeypatch):
