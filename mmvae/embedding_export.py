@@ -9,11 +9,15 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from .palettes import ON_DARK
+
+if TYPE_CHECKING:  # plotly takes longer to import than a CSV to write
+    import plotly.graph_objects as go
 
 SPRITE_LIMIT = 8192  # pixels a side: what TensorBoard reads
 GREY = "#68727f"  # where colour says nothing: no label, no value, or more names than can be told apart
@@ -44,40 +48,43 @@ def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: La
 
 def write_html(
     path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = "",
-    hues: Mapping[str, str] | None = None,
+    hues: Mapping[str, str] | None = None, named: bool = False,
 ) -> None:
     """Write a page that draws the map without a network: zoom, pan, hover with id and labels, a legend that toggles.
 
     Arguments:
         ids, positions, labels: As for :func:`write_csv`.
-        colour: The label to colour by; the first where None. Floats get a colour scale between their 1st and 99th percentile,
+        colour: The label to colour by; where None the first that is no more names than there are colours. Floats get a colour scale between their 1st and 99th percentile,
             around 0 where they lie on both sides of it. Whole numbers and names are classes: as many as there are colours get
             one each, more stay grey.
         title: What the page is called.
         hues: {class: colour} of the label to colour by, in the order of the legend.
+        named: Whether the name of each class stands in the middle of its points.
 
     Raises:
         ValueError: Where lengths differ or there is no label of that name.
     """
-    import plotly.graph_objects as go  # here, since plotly takes longer to import than a CSV to write
+    import plotly.graph_objects as go
 
     _check(ids, labels, positions=positions)
     if colour is not None and colour not in labels:
         raise ValueError(f"no label {colour!r} to colour by; choose {', '.join(labels) or 'none, there are no labels'}")
-    colour = colour if colour is not None else next(iter(labels), None)
+    if colour is None:
+        colour = next((name for name, values in labels.items() if _tells(np.asarray(values))), next(iter(labels), None))
     positions = np.asarray(positions)
     shown = np.column_stack([np.asarray(values).astype(str) for values in (ids, *labels.values())])
     hover = "<br>".join(f"{name.replace('%', '')} %{{customdata[{column}]}}" for column, name in enumerate(["id", *labels]))
 
+    size = max(4.0, min(9.0, 270 / math.sqrt(len(positions) + 1)))
+
     def points(rows: np.ndarray, marker: dict, name: str = "") -> go.Scattergl:
         return go.Scattergl(
             x=positions[rows, 0], y=positions[rows, 1], customdata=shown[rows], name=name, mode="markers",
-            marker={"size": 4, "opacity": 0.8, **marker}, hovertemplate=hover + "<extra></extra>",
+            legendgroup=name, marker={"size": size, "opacity": 0.8, **marker}, hovertemplate=hover + "<extra></extra>",
         )  # fmt: skip
 
-    everything = np.arange(len(positions))
     values = np.asarray(labels[colour]) if colour is not None else np.zeros(len(positions), int)
-    if np.issubdtype(values.dtype, np.floating):
+    if _are_amounts(values):
         unknown = np.isnan(values)
         traces = [points(np.flatnonzero(~unknown), _scale(values[~unknown], colour))]
         traces += [points(np.flatnonzero(unknown), {"color": GREY}, "unknown")] if unknown.any() else []
@@ -89,6 +96,8 @@ def write_html(
         traces = [points(np.flatnonzero(names == name), {"color": hue}, name) for name, hue in hues.items()]
         rest = np.flatnonzero(~np.isin(names, list(hues)))
         traces += [points(rest, {"color": GREY}, "others")] if len(rest) else []
+        if named:
+            traces += [_name(positions[names == name], name) for name in hues if (names == name).any()]
     figure = go.Figure(traces)
     figure.update_layout(
         title={"text": html.escape(title)}, template="plotly_dark", paper_bgcolor=GROUND, plot_bgcolor=GROUND, font={"color": INK},
@@ -100,6 +109,26 @@ def write_html(
     page = page.replace("<head>", f"<head><title>{html.escape(title)}</title><style>body {{ margin: 0; background: {GROUND}; }}</style>", 1)
     with _opened(path) as file:
         file.write(page)
+
+
+def _are_amounts(values: np.ndarray) -> bool:
+    return np.issubdtype(values.dtype, np.floating)
+
+
+def _tells(values: np.ndarray) -> bool:
+    """Whether values can be told apart by colours."""
+    return _are_amounts(values) or len(np.unique(values)) <= len(ON_DARK["few"])
+
+
+def _name(positions: np.ndarray, name: str) -> go.Scattergl:
+    """A class's name in the middle of its points, which goes where they go when the legend is clicked."""
+    import plotly.graph_objects as go
+
+    x, y = np.median(positions, axis=0)
+    return go.Scattergl(
+        x=[x], y=[y], text=[html.escape(name)], mode="text", legendgroup=name, showlegend=False, hoverinfo="skip",
+        textfont={"size": 22, "color": "#fff", "weight": "bold"},
+    )  # fmt: skip
 
 
 def _scale(values: np.ndarray, name: str) -> dict:

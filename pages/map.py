@@ -18,7 +18,7 @@ from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, check_choice, layouts_fo
 from mmvae.modalities import Modality
 from mmvae.model import MultimodalVAE
 from mmvae.shipped_maps import FIRST, first_map, maps_in
-from ui import datasets, live, models, navigation
+from ui import datasets, live, models, navigation, palette
 from ui.canvas import canvas
 from ui.map_panel import about, job_for, map_panel, own_columns, warm
 from ui.translating import Given
@@ -296,7 +296,7 @@ def page() -> None:
             if wishes and not state[SHOWN]:
                 state[SHOWN] = wishes
             stale = wishes is not None and wishes != state[SHOWN]
-            if st.button("Draw the map", type="primary" if stale else "secondary", width="stretch", disabled=not wishes, icon=":material/scatter_plot:"):
+            if st.button("Draw the map", type="primary" if stale else "secondary", width="stretch", disabled=not wishes, icon=":material/scatter_plot:", key="map draw"):
                 state[SHOWN], state[COMPLAINT], again = wishes, "", True
             below = st.container()
         with right:
@@ -344,12 +344,13 @@ def draw(wishes: Sequence[Wish], again: bool, below) -> None:
         st.switch_page(navigation.file_of("explore"), query_params={"point": result.open})
 
 
-#: As dense as Explore: the left column keeps one width, and small things are small.
+#: As dense as Explore: the left column keeps one width, small things are small, and the button that draws is in sight however long the column.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 4.2rem 1.6rem 1.5rem}
 .st-key-map-left {font-size: .86rem; gap: .6rem}
 .st-key-map-left label p, .st-key-map-left button p, .st-key-map-left [data-testid="stAlert"] p {font-size: .82rem; line-height: 1.35}
 .st-key-map-left [data-testid="stVerticalBlock"] {gap: .6rem}
+.st-key-map-draw {position: sticky; bottom: .6rem; z-index: 2; border-radius: .5rem; background: GROUND; box-shadow: 0 0 0 .45rem GROUND}
 .st-key-map-left button {min-height: 1.95rem}
 .st-key-map-left [data-testid="stButtonGroup"] button {padding: 0 .5rem}
 .st-key-map-left [data-testid="stSlider"] {padding: 0 .4rem}
@@ -364,5 +365,5 @@ STYLE = """<style>
 }
 </style>"""
 
-st.html(STYLE)
+st.html(STYLE.replace("GROUND", st.get_option(f"theme.{palette.theme()}.backgroundColor")))
 page()

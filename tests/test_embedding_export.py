@@ -47,6 +47,23 @@ def test_html_leaves_many_names_grey(tmp_path):
     assert data.count('"customdata":') == 1 and "person 29" in data
 
 
+def test_html_is_coloured_by_what_tells_points_apart_where_nobody_says_by_what(tmp_path):
+    labels = {"identity": [f"person {i}" for i in range(30)], "side": ["left", "right"] * 15}
+    write_html(tmp_path / "map.html", range(30), np.zeros((30, 2)), labels)
+    data = (tmp_path / "map.html").read_text(encoding="utf-8").split("Plotly.newPlot(")[-1]
+    assert '"name":"left"' in data and '"name":"right"' in data and '"name":"others"' not in data
+
+
+def test_html_prints_the_name_of_each_class_in_the_middle_of_its_points(tmp_path):
+    places = np.array([[0, 0], [1, 4], [9, 2], [5, 5], [5, 7], [5, 9]], float)
+    write_html(tmp_path / "map.html", range(6), places, {"digit": ["<2>"] * 3 + ["7"] * 3}, hues={"7": "#ffffff", "<2>": "#00ff00", "9": "#ff0000"}, named=True)
+    data = (tmp_path / "map.html").read_text(encoding="utf-8").split("Plotly.newPlot(")[-1]
+    traces = json.JSONDecoder().raw_decode(data[data.index("["):])[0]
+    names = {trace["text"][0]: (trace["x"][0], trace["y"][0]) for trace in traces if trace["mode"] == "text"}
+    assert names == {"7": (5, 7), "&lt;2&gt;": (1, 2)}
+    assert {trace["legendgroup"] for trace in traces if trace["mode"] == "text"} == {"7", "<2>"}
+
+
 def test_html_refuses_a_label_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="no label 'speed' to colour by; choose digit, name"):
         write_html(tmp_path / "map.html", IDS, POSITIONS, LABELS, colour="speed")

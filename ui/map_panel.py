@@ -382,7 +382,7 @@ def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None
     for factor in job.factors:
         values = codes.labels[factor.name]
         labels[factor.name] = values if factor.kind == "ordered" else [factor.format(v) for v in values]
-    labels |= {"given": [givens[g] for g in codes.giver], "kl": np.round(codes.kl, 4)}
+    labels |= {"given": [givens[g] for g in codes.giver], "kl": np.round(codes.kl.astype(float), 4)}
     name = {"modality": "given"}.get(colour, colour)
     if colour in _own:
         own = _own[colour]
@@ -391,7 +391,7 @@ def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None
     elif colour in ("error", "verdict") and _judging.get(job.codes_key) == 1:
         found = job.judge(readers_of(job.model.dataset)).get(colour)
         if found is not None:
-            labels[colour] = np.round(found, 6) if colour == "error" else [VERDICTS[int(v)] for v in found]
+            labels[colour] = np.round(found.astype(float), 6) if colour == "error" else [VERDICTS[int(v)] for v in found]
     return labels, name if name in labels else None
 
 
@@ -402,7 +402,10 @@ def _csv(job: Job, folder: Path, colour: str, model: str) -> bytes:
 
 def _html(job: Job, folder: Path, colour: str, model: str) -> bytes:
     labels, coloured = _labels(job, colour)
-    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, f"{model}: {described(job)}", _hues(job, colour))
+    if coloured is None:  # not known yet: by what the page opens with
+        colour = coloured = next((factor.name for factor in job.factors if _factor(factor)["kind"] != "many"), None)
+    named = job.choice.source != EACH and any(factor.name == colour and _factor(factor)["kind"] == "few" for factor in job.factors)
+    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, f"{model}: {described(job)}", _hues(job, colour), named)
     return (folder / "map.html").read_bytes()
 
 

@@ -90,3 +90,8 @@ def test_a_disc_at_the_edge_is_drawn_by_half(alone):
     picture, _ = drawn(alone, SOFTWARE, [(0, 0)], [(255, 255, 255, 255)], size=13.0, centre=(-WIDTH / (0.9 * HEIGHT), 0))
     column = picture[HEIGHT // 2 - 3:HEIGHT // 2 + 3, -1].mean()
     assert column > 200 and picture[:, :-8].max() == 20  # what lies beyond the right edge does not come in at the left
+
+
+@pytest.mark.parametrize(("value", "said"), [(0, "0°"), (-0.3, "0°"), (18, "+18°"), (-90, "−90°")])
+def test_an_angle_on_a_map_has_no_sign_where_it_is_zero(alone, value, said):
+    assert alone.evaluate("async (value) => (await import('/colouring.js')).say({ unit: '°' }, value)", value) == said

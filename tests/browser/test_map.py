@@ -295,6 +295,8 @@ def test_two_fingers_zoom_around_what_lies_between_them_and_move_the_map(phone):
 
 def test_each_of_two_maps_has_its_own_figures(opened):
     page = opened(wish("tiny-digits", source="mnist"), wish("tiny-digits", source="svhn"))
+    draw = page.get_by_role("button", name="Draw the map").bounding_box()
+    assert draw["y"] + draw["height"] <= page.viewport_size["height"]  # in sight below the choices of both
     page.wait_for_function(f"() => ({MAP}).querySelectorAll('.figures .chance').length && !({MAP}).querySelector('.figures').textContent.includes('…')")
     rows = {row[0]: row[1:3] for row in page.locator(".map .figures tr").evaluate_all("rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))")}
     answers = page.evaluate("""(urls) => Promise.all(urls.map(async (url) => (await fetch(`${url}/figures?colour=digit`)).json()))""",

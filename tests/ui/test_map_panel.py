@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +103,21 @@ def test_an_exported_page_names_the_model_and_how_the_map_was_made(job, monkeypa
     assert "<title>模型 #1, &quot;a&quot;: PCA of z_shared, means given each image alone; 24 items</title>" in page
     for modality, hue in zip(("a", "b"), map_panel.COLOURS["modality"]):
         assert f'"color":"{hue}"' in page and f'"name":"{modality}"' in page
+
+
+def test_an_exported_page_is_coloured_by_a_factor_while_the_colour_of_the_page_is_not_known_yet(job, monkeypatch):
+    monkeypatch.setattr(map_panel.models, "names", lambda: ["a"])
+    factor = next(f for f in job.factors if map_panel._factor(f)["kind"] != "many")
+    page = answered(ask("export", job, kind="html", colour="verdict", model="a")).body.decode()
+    data = page[page.rindex("Plotly.newPlot("):]
+    assert f'"colorbar":{{"title":{{"text":"{factor.name}"}}}}' in data or f'"legend":{{"title":{{"text":"{factor.name}"}}' in data
+    assert '"name":"others"' not in data
+
+
+def test_amounts_in_a_table_have_the_digits_they_are_rounded_to(job, monkeypatch):
+    monkeypatch.setattr(map_panel.models, "names", lambda: ["a"])
+    rows = list(csv.DictReader(io.StringIO(answered(ask("export", job, kind="csv", colour="kl", model="a")).body.decode())))
+    assert rows and all(len(row["kl"].partition(".")[2]) <= 4 for row in rows)  # in float32 0.0462 is 0.0461999997
 
 
 def test_a_map_says_how_many_items_it_shows_and_its_parameters(tmp_path):

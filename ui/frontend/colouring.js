@@ -85,7 +85,7 @@ export function paintGrey(n) {
 export function say(column, value) {
   if (!known(value)) return "–";
   if (column.values?.length) return String(column.values[value]);
-  if (column.unit === "°") return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(0)}°`;
+  if (column.unit === "°") return `${Math.round(value) ? (value < 0 ? "−" : "+") : ""}${Math.abs(value).toFixed(0)}°`;
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 2 : 4;
   return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}${column.unit ? ` ${column.unit}` : ""}`;
 }
