@@ -213,26 +213,34 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = count
         self._waiting: dict[int, deque[tuple[Served, Request, Future]]] = {lane: deque() for lane in WAITING}
-        self._changed, self._started = threading.Condition(), False
+        self._lock, self._started = threading.Lock(), False
+        self._idle: list[threading.Event] = []  # the one that worked last is woken first: its processor still holds the weights
 
     def submit(self, served: Served, request: Request) -> Future:
         """The future reply to a request, a message's bytes."""
         future: Future = Future()
-        with self._changed:
+        with self._lock:
             if not self._started:
                 for i in range(self.count):
                     threading.Thread(target=self._work, name=f"live-decoder-{i}", daemon=True).start()
                 self._started = True
             self._waiting[request.lane].append((served, request, future))
-            self._changed.notify()
+            if self._idle:
+                self._idle.pop().set()
         return future
 
     def _work(self) -> None:
         torch.set_num_threads(1)
+        wake = threading.Event()
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: any(self._waiting.values()))
+            with self._lock:
+                wake.clear()
                 taken = self._take()
+                if not taken:
+                    self._idle.append(wake)
+            if not taken:
+                wake.wait()
+                continue
             taken = [(served, request, future) for served, request, future in taken if future.set_running_or_notify_cancel()]
             if not taken:
                 continue
@@ -246,8 +254,10 @@ class Workers:
                 future.set_result(request.reply_header(together=len(taken) > 1) + reply)
 
     def _take(self) -> list[tuple[Served, Request, Future]]:
-        """The next request of the first lane that has one, and what may be decoded with it."""
-        waiting = next(lane for _, lane in sorted(self._waiting.items()) if lane)
+        """The next request of the first lane that has one, and what may be decoded with it; nothing where none waits."""
+        waiting = next((lane for _, lane in sorted(self._waiting.items()) if lane), None)
+        if waiting is None:
+            return []
         first = waiting.popleft()
         if not first[1].sociable:
             return [first]

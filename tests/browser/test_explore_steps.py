@@ -117,7 +117,7 @@ def test_the_ends_of_an_interpolation_are_of_their_pairs(explore):
     page.get_by_role("button", name="set A").click()
     next_pair(page)
     page.get_by_role("button", name="set B").click()
-    page.locator(".panel .way").first.locator("canvas").first.click()
+    page.locator(".panel .way button").first.click()
     wait_item(page, first.item)
     assert point_of(page) == first
 
@@ -384,3 +384,51 @@ def test_the_sweeps_range_is_chosen_in_its_own_row_and_is_that_of_its_files(expl
         assert f"range={name}" in asked.value.url
     sliders.select_option("percentile")
     assert sweep.input_value() == "percentile"
+
+
+def test_where_pictures_are_slow_no_frame_is_drawn_for_a_knob_alone(page, app_url):
+    page.add_init_script("""
+      const quick = window.WebSocket;
+      window.WebSocket = class extends quick {
+        set onmessage(listener) { super.onmessage = (event) => setTimeout(() => listener(event), this.url.includes("/live/") ? 300 : 0); }
+      };""")
+    open_at(page, app_url, model="tiny-faces")
+    rest(page)
+    for place in (0.2, 0.8):  # its answers have been slow, which it has to see first
+        drag(page, 3, place)
+        page.mouse.up()
+        rest(page)
+    found = page.evaluate("""async () => {
+      const root = [...document.querySelectorAll("*")].map((node) => node.shadowRoot?.querySelector(".panel")).find(Boolean);
+      const track = root.querySelectorAll(".row .track")[3], box = track.getBoundingClientRect();
+      const send = (type, share) => track.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1, button: 0, clientX: box.left + share * box.width, clientY: box.top + 5 }));
+      track.setPointerCapture = () => {};
+      let knobs = 0;
+      new MutationObserver(() => (knobs += 1)).observe(track, { attributes: true, attributeFilter: ["aria-valuenow"] });
+      send("pointerdown", 0.5);
+      for (let i = 0; i < 60; i++) {
+        send("pointermove", 0.5 + 0.3 * Math.sin(i));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      send("pointerup", 0.5);
+      return knobs;
+    }""")
+    assert 0 < found < 30
+    rest(page)
+    assert float(track(page, 3).get_attribute("aria-valuenow")) == pytest.approx(point_of(page).z[3], abs=1e-3)
+
+
+def test_few_layers_lie_over_one_another(explore):
+    """Where a processor draws the page, each is drawn again with every frame."""
+    page = explore
+    rest(page)
+    session = page.context.new_cdp_session(page)
+    told = []
+    session.on("LayerTree.layerTreeDidChange", lambda event: told.append(event.get("layers")))
+    session.send("DOM.enable")
+    session.send("LayerTree.enable")
+    page.wait_for_timeout(500)
+    drawn = [layer["layerId"] for layer in [layers for layers in told if layers][-1] if layer["drawsContent"]]
+    reasons = [session.send("LayerTree.compositingReasons", {"layerId": layer})["compositingReasons"] for layer in drawn]
+    over = [each for each in reasons if any("Overlaps" in reason for reason in each)]
+    assert len(drawn) > 5 and len(over) <= 2

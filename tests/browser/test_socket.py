@@ -120,6 +120,30 @@ def test_pictures_decoded_together_with_others_are_asked_for_once_more_alone_whe
     assert asked == {"resting": True, "asked": [[READINGS, 1], [0, 2], [READINGS | ALONE, 2]], "waiting": False}
 
 
+def test_a_slow_server_is_asked_for_fewer_readings_until_it_is_quick_again(script):
+    found = script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const drag = async (count, delay) => {
+        let readings = 0;
+        for (let i = 0; i < count; i++) {
+          const before = sockets[0].sent.length;
+          live.show(Float32Array.of(i % 7));
+          const message = sockets[0].sent[before];
+          readings += read(message).flags & 1;
+          await new Promise((resolve) => setTimeout(resolve, delay));
+          answer(sockets[0], message);
+        }
+        return [readings, live.slow];
+      };
+      greet(sockets[0]);
+      return { before: live.slow, slow: await drag(6, 300), quick: await drag(30, 5) };
+    }""")
+    assert found["before"] is False
+    assert found["slow"][0] < 6 and found["slow"][1] is True  # at the usual pace every one of them had readings
+    assert found["quick"][1] is False
+
+
 def test_a_silent_connection_is_left_and_taken_up_again_later_each_time(script):
     script.clock.install()
     script.evaluate("""async () => {

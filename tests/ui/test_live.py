@@ -237,6 +237,21 @@ def test_what_goes_wrong_in_decoding_ends_those_who_asked_and_the_thread_goes_on
     assert workers.submit(served, Request.parse(request(2, np.zeros((1, DIMS))), DIMS)).result(10)
 
 
+def test_one_request_after_the_other_is_decoded_by_one_thread(monkeypatch, model):
+    workers, served, threads = Workers(3), Served(model, ""), []
+
+    def remembering(served, asked):
+        threads.append(threading.get_ident())
+        return [b""] * len(asked)
+
+    monkeypatch.setattr("ui.live.decode_together", remembering)
+    for ident in range(6):
+        workers.submit(served, Request.parse(request(ident, np.zeros((1, DIMS))), DIMS)).result(10)
+        while len(workers._idle) < workers.count:  # until each has nothing to do
+            time.sleep(0.001)
+    assert len(set(threads[1:])) == 1
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:1", None])
 def test_a_page_of_another_site_is_refused(server, origin):
     with pytest.raises(InvalidStatus) as caught:

@@ -31,18 +31,19 @@ function trust({ measured, unit }) {
 function dial(entry) {
   const [low, high] = [Math.min(...entry.values), Math.max(...entry.values)];
   const at = (value) => `${100 * clamp((value - low) / (high - low), 0, 1)}%`;
-  const knob = el("i", { class: "needle" });
+  const way = el("span", { class: "way-to" }, el("i", { class: "needle" }));
   const truth = el("i", { class: "truth" });
   const text = el("b");
-  const root = el("div", { class: "gauge", title: trust(entry) }, el("span", {}, entry.factor), el("div", { class: "scale" }, truth, knob), text);
+  const root = el("div", { class: "gauge", title: trust(entry) }, el("span", {}, entry.factor), el("div", { class: "scale" }, truth, way), text);
   const foreign = Boolean(entry.owner) && entry.owner !== entry.modality;
   if (entry.owner) root.classList.add(foreign ? "foreign" : "own");
   return {
     root,
     show(readings) {
       const value = readings[entry.at];
-      knob.style.left = at(value);
-      text.textContent = entry.unit === "°" ? `${value < -0.5 ? "−" : "+"}${Math.abs(value).toFixed(0)}°` : value.toFixed(2).replace("-", "−");
+      way.style.transform = `translateX(${at(value)})`;
+      const whole = Math.round(Math.abs(value));
+      text.textContent = entry.unit === "°" ? `${whole ? (value < 0 ? "−" : "+") : ""}${whole}°` : value.toFixed(2).replace("-", "−");
     },
     mark(labels) {
       const value = entry.factor in labels ? (foreign ? entry.neutral : labels[entry.factor]) : null;
@@ -85,7 +86,7 @@ function name(entry) {
       let best = 0;
       for (let i = 1; i < entry.size; i++) if (readings[entry.at + i] > readings[entry.at + best]) best = i;
       const share = readings[entry.at + best];
-      fill.style.width = `${100 * share}%`;
+      fill.style.transform = `scaleX(${share.toFixed(3)})`;
       text.textContent = `${entry.values[best]}`;
       root.title = `${entry.values[best]} with probability ${(100 * share).toFixed(0)}%. ${trust(entry)}`;
     },

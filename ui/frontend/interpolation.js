@@ -1,7 +1,7 @@
 // From one point to another: a strip of pictures on the way, for all blocks or some, straight or along the sphere.
 
 import { button, el, mix } from "./dom.js";
-import { canvas, paint, pickable } from "./pictures.js";
+import { paint, pickable } from "./pictures.js";
 
 const STEPS = 9;
 
@@ -16,15 +16,15 @@ export class Interpolation {
     this.scope = el("select", { "aria-label": "blocks that move", onchange: () => this.refresh() }, scopes.map(([value, title]) => el("option", { value }, title)));
     this.form = el("select", { "aria-label": "path", onchange: () => this.refresh() },
       el("option", { value: "straight" }, "straight"), el("option", { value: "spherical" }, "spherical"));
-    this.cells = modalities.map((modality) => Array.from({ length: STEPS }, () => canvas(modality.shape)));
-    this.ways = modalities.map(({ title }, m) => pickable(this.cells[m], (i) => `go to step ${i + 1} of ${STEPS} from A to B, ${title}`, (i) => this.go(i), "go to this point"));
+    const ways = modalities.map(({ shape, title }) => pickable(shape, STEPS, (i) => `go to step ${i + 1} of ${STEPS} from A to B, ${title}`, (i) => this.go(i), "go to this point"));
+    this.cells = ways.map(({ cells }) => cells);
     this.playing = button("▶ play", "move from A to B and back", () => this.play());
     const between = [this.playing, ...[["path-gif", "GIF", "save the way as an animation"], ["path-png", "PNG", "save the strip"]]
       .map(([kind, label, title]) => button(label, title, ({ currentTarget }) => this.save(kind, currentTarget)))];
-    this.needing = [...between, ...this.ways.flat()]; // both ends
+    this.needing = [...between, ...ways.flatMap(({ buttons }) => buttons)]; // both ends
     this.hint = el("p", { class: "hint", role: "status" });
     this.root = el("div", { class: "between" }, el("div", { class: "buttons" }, this.pins, this.scope, this.form, between), this.hint,
-      this.ways.map((buttons) => el("div", { class: "way" }, buttons)));
+      el("div", { class: "way" }, ways.map(({ root }) => root)));
     this.tellEnds();
   }
 

@@ -16,6 +16,7 @@ import { Live } from "./socket.js";
 import { Strip } from "./strip.js";
 import { Traversal } from "./traversal.js";
 
+const LATE = 250; // ms that a knob waits for the pictures of its code, where these are slow
 const REST = 250; // ms without a change after which the address bar and the server learn of the code
 const PATIENCE = 5000; // ms that the address waits for pictures
 const OPENING = 20_000; // ms after which a point that is being opened is taken for refused
@@ -71,6 +72,7 @@ class Panel {
     this.listeners.abort();
     this.live?.close();
     clearInterval(this.meter);
+    clearTimeout(this.late);
     this.root.remove();
   }
 
@@ -117,6 +119,7 @@ class Panel {
     );
     if (this.presenting) this.root.focus(); // what had the focus is gone
     this.root.classList.toggle("crowded", this.rows.length > 16);
+    this.root.style.setProperty("--lines", this.rows.length + 1.5 * data.blocks.length); // of sliders, each block's heading counted in
     this.connect();
     this.toggleSmooth(state.smooth);
     this.setRange(state.range);
@@ -247,7 +250,7 @@ class Panel {
       status: (state, text) => this.connection(state, text),
     });
     this.rerun = null; // the code whose pictures a rerun drew last
-    this.painted = { count: 0, since: performance.now(), wait: 0 };
+    this.painted = { count: 0, since: performance.now() };
     clearInterval(this.meter);
     this.meter = setInterval(() => this.measure(), 500);
   }
@@ -283,12 +286,12 @@ class Panel {
   /** The newest pictures: drawn with the next frame, once a frame. */
   pictured(reply) {
     if (!this.reply) requestAnimationFrame(() => {
-      const { images, readings, wait } = this.reply;
+      const { images, readings } = this.reply;
       this.reply = null;
+      if (this.late) this.mark();
       images.forEach((pixels, m) => paint(this.views[m].big, pixels));
       if (readings) for (const view of this.views) view.dials?.show(readings);
       this.painted.count += 1;
-      this.painted.wait = mix(this.painted.wait || wait, wait, 0.2);
       this.root.dataset.painted = Number(this.root.dataset.painted ?? 0) + 1;
     });
     this.reply = reply;
@@ -298,8 +301,8 @@ class Panel {
     if (this.state.live !== "live") return;
     const now = performance.now();
     const rate = (1000 * this.painted.count) / (now - this.painted.since);
-    this.readout.textContent = this.painted.count > 2 ? `${rate.toFixed(0)} pictures/s · ${this.painted.wait.toFixed(0)} ms`
-      : this.painted.wait ? `live · ${this.painted.wait.toFixed(0)} ms` : "live";
+    const { lag } = this.live;
+    this.readout.textContent = this.painted.count > 2 ? `${rate.toFixed(0)} pictures/s · ${lag.toFixed(0)} ms` : lag ? `live · ${lag.toFixed(0)} ms` : "live";
     Object.assign(this.painted, { count: 0, since: now });
   }
 
@@ -340,12 +343,22 @@ class Panel {
   change(code) {
     this.root.dataset.rest = "no";
     this.state.code = code;
-    this.rows.forEach((row, at) => row.set(code[at]));
+    this.rows.forEach((row, at) => row.set(code[at], true));
     if (this.state.live === "fallback") this.drawByRerun();
     else this.live.show(code);
-    this.strip.row && this.strip.mark(code[this.state.active]);
-    this.experts.mark(code[this.state.active]);
-    this.tabs[this.state.tab].follow?.(code);
+    if (this.live.slow) this.late ??= setTimeout(() => this.mark(), LATE); // a frame for a knob alone would make them slower yet
+    else this.mark();
+  }
+
+  /** Draws where the code is: knobs, values and what else follows them. */
+  mark() {
+    clearTimeout(this.late);
+    this.late = null;
+    const { code, active, tab } = this.state;
+    for (const row of this.rows) row.draw();
+    this.strip.row && this.strip.mark(code[active]);
+    this.experts.mark(code[active]);
+    this.tabs[tab].follow?.(code);
   }
 
   /** What waits for a rest: the address bar, the server, strips and figures. The first two wait for no silent connection. */
@@ -357,6 +370,7 @@ class Panel {
       if (waited > OPENING) this.sent = this.opening = null;
       if (waited > PATIENCE && !this.opening && this.point() !== this.reported) this.report();
       if (this.unpainted()) return this.settle(since);
+      if (this.late) this.mark();
       this.report();
       this.refreshFigures();
       this.root.dataset.rest = "yes";

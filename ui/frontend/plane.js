@@ -1,7 +1,7 @@
 // Two dimensions as a square to drag in, with pictures of its points behind.
 
 import { clamp, el, mix, signed } from "./dom.js";
-import { canvas, paint } from "./pictures.js";
+import { paint, sheet } from "./pictures.js";
 
 const GRID = 9;
 const STEPS = { // of keys, to the right and upwards: arrows a little, the others a picture
@@ -37,8 +37,9 @@ export class Plane {
 
   buildGrid() {
     const { shape } = this.panel.data.modalities[this.modality];
-    this.cells = Array.from({ length: GRID * GRID }, () => canvas(shape));
-    this.field.replaceChildren(...this.cells, this.dot);
+    const { root, cells } = sheet(shape, GRID, GRID);
+    this.cells = cells;
+    this.field.replaceChildren(root, this.dot);
   }
 
   choose(i, at) {

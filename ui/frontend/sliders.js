@@ -25,7 +25,8 @@ export class Row {
       { class: "track", role: "slider", tabindex: 0, "aria-label": dimension.label, "aria-orientation": "horizontal" },
       this.histogram, el("i", { class: "line" }), el("i", { class: "zero" }), this.belief, this.rail,
     );
-    this.value = el("span", { class: "value" });
+    this.number = el("span"); // lies in a box that it cannot change: its text changes with every picture
+    this.value = el("span", { class: "value" }, this.number);
     this.klBar = el("i");
     this.klValue = el("span", { class: "kl-value" });
     this.root = el("div", { class: "row", title: dimension.why || null }, symbol(dimension.symbol, dimension.index), this.track,
@@ -41,7 +42,8 @@ export class Row {
     this.track.setAttribute("aria-valuemax", high.toFixed(2));
     this.drawHistogram();
     this.root.style.setProperty("--zero", `${100 * clamp(this.at(0), -1, 2)}%`);
-    if (this.shown !== undefined) this.set(this.shown, true);
+    this.drawn = null;
+    if (this.shown !== undefined) this.draw();
     if (this.mean !== undefined) this.setBelief(this.mean, this.stddev);
   }
 
@@ -72,13 +74,20 @@ export class Row {
     this.klValue.title = `${kl.toFixed(3)} nats on average over pairs`;
   }
 
-  set(value, force = false) {
-    if (value === this.shown && !force) return;
+  /** Takes on a value; late: it is drawn by a later `draw`. */
+  set(value, late = false) {
     this.shown = value;
+    if (!late) this.draw();
+  }
+
+  draw() {
+    const value = this.shown;
+    if (value === this.drawn) return;
+    this.drawn = value;
     const at = this.at(value);
     this.rail.style.transform = `translateX(${100 * clamp(at, 0, 1)}%)`; // a transform, for it asks for no layout
     this.knob.classList.toggle("outside", at < -0.002 || at > 1.002);
-    this.value.textContent = signed(value);
+    this.number.textContent = signed(value);
     this.track.setAttribute("aria-valuenow", value.toFixed(3));
     this.track.setAttribute("aria-valuetext", `${signed(value)}, posterior ${signed(this.mean ?? 0)} plus or minus ${(this.stddev ?? 1).toFixed(2)}`);
   }

@@ -1,5 +1,7 @@
 // The live path's client: codes out, pictures in. ui/live.py describes the messages.
 
+import { mix } from "./dom.js";
+
 const HEADER = 8;
 const DRAG = 0;
 const STRIP = 1;
@@ -12,6 +14,7 @@ const STRIP_CODES = 8;
 const STRIP_PAUSE = 10; // ms between strips: the server bounds requests a second
 const QUIET = 120; // ms after a drag's last code before strips go on: they never compete with it
 const READ_EVERY = 50; // ms between readings of a drag's pictures: gauges are for the eye, which reads no more figures than that
+const SLOW = 100; // ms that an answer takes on average, from which on the panel draws as little as it can
 const BACKOFF = [250, 500, 1000, 2000, 4000];
 const HOPELESS = 4; // failures in a row after which pictures come by reruns, while trying goes on
 const UNKNOWN_MODEL = 4404;
@@ -22,7 +25,7 @@ const LONGEST = 160; // ticks: the silence borne doubles each time, so that a se
 /**
  * A connection to the live route for one model, which comes back by itself.
  *
- * on.pictures({images, readings, ms, wait}): the newest drag's pictures, one Uint8Array for each modality.
+ * on.pictures({images, readings, ms}): the newest drag's pictures, one Uint8Array for each modality.
  * on.status(state, text): "connecting", "live", "lost", "fallback" or "refused".
  */
 export class Live {
@@ -38,6 +41,7 @@ export class Live {
     this.alone = false; // whether the newest code must not be
     this.sent = new Map(); // drags in flight: id -> when
     this.shown = 0;
+    this.lag = 0; // ms that answers take, the newest counting most
     this.lastDrag = 0;
     this.jobs = []; // strips waiting: {codes, from, deliver, cancelled}
     this.strips = new Map(); // strips in flight: id -> {job, at, count}
@@ -116,6 +120,11 @@ export class Live {
     return Boolean(!this.hello || this.newest || this.sent.size || this.unread || this.together);
   }
 
+  /** Whether pictures come so late that every other frame drawn here, and every reading, keeps them waiting. */
+  get slow() {
+    return Boolean(this.hello) && this.lag > SLOW;
+  }
+
   /** Asks for the pictures of a code (Float32Array); of codes asked for faster than answered, the newest. */
   show(code) {
     this.lastDrag = performance.now();
@@ -131,7 +140,7 @@ export class Live {
   pump() {
     if (!this.hello || !this.newest || this.sent.size >= IN_FLIGHT) return;
     const now = performance.now();
-    const read = this.width > 0 && now - this.readAt >= READ_EVERY;
+    const read = this.width > 0 && now - this.readAt >= (this.slow ? 2 * this.lag : READ_EVERY);
     if (read) this.readAt = now;
     this.unread = this.width > 0 && !read;
     this.sent.set(this.send(DRAG, [this.newest], (read && READINGS) | (this.alone && ALONE)), now);
@@ -197,13 +206,14 @@ export class Live {
     }
     if (view.getUint8(4) === STRIP) return this.stripAnswered(id, pictures);
     const wait = performance.now() - (this.sent.get(id) ?? performance.now());
+    this.lag = mix(this.lag || wait, wait, 0.2);
     for (const earlier of [...this.sent.keys()]) if (earlier <= id) this.sent.delete(earlier);
     if (id > this.shown) {
       this.shown = id;
       this.together = Boolean(view.getUint8(5) & TOGETHER);
       // a copy, since readings need not lie at a multiple of four bytes
       const readings = at < buffer.byteLength ? new Float32Array(buffer.slice(at)) : null;
-      this.on.pictures({ images: pictures[0], readings, ms: view.getFloat32(HEADER, true), wait });
+      this.on.pictures({ images: pictures[0], readings, ms: view.getFloat32(HEADER, true) });
     }
     this.pump();
     this.readLast();

@@ -2,7 +2,7 @@
 // choosing a row moves none.
 
 import { clamp, el, mix, signed, symbol } from "./dom.js";
-import { canvas, paint, pickable } from "./pictures.js";
+import { paint, pickable } from "./pictures.js";
 
 export const COUNT = 7;
 
@@ -10,9 +10,10 @@ export class Strip {
   /** modalities: of the panel's data; pick(value) where a picture is clicked. */
   constructor(modalities, pick) {
     this.titles = modalities.map(({ title }) => title);
-    this.cells = modalities.map((modality) => Array.from({ length: COUNT }, () => canvas(modality.shape)));
-    this.buttons = this.cells.map((cells) => pickable(cells, () => "", (i) => pick(this.valueAt(i))));
-    this.rows = this.buttons.map((buttons) => el("div", { class: "strip-row" }, buttons));
+    const rows = modalities.map(({ shape }) => pickable(shape, COUNT, () => "", (i) => pick(this.valueAt(i))));
+    this.cells = rows.map(({ cells }) => cells);
+    this.buttons = rows.map(({ buttons }) => buttons);
+    this.rows = rows.map(({ root }) => root);
     this.name = el("span");
     this.root = el("div", { class: "strip" }, this.name, el("div", {}, this.rows, el("p", { class: "live-only" }, "These pictures need the live connection.")));
   }
@@ -45,6 +46,6 @@ export class Strip {
     const nearest = clamp(Math.round(this.row.at(value) * (COUNT - 1)), 0, COUNT - 1);
     if (nearest === this.marked) return;
     this.marked = nearest;
-    for (const cells of this.cells) cells.forEach((cell, i) => cell.classList.toggle("here", i === nearest));
+    for (const buttons of this.buttons) buttons.forEach((button, i) => button.classList.toggle("here", i === nearest));
   }
 }

@@ -1,7 +1,7 @@
 // The figure of papers: every coordinate swept on its own, one row for each modality, animated.
 
 import { button, el, mix, signed, symbol } from "./dom.js";
-import { canvas, paint, pickable, pixelsOf } from "./pictures.js";
+import { beside, canvas, columns, paint, pickable, pixelsOf } from "./pictures.js";
 
 const FRAMES = 61;
 const FRAME_TIME = 50; // ms
@@ -14,16 +14,20 @@ export class Traversal {
     this.frames = Array.from({ length: FRAMES }, () => []);
     const { modalities } = panel.data;
     this.truth = modalities.map((modality) => canvas(modality.shape));
-    this.cells = modalities.map((modality) => panel.dimensions.map(() => canvas(modality.shape)));
+    const count = panel.dimensions.length;
+    const sweeps = modalities.map(({ shape, title }) => pickable(shape, count, (d) => `choose ${panel.dimensions[d].label}; ${title}`, (d) => panel.activate(d)));
+    this.cells = sweeps.map(({ cells }) => cells);
+    for (const { buttons } of sweeps) buttons.forEach((button, d) => button.classList.add(`hue${panel.dimensions[d].hue}`));
     this.scrub = el("input", { type: "range", min: 0, max: FRAMES - 1, value: START, "aria-label": "position of the sweep", oninput: () => this.seek(Number(this.scrub.value)) });
     this.label = el("output", { title: "how far each dimension is swept through its range" });
     this.playing = button("▶ play", "play the sweep", () => this.toggle());
-    const head = panel.dimensions.map((d) => el("th", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
-    const row = (modality, m) => el("tr", {}, el("th", {}, "x", el("sub", {}, modality.symbol)), el("td", { class: "truth" }, this.truth[m]),
-      pickable(this.cells[m], (d) => `choose ${panel.dimensions[d].label}; ${modality.title}`, (d) => panel.activate(d))
-        .map((button, d) => el("td", { class: `hue${panel.dimensions[d].hue}` }, button)));
+    const line = (shape, ...parts) => el("div", { class: "sweep", style: beside("24px", shape, count) }, parts);
+    const names = panel.dimensions.map((d) => el("span", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
+    const { shape } = modalities[0];
+    const head = line(shape, el("span"), el("span", { class: "truth" }, "pair"), el("span"), el("div", { class: "names", style: columns(shape, count) }, names));
+    const row = (modality, m) => line(modality.shape, el("span", {}, "x", el("sub", {}, modality.symbol)), el("div", { class: "truth" }, this.truth[m]), el("span"), sweeps[m].root);
     this.root = el("div", { class: "traversal" },
-      el("table", {}, el("tr", {}, el("th"), el("th", { class: "truth" }, "pair"), head), modalities.map(row)),
+      el("div", { class: "sweeps" }, head, modalities.map(row)),
       el("div", { class: "buttons" }, this.playing, this.scrub, this.label, panel.chooseRange("sweep"),
         button("GIF", "save the animation", ({ currentTarget }) => panel.download("gif", currentTarget, this.range())),
         button("PNG", "save a sheet: every dimension at seven values, from the low to the high end of its range", ({ currentTarget }) => panel.download("png", currentTarget, this.range())),
