@@ -180,7 +180,7 @@ def check_table(found: Mapping[str, Sequence[Kept]]) -> str:
         measured = "".join(f"<td>{_bar(*_measured(kept))}</td>" for kept in of_one)
         lines += (f'<tr class="{one.role}"><td><b>{html.escape(one.factor.name)}</b><small>{html.escape(_wanted(one))}</small></td>'
                   f"{measured}<td>{_bar(*_real(one))}</td></tr>")
-    return f'<table class="figures check"><tr><th></th>{heads}<th>readers on real images</th></tr>{lines}</table>'
+    return f'<table class="figures check" style="--models: {len(found)}"><tr><th></th>{heads}<th>readers on real images</th></tr>{lines}</table>'
 
 
 def _wanted(kept: Kept) -> str:
