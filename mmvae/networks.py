@@ -10,7 +10,7 @@ squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch
 
 from __future__ import annotations
 
-__all__ = ["FINER", "NETWORKS", "Decoder", "Decoding", "Encoder", "Network"]
+__all__ = ["FINER", "NETWORKS", "Decoder", "Decoding", "Encoder", "GroupNorm", "Network"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -13,7 +13,7 @@ from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace, Mixture
 from mmvae.latents import Block, partition
 from mmvae.model import CannotInfer, MultimodalVAE
 from mmvae.modalities import Modality
-from mmvae.networks import FINER, NETWORKS
+from mmvae.networks import FINER, NETWORKS, GroupNorm
 from mmvae.variants import FIRST, PAIR, SECOND, VARIANTS
 
 SUBSETS = [(), ("a",), ("b",), ("a", "b")]
@@ -269,3 +269,10 @@ def test_a_finer_decoder_leaves_the_encoder_as_it_is_and_draws_from_finer_maps(n
     assert {name: picture.shape for name, picture in pictures.items()} == dict.fromkeys(("left", "right"), (3, 1, side, side))
     doublings = [sum(isinstance(m, torch.nn.ConvTranspose2d) for m in model.decoders["left"].modules()) for model in (coarse, fine)]
     assert doublings[1] == doublings[0] + 1
+
+
+def test_maps_in_bfloat16_are_normalised_in_full_precision():
+    x = (3 + torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0))).bfloat16()
+    norm = GroupNorm(8, 16)
+    torch.testing.assert_close(norm(x), torch.nn.GroupNorm(8, 16)(x.float()).bfloat16(), atol=0, rtol=0)
+    assert norm(x).dtype == torch.bfloat16
