@@ -37,10 +37,10 @@ from .variants import Variant, variant_from_json, variant_to_json
 SCHEMA = 1
 SHIPPED, RUNS, UPLOADS = "checkpoints", "runs", "uploads"
 CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "statistics.json", "card.json"
-#: Weights of at least so many values are packed as int8, each row of the first axis with a scale under the tensor's name and this ending.
 #: Where a configuration tells of the training before: whose encoders a run keeps, or which weights it began with.
 ORIGINS = ("encoders", "began_with")
 MOST_ORIGINS = 100
+#: Weights of at least so many values are packed as int8, each row of the first axis with a scale under the tensor's name and this ending.
 LARGE, SCALE = 2**13, "@scale"
 
 
