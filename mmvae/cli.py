@@ -365,6 +365,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     if arguments.variant is None or arguments.dataset is None:
         raise ValueError("a new run needs --variant and --dataset; --resume --out DIR goes on with one")
     variant, row, source = VARIANTS[arguments.variant], DATASETS.get(arguments.dataset), None
+    if arguments.private is not None and not variant.private:
+        raise ValueError(f"{variant.title} has no private blocks: --private cannot be said of it")
     if row is None:
         data = dataset(arguments.dataset, arguments.data_root)
         row, source = own_row(data), str(Path(arguments.dataset).resolve())

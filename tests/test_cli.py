@@ -434,6 +434,7 @@ def test_resuming_a_run_damaged_by_hand_fails_with_one_line(run, tmp_path, capsy
         (["train", "--resume", "--out", "{tmp}", "--no-augment"], "--augment cannot be said"),
         (["train", "--resume", "--out", "{tmp}"], "holds no run"),
         (["train", "--variant", "mumo"], "--dataset"),
+        (["train", "--variant", "mvae", "--dataset", "faces", "--private", "1", "1"], "MVAE has no private blocks"),
         (["train", "--variant", "mumo", "--dataset", "nothing"], "no data set 'nothing'"),
         (["train", "--variant", "mumo", "--dataset", "faces", "--learning-rate", "-1"], "learning rate"),
         (["datasets", "--download", "mnist-svhn", "--data-root", "{tmp}/file/data"], "file"),
