@@ -73,7 +73,7 @@ def test_a_run_that_went_on_for_longer_says_so():
 
 
 def test_a_model_with_refitted_decoders_tells_of_both_trainings():
-    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and "encoders" not in entry.config)
+    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and len(trainings_of(entry)) == 1)
     first = {"steps": entry.config["training"]["steps"], "seconds": 600}
     again = asdict(replace(REFIT, steps=REFIT.steps + 1, seed=4))
     fitted = replace(entry, config={
@@ -88,7 +88,7 @@ def test_a_model_with_refitted_decoders_tells_of_both_trainings():
 
 
 def test_a_model_trained_on_tells_of_the_training_before():
-    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and "encoders" not in entry.config)
+    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and len(trainings_of(entry)) == 1)
     first = {"of": "first", "training": entry.config["training"], "trained": {"steps": entry.config["training"]["steps"], "seconds": 600}}
     on = {**entry.config["training"], "steps": 77, "private_open": 1}
     row = _table({"steps × batch": length_of, "time": _time}, [replace(entry, config={**entry.config, "began_with": first, "training": on,
