@@ -13,6 +13,8 @@ from mmvae.matching import CARRIES, Effect, change_both
 
 #: Figures that stand beside a step's matrix: what becomes of a face that is drawn from one view alone, with another's private codes, or from the prior.
 FIGURES = ("identity_kept", "preserved_error", "swap_error", "joint_coherence")
+#: From this share on, what is kept is kept in most cases.
+MOSTLY = 0.75
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def _separates(known: Known) -> Answer:
     text = ("Yes: each factor is read from its own part of the code, and from no other" if said.separated else "Not wholly")
     text += f"; the most in a wrong place is {said.worst.value:.2f}." if said.worst else "."
     if kept := known.percent("identity_kept"):
-        text += f" Yet of the faces that it draws from the other picture alone {kept} are the same person: what a probe does not find is not all that there is."
+        same = f"of the faces that it draws from the other picture alone {kept} are the same person"
+        mostly = min(_values(known.entry, "identity_kept"), default=0.0) >= MOSTLY
+        text += f" And {same}." if mostly else f" Yet {same}: what a probe does not find is not all that there is."
     price = known.others.get("mmpoe-v2")
     if price:
         text += f" The price: {known.entry.card['parameters'] / 1e6:.1f} million parameters, {price.card['parameters'] / 1e6:.1f} with two encoders."

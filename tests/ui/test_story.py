@@ -58,6 +58,12 @@ def test_mumo_separates_unless_a_factor_is_read_where_it_does_not_belong(shipped
     assert leaking.text.startswith("Not wholly; the most in a wrong place is 0.60") and leaking.agrees == "agrees in part"
 
 
+@pytest.mark.parametrize(("kept", "said"), [(0.9, " And of the faces that it draws from the other picture alone 90 and 90% are the same person. "),
+                                            (0.55, " Yet of the faces that it draws from the other picture alone 55 and 55% are the same person: what a probe ")])
+def test_mumo_is_told_to_keep_the_person_where_it_does(shipped, kept, said):
+    assert said in told("mumo", shipped, with_figures(shipped["mumo"], "identity_kept", kept)).text
+
+
 def test_vanilla_mixes_where_dimensions_change_both_pictures(shipped):
     assert "10 of 10 dimensions visibly change both pictures, 5 of 9 in MuMo" in told("vanilla", shipped).text
     assert told("vanilla", shipped, both=0).agrees == "differs"
