@@ -535,8 +535,10 @@ def test_the_exported_page_draws_all_points_without_a_network(opened, browser, t
     asked: list[str] = []
     alone.on("request", lambda request: asked.append(request.url))
     alone.goto(file.as_uri())
-    alone.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length === 10")
-    assert alone.evaluate("() => document.querySelector('.js-plotly-plot')._fullData.reduce((sum, trace) => sum + trace.x.length, 0)") == ITEMS
+    alone.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullData?.length === 20")  # each digit's points and its name
+    drawn = alone.evaluate("() => document.querySelector('.js-plotly-plot')._fullData.map(({ mode, x, text }) => [mode, x.length, String(text ?? '')])")
+    assert sum(n for mode, n, _ in drawn if mode == "markers") == ITEMS
+    assert [text for mode, n, text in drawn if mode == "text" and n == 1] == list("0123456789")
     alone.locator(".legend .traces").nth(9).wait_for()
     alone.wait_for_timeout(500)
     picture = Image.open(io.BytesIO(alone.screenshot())).convert("RGB").crop((60, 120, 700, 600))
