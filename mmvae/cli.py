@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--shared", type=_positive, help="dimensions of the shared block")
     train.add_argument(
         "--private-open", type=_whole, metavar="N",
-        help="dimensions of each private block that stay open; the others are closed in the last third of the steps (default 0: all stay open)",
+        help="dimensions of each private block that stay open; the others are closed in the last third of the steps, of trained weights from the first step on (default 0: all stay open)",
     )
     train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")

@@ -65,8 +65,8 @@ class Settings:
         precision: ``"auto"`` (bfloat16 where the processor has it), ``"bfloat16"`` or ``"float32"``.
         snapshot: Steps between snapshots.
         optimizer: The name of one of `OPTIMIZERS`.
-        private_open: Dimensions of each private block that stay open to the end; the others are closed in the last third of the steps, their
-            KL weighed up to `CLOSED` times. Variants that never draw one modality from the other need room in their private blocks to
+        private_open: Dimensions of each private block that stay open to the end; the others are closed in the last third of the steps, or in a
+            run that begins with trained weights from the first one on, their KL weighed up to `CLOSED` times. Variants that never draw one modality from the other need room in their private blocks to
             separate at all, and keep part of what is shared in the room left over. 0: all stay open.
     """
 

@@ -124,8 +124,10 @@ def refit(run: Path, checkpoint: Checkpoint, settings: Settings) -> None:
         settings: How to train the decoders.
 
     Raises:
-        RunError: Where the folder already holds a run.
+        RunError: Where the folder already holds a run, or private dimensions are to be closed.
     """
+    if settings.private_open:
+        raise RunError(f"private_open {settings.private_open}: the encoders stay as they are, nothing would be closed")
     trained = checkpoint.model
     torch.manual_seed(settings.seed)
     finer = [replace(m, network=FINER.get(m.network, m.network)) for m in trained.modalities]

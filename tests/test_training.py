@@ -454,6 +454,12 @@ def test_refitting_moves_every_decoder_and_nothing_else(tmp_path, variant):
     assert moved == {name for name in before if name.startswith("decoders.")}
 
 
+def test_refitting_closes_no_private_dimension(tmp_path):
+    with pytest.raises(RunError, match="^private_open 1: the encoders stay as they are, nothing would be closed$"):
+        refitted(tmp_path / "refitted", trained(tmp_path / "origin", "mumo"), replace(SETTINGS, private_open=1))
+    assert not (tmp_path / "refitted").exists()
+
+
 def test_refitting_begins_with_new_decoders_and_lowers_the_bound_of_all_terms(tmp_path):
     run = refitted(tmp_path / "refitted", trained(tmp_path / "origin", "dmvae"), replace(SETTINGS, steps=60, snapshot=20, learning_rate=5e-3, warmup=1))
     train(run, TinyPairs())
