@@ -7,7 +7,7 @@ __all__ = ["STORY", "Answer", "Known", "Step", "figures_of"]
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mmvae.comparison import Entry, Line, Matrix, columns, findings, lines, matrix
+from mmvae.comparison import Entry, Line, Matrix, columns, findings, lines, matrix, trainings_of
 from mmvae.latents import SHARED
 from mmvae.matching import CARRIES, Effect, change_both
 
@@ -118,6 +118,12 @@ def _beside(text: str, other: str) -> str:
     return f"{text} ({other})" if text and other else text
 
 
+def _closed(entry: Entry) -> str:
+    """What is to be said of a model whose private dimensions were closed in training, as the experiment's were not."""
+    kept = next((training.settings["private_open"] for training in trainings_of(entry) if training.settings.get("private_open")), 0)
+    return f" Unlike the experiment's, its private dimensions past the first {f'{kept} were' if kept > 1 else 'were'} closed once it had separated." if kept else ""
+
+
 def _separates(known: Known) -> Answer:
     said = findings(known.matrix)
     text = ("Yes: each factor is read from its own part of the code, and from no other" if said.separated else "Not wholly")
@@ -126,6 +132,7 @@ def _separates(known: Known) -> Answer:
         same = f"of the faces that it draws from the other picture alone {kept} are the same person"
         mostly = min(_values(known.entry, "identity_kept"), default=0.0) >= MOSTLY
         text += f" And {same}." if mostly else f" Yet {same}: what a probe does not find is not all that there is."
+    text += _closed(known.entry)
     price = known.others.get("mmpoe-v2")
     if price:
         text += f" The price: {known.entry.card['parameters'] / 1e6:.1f} million parameters, {price.card['parameters'] / 1e6:.1f} with two encoders."
@@ -168,7 +175,7 @@ def _mends(known: Known) -> Answer:
     text = (f"{'Yes' if better else 'No'}: drawn from one picture alone, {known.percent('identity_kept')} are the same person instead of {known.percent('identity_kept', 'mmpoe-v1')}, "
             f"and the head is off by {known.degrees()} instead of {known.degrees('mmpoe-v1')}. "
             f"The most in a wrong place is {worst[1]:.2f} instead of {worst[0]:.2f}; of the samples {known.percent('joint_coherence')} instead of "
-            f"{known.percent('joint_coherence', 'mmpoe-v1')} show one person in both pictures.")
+            f"{known.percent('joint_coherence', 'mmpoe-v1')} show one person in both pictures." + _closed(known.entry))
     swept, was = known.drawn("mmpoe-v2", "elevation"), known.drawn("mmpoe-v1", "elevation")
     if swept and was:
         text += f" Swept, a dimension of its shared code moves elevation by {100 * swept[1]:.0f}% of all there is, v1's by {100 * was[1]:.0f}%."

@@ -64,6 +64,15 @@ def test_mumo_is_told_to_keep_the_person_where_it_does(shipped, kept, said):
     assert said in told("mumo", shipped, with_figures(shipped["mumo"], "identity_kept", kept)).text
 
 
+@pytest.mark.parametrize("variant", ["mumo", "mmpoe-v2"])
+def test_it_is_said_of_a_model_that_its_private_dimensions_were_closed(shipped, variant):
+    said = "Unlike the experiment's, its private dimensions past the first were closed once it had separated."
+    assert said in told(variant, shipped).text
+    before = {key: value for key, value in shipped[variant].config.items() if key != "began_with"}
+    as_published = replace(shipped[variant], config={**before, "training": {**before["training"], "private_open": 0}})
+    assert "closed" not in told(variant, shipped, as_published).text
+
+
 def test_vanilla_mixes_where_dimensions_change_both_pictures(shipped):
     assert "10 of 10 dimensions visibly change both pictures, 5 of 9 in MuMo" in told("vanilla", shipped).text
     assert told("vanilla", shipped, both=0).agrees == "differs"
