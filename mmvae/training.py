@@ -15,13 +15,12 @@ from __future__ import annotations
 
 __all__ = ["ENCODERS", "INITIAL", "Diverged", "RunError", "begin", "refit", "refitting", "settings_of", "start", "thinned", "train"]
 
-import contextlib
 import copy
 import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +40,7 @@ from .model import MultimodalVAE
 from .networks import FINER
 from .objective import Loss, loss
 from .presets import CLOSED, OPTIMIZERS, Settings
+from .steps import Captured, Diverged, RunError, autocast, precision_of, update, warmth
 from .turns import Busy, held, stop_asked
 from .variants import Cycle, Elbo, ImportanceBound
 
@@ -54,14 +54,6 @@ HAZE = 0.04  # of a picture's side
 CYCLE = 0.1  # of a cycle's weight that refitting gives it
 PACE = 60.0  # seconds of steps over which speed is averaged
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-
-
-class RunError(Exception):
-    """A run that cannot be started or resumed: one line that says why."""
-
-
-class Diverged(RunError):
-    """A loss or gradient that is not finite: names the step and the term."""
 
 
 def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | None = None, *, encoders: dict | None = None,
@@ -242,12 +234,13 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
         every = max(1, min(LOG_EVERY, steps // 200))
         pace, counted, since = Pace(), done, time.perf_counter()
         recent: deque[Loss] = deque(maxlen=len(stages))
+        take = Captured(stages, optimizer, data, settings, device) if device.type == "cuda" else (
+            lambda step, **factors: update(stages[step % len(stages)], optimizer, data, settings, step, device, **factors))
         for step in range(done, steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, step, steps)
             try:
-                recent.append(update(stages[step % len(stages)], optimizer, data, settings, step, device,
-                                     beta=1.0 if trained else None, closed=closing(settings, step, steps, trained=trained)))
+                recent.append(take(step, beta=1.0 if trained else None, closed=closing(settings, step, steps, trained=trained)))
             except Diverged as error:
                 tell("diverged", step + 1, message=str(error))
                 raise
@@ -353,41 +346,9 @@ def thinned(steps: Sequence[int], most: int = MOST_SNAPSHOTS) -> list[int]:
     return kept
 
 
-def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedDataset, settings: Settings, step: int, device: torch.device,
-           *, beta: float | None = None, closed: float = 1.0) -> Loss:
-    """One step: draw a batch, take the loss, move the parameters. Everything random follows from the seed and the step.
-
-    Arguments:
-        beta: Factor of every KL; default: that of the warm-up.
-        closed: Factor of the KL of private dimensions that are being closed, see `closing`.
-    """
-    rng = np.random.default_rng([settings.seed, step])
-    images, _ = data.items(data.draw("train", settings.batch_size, rng))
-    if settings.augment:
-        images = data.augment(images, rng)
-    images = {name: x.to(device, non_blocking=True) for name, x in images.items()}
-    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
-    beta = _warmth(settings, step) if beta is None else beta
-    with autocast(settings, device):
-        result = loss(model, images, beta=beta, generator=generator)
-        if closed > 1:
-            result.total = result.total + beta * (closed - 1) * spare_kl(model, images, settings.private_open)
-    if not torch.isfinite(result.total):
-        raise Diverged(f"step {step + 1}: the loss is not finite; {_culprit(result)}")
-    optimizer.zero_grad(set_to_none=True)
-    result.total.backward()
-    norm = torch.nn.utils.get_total_norm(p.grad for p in model.parameters() if p.grad is not None)
-    if not torch.isfinite(norm):
-        raise Diverged(f"step {step + 1}: the gradient's norm is not finite while the loss is {result.total.item():.4g}")
-    if norm > settings.clip:
-        torch.nn.utils.clip_grads_with_norm_(model.parameters(), settings.clip, norm)
-    optimizer.step()
-    return result
-
-
 def learning_rate(settings: Settings, step: int, steps: int) -> float:
     """The optimizer's learning rate at this step: rises over the warm-up, is held up to half of all steps, then falls to zero."""
-    return settings.learning_rate * min(_warmth(settings, step), 1.0, 2 * (steps - step) / steps)
+    return settings.learning_rate * min(warmth(settings, step), 1.0, 2 * (steps - step) / steps)
 
 
 def closing(settings: Settings, step: int, steps: int, *, trained: bool = False) -> float:
@@ -404,27 +365,6 @@ def closing(settings: Settings, step: int, steps: int, *, trained: bool = False)
     return CLOSED ** min(1.0, max(0.0, 12 * (step / steps - (0 if trained else 2 / 3))))
 
 
-def spare_kl(model: MultimodalVAE, images: Mapping[str, Tensor], keep: int) -> Tensor:
-    """The KL, as it stands in the loss, of private dimensions past the first `keep` of each block: nats per pair.
-
-    Arguments:
-        images: Both modalities, {name: [N, C, H, W]}.
-    """
-    n = len(next(iter(images.values())))
-    experts, prior, total = model.experts(images), model.prior(n), torch.zeros((), device=model.device)
-    for term in (term for term in model.variant.terms if isinstance(term, Elbo)):
-        source = term.given if term.private is None else term.private
-        for block in model.blocks:
-            if block.owner is not None and model.positions([block.owner]) <= source & term.rebuild:
-                divergence = model.fuse_block(experts, source, block, n).kl(prior[block.name])
-                total = total + term.weight * term.kl * divergence[:, keep:].sum(1).mean()
-    return total
-
-
-def _warmth(settings: Settings, step: int) -> float:
-    return min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
-
-
 def choose_device(name: str) -> torch.device:
     """The device of this name; ``"auto"`` is CUDA where there is one.
 
@@ -436,20 +376,6 @@ def choose_device(name: str) -> torch.device:
     if name not in ("auto", "cpu", "cuda"):
         raise RunError(f"device {name!r} is none of auto, cpu, cuda")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def autocast(settings: Settings, device: torch.device):
-    """bfloat16 where it is chosen, else nothing."""
-    return torch.autocast(device.type, torch.bfloat16) if precision_of(settings, device) == "bfloat16" else contextlib.nullcontext()
-
-
-def precision_of(settings: Settings, device: torch.device) -> str:
-    """``"bfloat16"`` or ``"float32"``: what these settings come to on this device."""
-    if settings.precision != "auto":
-        return settings.precision
-    # On a CPU bfloat16 pays where it has matrix tiles (AMX); with vector instructions alone it was measured 1.6 times slower.
-    quick = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if quick else "float32"
 
 
 @torch.no_grad()
@@ -515,11 +441,6 @@ def _forget_events_after(file: Path, step: int) -> None:
 
 def _shapes(modalities: Sequence[Modality]) -> str:
     return " and ".join(f"{m.name} ({'×'.join(map(str, m.shape))})" for m in modalities)
-
-
-def _culprit(result: Loss) -> str:
-    names = [name for name, value in result.parts.items() if not torch.isfinite(value)]
-    return f"its term {names[0]!r} is {result.parts[names[0]].item()}" if names else "each term is finite, their weighted sum is not"
 
 
 def _number(value: Tensor) -> float:

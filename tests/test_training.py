@@ -19,7 +19,8 @@ from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.objective import loss
 from mmvae.presets import CLOSED, Settings
 from mmvae.soap import TURN_EVERY
-from mmvae.training import CYCLE, ENCODERS, HAZE, INITIAL, PACE, Diverged, Pace, RunError, closing, refit, refitting, spare_kl, start, train, update
+from mmvae.steps import spare_kl, update
+from mmvae.training import CYCLE, ENCODERS, HAZE, INITIAL, PACE, Diverged, Pace, RunError, closing, refit, refitting, start, train
 from mmvae.variants import Cycle
 
 SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
@@ -196,7 +197,7 @@ def test_kl_and_rate_warm_up_linearly_and_the_rate_decays_over_the_second_half(t
     run = begin(tmp_path / "run", "joint-poe", replace(SETTINGS, steps=8, warmup=4, snapshot=8, learning_rate=0.01))
     monkeypatch.setattr("mmvae.training.update", spied_update)
     monkeypatch.setattr("mmvae.training._validate", lambda *_: 0.0)
-    monkeypatch.setattr("mmvae.training.loss", spy)
+    monkeypatch.setattr("mmvae.steps.loss", spy)
     train(run, TinyPairs())
     assert seen == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
     assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.0075, 0.005, 0.0025])

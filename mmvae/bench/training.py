@@ -37,7 +37,8 @@ from mmvae.machine import processor
 from mmvae.model import MultimodalVAE
 from mmvae.objective import loss
 from mmvae.presets import Settings, modalities_for
-from mmvae.training import autocast, precision_of, start, train
+from mmvae.steps import autocast, precision_of
+from mmvae.training import start, train
 from mmvae.variants import PAIR, VARIANTS
 
 OVER_MULTIVAE, OVER_BARE = 2.0, 0.8  # the rates that ours are to be of theirs
