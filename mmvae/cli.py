@@ -134,6 +134,10 @@ def _parser() -> argparse.ArgumentParser:
         "--private-open", type=_whole, metavar="N",
         help="dimensions of each private block that stay open; the others are closed in the last third of the steps, of trained weights from the first step on (default 0: all stay open)",
     )
+    train.add_argument(
+        "--decoders", choices=["fine", "wide"],
+        help="decoders of finer maps from the start, or of faces wider ones too: sharper at twice and four times the arithmetic (default: they mirror the encoders)",
+    )
     train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
     train.add_argument(
@@ -374,7 +378,7 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
     latents = latents_for(variant, row) | {key: value for key, value in asked.items() if value is not None}
-    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row))
+    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row, decoders=arguments.decoders or ""))
     if source is None:
         data = dataset(row.name, arguments.data_root)
     run = arguments.out or runs_folder() / free_name(f"{Path(row.name).stem}-{variant.name}")
@@ -388,7 +392,7 @@ def _from_trained(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     from .training import begin, refit
 
     option = "--begin-with" if arguments.encoders is None else "--encoders"
-    for name in ("variant", "dataset", "private", "shared", *(["begin_with"] if option == "--encoders" else [])):
+    for name in ("variant", "dataset", "private", "shared", "decoders", *(["begin_with"] if option == "--encoders" else [])):
         if getattr(arguments, name) is not None:
             raise ValueError(f"{option} keeps the model as it is: --{name.replace('_', '-')} cannot be said beside it")
     trained = _open_named(arguments.encoders or arguments.begin_with)

@@ -10,7 +10,7 @@ squared error fell from 0.0100 (Adam 1e-3, batch 32) to 0.0054 (Adam 3e-3, batch
 
 from __future__ import annotations
 
-__all__ = ["FINER", "NETWORKS", "Decoder", "Decoding", "Encoder", "GroupNorm", "Network"]
+__all__ = ["DECODERS", "FINER", "NETWORKS", "Decoder", "Decoding", "Encoder", "GroupNorm", "Network", "decoders_of"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -67,12 +67,17 @@ class Network:
 #: The network of the same encoder with a decoder of finer maps, for decoders that are fitted to a trained encoder's codes.
 FINER = {"conv64": "conv64-fine", "conv32-photo": "conv32-photo-fine", "conv28": "conv28-fine"}
 
+#: By name, what a model may have from the start instead of decoders that mirror its encoders: a network for each.
+#: After 9,600 steps of 64 pairs of faces MuMo with wide decoders had a squared error of 0.0022 on test pairs, with fine ones 0.0027.
+DECODERS: dict[str, dict[str, str]] = {"fine": FINER, "wide": {"conv64": "conv64-wide"}}
+
 #: Cells of a side of the shrunk image that a photograph's encoder sees.
 OVERVIEW = 4
 
 NETWORKS: dict[str, Network] = {
     "conv64": Network(64, 4, (48, 64, 64), 256),
     "conv64-fine": Network(64, 4, (48, 64, 64), 256, decoder=Decoding(2, (32, 64, 64, 64))),
+    "conv64-wide": Network(64, 4, (48, 64, 64), 256, decoder=Decoding(2, (48, 96, 96, 128))),
     "conv32": Network(32, 2, (32, 64, 128), 128),
     "conv32-photo": Network(32, 2, (32, 64, 128), 128, photo=True),
     "conv32-photo-fine": Network(32, 2, (32, 64, 128), 128, photo=True, decoder=Decoding(1, (32, 48, 64, 128))),
@@ -82,6 +87,11 @@ NETWORKS: dict[str, Network] = {
     "small32": Network(32, 4, (16, 32), 32),
     "small28": Network(28, 4, (16, 32), 32),
 }
+
+
+def decoders_of(networks: Sequence[str]) -> str:
+    """The name, in `DECODERS`, of the decoders that all these networks have; empty where they mirror the encoders."""
+    return next((name for name, row in DECODERS.items() if all(network in row.values() for network in networks)), "")
 
 
 class GroupNorm(nn.GroupNorm):

@@ -109,13 +109,26 @@ def own_row(data: PairedDataset) -> DatasetRow:
     return DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
 
 
-def modalities_for(variant: Variant, row: DatasetRow) -> tuple[Modality, ...]:
+def modalities_for(variant: Variant, row: DatasetRow, *, decoders: str = "") -> tuple[Modality, ...]:
     """The data set's modalities with the likelihoods and weights that the variant's source uses.
 
     joint-poe keeps the data set's own: on MNIST–SVHN binary cross-entropy and summed squared error, unit weights.
     DMVAE weighs MNIST 50 and takes Bernoulli for both; MMVAE takes Laplace of scale 0.75 and weighs each modality by
     the other's number of pixels; our own variants weigh so with Bernoulli; the remaining variants take Bernoulli for both.
+
+    Arguments:
+        decoders: One of `mmvae.networks.DECODERS`, or empty: they mirror the encoders.
+
+    Raises:
+        ValueError: Where there are no such decoders for its images.
     """
+    if decoders:
+        from .networks import DECODERS  # brings torch, which the settings alone do without
+
+        for m in row.modalities:
+            if m.network not in DECODERS[decoders]:
+                raise ValueError(f"there are no {decoders} decoders for images of {m.shape[1]}×{m.shape[2]} pixels")
+        return tuple(replace(m, network=DECODERS[decoders][m.network]) for m in modalities_for(variant, row))
     if variant.name == "joint-poe":
         return row.modalities
     pixels = {m.name: m.shape[0] * m.shape[1] * m.shape[2] for m in row.modalities}

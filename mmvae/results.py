@@ -11,11 +11,12 @@ from .checkpoints import home_folder
 from .comparison import Entry, Training, entry_of, length_of, trainings_of
 from .data import DATASETS
 from .latents import SHARED
-from .networks import FINER
+from .networks import decoders_of
 from .presets import REFIT, Settings, latents_for, modalities_for, settings_for
 from .variants import VARIANTS
 
 MISSING = "–"
+FITTED = "fine"  # the decoders that `mmvae.training.refit` fits to a model's codes
 
 
 def measured(home: Path | None = None) -> list[Entry]:
@@ -71,9 +72,10 @@ def command_of(entry: Entry) -> str | None:
     config, variant = entry.config, VARIANTS[entry.config["variant"]["name"]]
     row, trainings = DATASETS[config["dataset"]], trainings_of(entry)
     fitted = any(training.how == "encoders" for training in trainings)
-    modalities = modalities_for(variant, row)
-    networks = [FINER.get(m.network, m.network) if fitted else m.network for m in modalities]
-    if [m["network"] for m in config["modalities"]] != networks:
+    networks = [m["network"] for m in config["modalities"]]
+    decoders = decoders_of(networks)
+    modalities = modalities_for(variant, row, decoders=decoders)
+    if networks != [m.network for m in modalities] or fitted and not decoders:
         return None
     words = [f"--variant {variant.name}", f"--dataset {config['dataset']}", *_unusual(trainings[0].settings, settings_for(variant, row))]
     sizes = {block["owner"] or SHARED: block["dim"] for block in config["blocks"]}
@@ -83,6 +85,8 @@ def command_of(entry: Entry) -> str | None:
         words.append("--private " + " ".join(map(str, private)))
     if sizes[SHARED] != default.get("shared", row.shared if private else row.joint):
         words.append(f"--shared {sizes[SHARED]}")
+    if decoders and not (fitted and decoders == FITTED):
+        words.append(f"--decoders {decoders}")
     return " ".join(words)
 
 
@@ -122,8 +126,10 @@ def _trained(entry: Entry) -> str:
 
 
 def _gone_on(training: Training) -> list[str]:
-    """The commands by which a run was gone on with past the steps that its settings say."""
+    """The commands by which a run was gone on with past the steps that its settings say, or where it was stopped before them."""
     said = training.settings["steps"]
+    if (done := training.record.get("steps") or said) < said:
+        return [f"stopped after {done:,}"]
     lengths = training.record.get("lengths") or [said, training.record.get("steps") or said]
     return [f"`--resume --steps {steps}`" for steps in lengths if steps != said]
 

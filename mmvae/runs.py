@@ -52,6 +52,7 @@ from uuid import uuid4
 from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
 from .history import EVENTS, events, is_number
+from .networks import decoders_of
 from .presets import Settings
 from .training import BEST, ENCODERS, INITIAL, SNAPSHOTS, STATE, RunError, settings_of
 
@@ -83,6 +84,7 @@ class Plan:
         shared: Dimensions of the shared block; likewise.
         encoders: The trained model whose encoders it keeps, by folder or name, fitting new decoders to them; empty for none.
         began_with: The trained model whose weights it begins with; likewise.
+        decoders: What it has instead of decoders that mirror its encoders, one of `mmvae.networks.DECODERS`; empty for none.
     """
 
     variant: str
@@ -92,6 +94,7 @@ class Plan:
     shared: int | None = None
     encoders: str = ""
     began_with: str = ""
+    decoders: str = ""
 
     def arguments(self, folder: Path) -> list[str]:
         """The command line that trains it, after ``python -m mmvae``."""
@@ -108,6 +111,8 @@ class Plan:
             listed += ["--private", *map(str, self.private)]
         if self.shared:
             listed += ["--shared", str(self.shared)]
+        if self.decoders:
+            listed += ["--decoders", self.decoders]
         return listed
 
     @property
@@ -191,7 +196,8 @@ class Run:
             dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
             owned = tuple(dim for owner, dim in dims.items() if owner is not None)
             source = self.config.get("source") or self.dataset
-            return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders, self.began_with)
+            decoders = decoders_of([modality["network"] for modality in self.config["modalities"]])
+            return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders, self.began_with, decoders)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.path / CONFIG}: no blocks to train ({type(error).__name__}: {error})") from None
 

@@ -17,6 +17,7 @@ from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalog
 from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.data import DataError, DatasetRow
 from mmvae.history import EVENTS
+from mmvae.networks import DECODERS
 from mmvae.presets import OPTIMIZERS, REFIT, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
 from ui import datasets, models, navigation, palette
@@ -27,6 +28,11 @@ from ui.scrub import scrub
 
 #: What a preset sets.
 PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "optimizer")
+DECODER_TITLES = {"": "As the encoders", "fine": "Finer maps", "wide": "Finer and wider"}
+CLOSING = (
+    "All but the first dimension of each private code are pressed to the prior. A model that has separated loses nothing there that is private; "
+    "what those dimensions held of who or what is shown moves into the shared code."
+)
 PRESETS = {"look": "A first look in two minutes", "good": "Good", "published": "As published"}
 RUNS, NEW, HISTORY, IMPORT = "Runs", "New run", "Shipped models", "Import"
 VIEW, FILTER = "train-view", "train-filter"
@@ -325,6 +331,12 @@ def buttons(run: Run) -> None:
                 st.markdown("A new run that keeps this one's encoders, and so every code, and fits new decoders to them: sharper pictures of the same latent space.")
                 steps = st.number_input("Steps", 1, value=REFIT.steps, step=1000, key=f"refit {run.name}")
                 st.button("Start", type="primary", on_click=refit, args=(run, steps), key=f"start refit {run.name}")
+            with st.popover("Train on", icon=":material/moving:", disabled=not run.openable):
+                st.markdown("A new run that begins with this one's weights and trains all of them on, with the same settings.")
+                steps = st.number_input("Steps", 1, value=max(run.step, 1), step=1000, key=f"on {run.name}")
+                spare = any(block["owner"] and block["dim"] > 1 for block in run.config.get("blocks", ()))
+                close = st.toggle("Close spare private dimensions", key=f"close {run.name}", disabled=not spare, help=CLOSING)
+                st.button("Start", type="primary", on_click=train_on, args=(run, steps, int(spare and close)), key=f"start on {run.name}")
         opened_as = name_in_lists(run)
         for page, label, icon in OPENERS if opened_as else ():
             st.page_link(
@@ -370,7 +382,20 @@ def refit(run: Run, steps: int) -> None:
 
 
 def begin_refit(name: str, run: Run, steps: int) -> None:
-    runs.begin(name, replace(run.plan, encoders=str(run.path), settings=replace(REFIT, steps=steps)))
+    runs.begin(name, replace(run.plan, encoders=str(run.path), began_with="", settings=replace(REFIT, steps=steps)))
+
+
+def train_on(run: Run, steps: int, private_open: int) -> None:
+    """Starts a run that goes on with the weights of this one, and shows it."""
+    name = runs.free_name(f"{run.name}-on")
+    attempt(begin_on, name, run, steps, private_open)
+    if "train-complaint" not in st.session_state:
+        st.query_params["run"] = st.session_state[CHOSEN] = st.session_state[CLICKED] = name
+
+
+def begin_on(name: str, run: Run, steps: int, private_open: int) -> None:
+    settings = replace(run.plan.settings, steps=steps, private_open=private_open)
+    runs.begin(name, replace(run.plan, encoders="", began_with=str(run.path), settings=settings))
 
 
 def rename(run: Run, name: str) -> None:
@@ -541,7 +566,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         help="Dimensions of what both modalities share",
     )
     d.number_input("Seed", 0, 2**31 - 1, key="set-seed")
-    a, b, c = st.columns(3)
+    a, b, c, d = st.columns(4)
     a.number_input(
         "Steps between snapshots",
         1,
@@ -557,9 +582,16 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         key="set-optimizer",
         help="SOAP is Adam in the eigenvectors of a second-order preconditioner: fewer, dearer steps",
     )
-    c.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
+    c.selectbox(
+        "Decoders",
+        ["", *(name for name, finer in DECODERS.items() if all(modality.network in finer for modality in row.modalities))],
+        format_func=DECODER_TITLES.get,
+        key="set-decoders",
+        help="Decoders that go on to finer maps draw sharper pictures, at twice the arithmetic of a step; wider ones too, at four times",
+    )
+    d.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
     private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None
-    return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"])
+    return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"], decoders=st.session_state["set-decoders"])
 
 
 def stated(base: Settings) -> Settings:
@@ -573,7 +605,7 @@ def put(values: Settings, fields: tuple[str, ...] = PRESET) -> None:
         st.session_state[f"set-{field}"] = getattr(values, field)
 
 
-def fill(values: Settings, private: tuple[int, int] | None, shared: int) -> None:
+def fill(values: Settings, private: tuple[int, int] | None, shared: int, decoders: str = "") -> None:
     """Puts settings and sizes into the form."""
     put(values, (*PRESET, "seed"))
     st.session_state["set-rest"] = values  # the form asks for some of them alone
@@ -581,6 +613,7 @@ def fill(values: Settings, private: tuple[int, int] | None, shared: int) -> None
     for index, dim in enumerate(private or ()):
         st.session_state[f"set-private-{index}"] = dim
     st.session_state["set-shared"] = shared
+    st.session_state["set-decoders"] = decoders
 
 
 def apply(offered: dict[str, Settings]) -> None:
@@ -671,7 +704,7 @@ def duplicate(run: Run, slower: float = 1.0) -> None:
         return
     forget_sizes()
     st.session_state["new-dataset"], st.session_state["new-variant"] = plan.dataset, plan.variant
-    fill(replace(plan.settings, learning_rate=slower * plan.settings.learning_rate), plan.private, plan.shared)
+    fill(replace(plan.settings, learning_rate=slower * plan.settings.learning_rate), plan.private, plan.shared, plan.decoders)
     st.session_state["new-name"] = runs.free_name(run.name)
     st.session_state[VIEW] = NEW
 

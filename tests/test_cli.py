@@ -209,6 +209,11 @@ def test_beside_the_encoders_to_keep_nothing_can_be_said_of_the_model(run, tmp_p
     assert said == f"mmvae: --encoders keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "refitted").exists()
 
 
+def test_there_are_no_wide_decoders_for_digits(tmp_path, capsys):
+    said = failed(capsys, ["train", "--variant", "mumo", "--dataset", "digits", "--decoders", "wide", "--out", str(tmp_path / "run")])
+    assert said == "mmvae: there are no wide decoders for images of 28×28 pixels" and not (tmp_path / "run").exists()
+
+
 def test_without_its_data_no_run_is_begun(capsys, tmp_path):
     new = ["train", "--variant", "joint-poe", "--dataset", "mnist-svhn", "--data-root", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
     for _ in range(2):

@@ -10,7 +10,7 @@ from mmvae import cli
 from mmvae.checkpoints import read_json
 from mmvae.comparison import length_of, pairs_seen, trainings_of
 from mmvae.data import DATASETS
-from mmvae.networks import FINER
+from mmvae.networks import DECODERS, FINER
 from mmvae.presets import REFIT
 from mmvae.results import _steps, _table, _time, command_of, measured, of_each_variant
 from mmvae.variants import VARIANTS
@@ -55,7 +55,9 @@ def test_the_command_of_a_row_begins_the_run_that_the_row_tells_of(entry, tmp_pa
     cli._started(arguments)
     assert [{"name": b.name, "owner": b.owner, "dim": b.dim} for b in begun["model"].blocks] == entry.config["blocks"]
     told = {"optimizer": "adam", "private_open": 0} | trainings_of(entry)[0].settings  # as those say that were begun before there was another
-    assert {key: value for key, value in begun["settings"].items() if key != "snapshot"} == {key: value for key, value in told.items() if key != "snapshot"}
+    of_no_account = {"snapshot", "device"}
+    assert {key: value for key, value in begun["settings"].items() if key not in of_no_account} == {
+        key: value for key, value in told.items() if key not in of_no_account}
     finer = FINER if any(training.how == "encoders" for training in trainings_of(entry)) else {}
     assert [(m.name, m.likelihood, m.weight, finer.get(m.network, m.network)) for m in begun["model"].modalities] == [
         (m["name"], m["likelihood"], m["weight"], m["network"]) for m in entry.config["modalities"]]
@@ -70,6 +72,22 @@ def test_a_run_that_went_on_for_longer_says_so():
     assert "--resume" not in _table({}, [entry])
     thrice = replace(entry, config={**entry.config, "trained": {"steps": steps + 900, "lengths": [steps, steps + 500, steps + 900]}})
     assert f"`, then `--resume --steps {steps + 500}`, then `--resume --steps {steps + 900}` |" in _table({}, [thrice])
+
+
+def test_a_run_that_was_stopped_early_says_so():
+    entry = measured(ROOT)[0]
+    steps = entry.config["training"]["steps"]
+    stopped = replace(entry, config={**entry.config, "trained": {"steps": steps - 1, "seconds": 120}})
+    row = _table({"steps × batch": length_of}, [stopped]).splitlines()[-1]
+    assert f"{steps - 1:,} × " in row and row.endswith(f", then stopped after {steps - 1:,} |")
+
+
+@pytest.mark.parametrize("decoders", ["fine", "wide"])
+def test_decoders_that_were_other_from_the_start_are_spelled_out(decoders):
+    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and len(trainings_of(entry)) == 1)
+    other = replace(entry, config={**entry.config, "modalities": [
+        {**m, "network": DECODERS[decoders][m["network"]]} for m in entry.config["modalities"]]})
+    assert command_of(other) == f"{command_of(entry)} --decoders {decoders}"
 
 
 def test_a_model_with_refitted_decoders_tells_of_both_trainings():

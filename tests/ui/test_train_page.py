@@ -36,10 +36,10 @@ def home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def configured(home: Path, name: str, settings: Settings = SETTINGS, *events: dict) -> Path:
-    """A run of joint-poe on digits that ended with these events, untrained."""
+def configured(home: Path, name: str, settings: Settings = SETTINGS, *events: dict, variant: str = "joint-poe") -> Path:
+    """A run on digits that ended with these events, untrained."""
     folder = home / "runs" / name
-    start(folder, MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["digits"]), settings)
+    start(folder, MultimodalVAE.for_dataset(VARIANTS[variant], DATASETS["digits"]), settings)
     told = [{"event": "started", "device": "cpu"}, *(events or [{"event": "stopped"}])]
     lines = (json.dumps({"step": 50, "steps": 100, "seconds": 25.0, **event}) + "\n" for event in told)
     (folder / "events.jsonl").write_text("".join(lines))
@@ -161,6 +161,25 @@ def test_a_finished_run_is_offered_new_decoders(home, monkeypatch):
     ((begun, arguments),) = started
     assert begun.name == "mine-refitted" and arguments[1:3] == ["--encoders", str(folder)] and arguments[arguments.index("--steps") + 1] == "70"
     assert not {"--variant", "--private", "--shared"} & set(arguments)
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_run_is_trained_on_with_or_without_its_spare_private_dimensions(home, monkeypatch, close):
+    folder = configured(home, "mine", SETTINGS, {"event": "finished"}, variant="mumo")
+    (folder / "weights.safetensors").touch()
+    monkeypatch.setattr("streamlit.page_link", lambda *arguments, **more: None)
+    started = []
+    monkeypatch.setattr(runs, "_launch", lambda folder, arguments: started.append((folder, arguments)))
+    page = opened()
+    next(field for field in page.number_input if field.key == "on mine").set_value(70).run()
+    toggle = next(toggle for toggle in page.toggle if toggle.key == "close mine")
+    assert not toggle.disabled
+    toggle.set_value(close).run()
+    next(button for button in page.button if button.key == "start on mine").click().run()
+    ((begun, arguments),) = started
+    said = dict(zip(arguments[1::2], arguments[2::2]))
+    assert begun.name == "mine-on" and said["--begin-with"] == str(folder) and said["--steps"] == "70"
+    assert said["--private-open"] == str(int(close))
 
 
 # ---- before one is begun
