@@ -177,9 +177,8 @@ def test_a_run_is_trained_on_with_or_without_its_spare_private_dimensions(home, 
     toggle.set_value(close).run()
     next(button for button in page.button if button.key == "start on mine").click().run()
     ((begun, arguments),) = started
-    said = dict(zip(arguments[1::2], arguments[2::2]))
-    assert begun.name == "mine-on" and said["--begin-with"] == str(folder) and said["--steps"] == "70"
-    assert said["--private-open"] == str(int(close))
+    said = {option: arguments[arguments.index(option) + 1] for option in ("--begin-with", "--steps", "--private-open")}
+    assert begun.name == "mine-on" and said == {"--begin-with": str(folder), "--steps": "70", "--private-open": str(int(close))}
 
 
 # ---- before one is begun
