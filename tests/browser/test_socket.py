@@ -87,6 +87,7 @@ def test_a_picture_that_a_lost_connection_left_unread_is_read_after_it(script):
       const { Live } = await import("/socket.js");
       const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
       greet(sockets[0]);
+      live.show(Float32Array.of(0));  // alone so far, it need not wait to be read
       live.show(Float32Array.of(1));
       live.show(Float32Array.of(2));  // too soon to be read as well
       const before = sockets[0].sent.map((message) => read(message).flags);
@@ -98,7 +99,7 @@ def test_a_picture_that_a_lost_connection_left_unread_is_read_after_it(script):
       answer(sockets[1], sockets[1].sent[0]);
       return { before, flags, values, waiting: live.waiting };
     }""")
-    assert asked == {"before": [1, 0], "flags": READINGS | ALONE, "values": [2], "waiting": False}
+    assert asked == {"before": [0, 1, 0], "flags": READINGS | ALONE, "values": [2], "waiting": False}
 
 
 def test_pictures_decoded_together_with_others_are_asked_for_once_more_alone_when_a_drag_rests(script):
@@ -107,17 +108,32 @@ def test_pictures_decoded_together_with_others_are_asked_for_once_more_alone_whe
       const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
       const shared = (message) => { const other = message.slice(0); new DataView(other).setUint8(5, read(message).flags | together); return other; };
       greet(sockets[0]);
+      live.show(Float32Array.of(0));
       live.show(Float32Array.of(1));
       live.show(Float32Array.of(2));
-      answer(sockets[0], shared(sockets[0].sent[0]));
-      answer(sockets[0], shared(sockets[0].sent[1]));
+      for (const message of sockets[0].sent.slice()) answer(sockets[0], shared(message));
       const resting = live.waiting;
-      await until(() => sockets[0].sent.length === 3);
-      answer(sockets[0], sockets[0].sent[2]);
+      await until(() => sockets[0].sent.length === 4);
+      answer(sockets[0], sockets[0].sent[3]);
       await new Promise((resolve) => setTimeout(resolve, 200));
       return { resting, asked: sockets[0].sent.map((message) => [read(message).flags, ...read(message).values]), waiting: live.waiting };
     }""", TOGETHER)
-    assert asked == {"resting": True, "asked": [[READINGS, 1], [0, 2], [READINGS | ALONE, 2]], "waiting": False}
+    assert asked == {"resting": True, "asked": [[0, 0], [READINGS, 1], [0, 2], [READINGS | ALONE, 2]], "waiting": False}
+
+
+def test_the_pictures_of_a_single_press_come_first_and_are_read_right_after(script):
+    asked = script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      greet(sockets[0]);
+      live.show(Float32Array.of(1));
+      const early = sockets[0].sent.length;
+      answer(sockets[0], sockets[0].sent[0]);
+      await until(() => sockets[0].sent.length === 2);
+      answer(sockets[0], sockets[0].sent[1]);
+      return { early, asked: sockets[0].sent.map((message) => [read(message).flags, ...read(message).values]), waiting: live.waiting };
+    }""")
+    assert asked == {"early": 1, "asked": [[0, 1], [READINGS | ALONE, 1]], "waiting": False}
 
 
 def test_a_slow_server_is_asked_for_fewer_readings_until_it_is_quick_again(script):

@@ -43,6 +43,7 @@ export class Live {
     this.shown = 0;
     this.lag = 0; // ms that answers take, the newest counting most
     this.lastDrag = 0;
+    this.moving = false; // whether the last code came soon after another, as in a drag: then readings can come with pictures
     this.jobs = []; // strips waiting: {codes, from, deliver, cancelled}
     this.strips = new Map(); // strips in flight: id -> {job, at, count}
     this.hello = null;
@@ -127,7 +128,9 @@ export class Live {
 
   /** Asks for the pictures of a code (Float32Array); of codes asked for faster than answered, the newest. */
   show(code) {
-    this.lastDrag = performance.now();
+    const now = performance.now();
+    this.moving = now - this.lastDrag < READ_EVERY;
+    this.lastDrag = now;
     this.ask(code.slice());
   }
 
@@ -140,7 +143,8 @@ export class Live {
   pump() {
     if (!this.hello || !this.newest || this.sent.size >= IN_FLIGHT) return;
     const now = performance.now();
-    const read = this.width > 0 && now - this.readAt >= (this.slow ? 2 * this.lag : READ_EVERY);
+    // the pictures of a single press come without, a third sooner, and are read right after
+    const read = this.width > 0 && (this.moving || this.alone) && now - this.readAt >= (this.slow ? 2 * this.lag : READ_EVERY);
     if (read) this.readAt = now;
     this.unread = this.width > 0 && !read;
     this.sent.set(this.send(DRAG, [this.newest], (read && READINGS) | (this.alone && ALONE)), now);
