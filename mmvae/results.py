@@ -177,8 +177,18 @@ def _steps(entry: Entry) -> int:
 
 
 def _time(entry: Entry) -> str:
-    seconds = [training.record.get("seconds") for training in trainings_of(entry)]
-    return " + ".join(f"{spent / 60:.0f}" for spent in seconds) + " min" if all(seconds) else MISSING
+    records = [training.record for training in trainings_of(entry)]
+    if not all(record.get("seconds") for record in records):
+        return MISSING
+    told = ""
+    for record, after in zip(records, [*records[1:], None]):
+        told += f"{record['seconds'] / 60:.0f}"
+        if record.get("device") == "cuda":
+            told += f" min on {record.get('processor', 'a graphics processor')}"
+        elif after is None or after.get("device") == "cuda":
+            told += " min"
+        told += " + " if after else ""
+    return told
 
 
 FACES = {

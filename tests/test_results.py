@@ -74,6 +74,19 @@ def test_a_run_that_went_on_for_longer_says_so():
     assert f"`, then `--resume --steps {steps + 500}`, then `--resume --steps {steps + 900}` |" in _table({}, [thrice])
 
 
+def test_the_time_on_a_graphics_processor_is_told_apart():
+    entry = measured(ROOT)[0]
+    trainings = [{"steps": 1, "seconds": 120, "device": "cuda", "processor": "NVIDIA H200"}, {"steps": 1, "seconds": 300}, {"steps": 1, "seconds": 60}]
+    config = {**entry.config, "trained": trainings[2]}
+    for each in trainings[1::-1]:
+        inner = {"of": "before", "training": entry.config["training"], "trained": each}
+        target = config
+        while "began_with" in target:
+            target = target["began_with"]
+        target["began_with"] = inner
+    assert _time(replace(entry, config=config)) == "2 min on NVIDIA H200 + 5 + 1 min"
+
+
 def test_a_run_that_was_stopped_early_says_so():
     entry = measured(ROOT)[0]
     steps = entry.config["training"]["steps"]
