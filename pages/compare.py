@@ -15,7 +15,7 @@ from torch import Tensor
 from mmvae import VARIANTS
 from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
 from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, key_lines, lines, matrix, measured_on, pairs_seen
-from mmvae.data import DATASETS, PairedDataset
+from mmvae.data import PairedDataset
 from mmvae.embedding import params_to_json
 from mmvae.matching import Effect, by_factor, by_index, effects
 from mmvae.model import CannotInfer
@@ -83,7 +83,7 @@ def what() -> None:
         if len(sets) > 1:
             st.session_state["compare dataset"] = models.trained_on(task().models[0])
             st.selectbox("Data set", sets, key="compare dataset", width=230, on_change=another_set,
-                         format_func=lambda name: DATASETS[name].title if name in DATASETS else name)
+                         format_func=models.data_titles(sets).get)
         if task().view != "results":  # all there are
             st.session_state["compare models"] = list(task().models)
             st.multiselect("Models side by side", alike, key="compare models", format_func=models.variant_label_of, max_selections=MOST, on_change=chosen)
@@ -109,7 +109,7 @@ def entries(names: Sequence[str]) -> list[Entry]:
 def leakage_view(over: Sequence[Entry]) -> None:
     st.html(legend_html() + f'<div class="mx-row projected">{"".join(map(matrix_html, over))}</div>'
             '<div class="mx-note">Each cell: how well a block alone tells a factor of pairs that the probe has not seen; R² of boosted regression for ordered factors, '
-            "a support vector machine's accuracy above chance for identity and digit. 0 is a guess. Below it what a perfect code of the same shape scores.</div>")
+            "a support vector machine's accuracy above chance for categorical ones. 0 is a guess. Below it what a perfect code of the same shape scores.</div>")
     unmeasured(over)
 
 

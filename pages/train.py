@@ -122,7 +122,7 @@ def table(shown: str) -> None:
     names = [run.name for run in listed]
     rows = {
         "Run": names,
-        "Data set": [run.dataset for run in listed],
+        "Data set": [run.dataset if run.dataset in DATASETS else models.data_title(run.dataset) for run in listed],
         "Variant": [VARIANTS[run.variant].title if run.variant in VARIANTS else run.variant for run in listed],
         "State": [told_state(run) for run in listed],
         "Progress": [run.step / run.steps if run.steps else 0.0 for run in listed],
@@ -220,7 +220,6 @@ def charts(name: str, told: list[dict], config: dict) -> None:
 
 def heading(run: Run) -> None:
     variant = VARIANTS.get(run.variant)
-    row = DATASETS.get(run.dataset)
     facts = [
         (f"{run.step:,} / {run.steps:,}", "steps"),
         (figure(run.validation), "validation"),
@@ -230,7 +229,7 @@ def heading(run: Run) -> None:
         (left(run.seconds_left) if run.seconds_left is not None else "–", "left"),
         (html.escape(run.device) or "–", "device"),
     ]
-    about = html.escape(f"{row.title if row else run.dataset} · {variant.title if variant else run.variant}")
+    about = html.escape(f"{models.data_title(run.dataset)} · {variant.title if variant else run.variant}")
     if run.encoders:
         about += f" · new decoders for the codes of {html.escape(run.encoders)}"
     opened_as = name_in_lists(run)

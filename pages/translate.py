@@ -6,7 +6,6 @@ import html
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
@@ -14,7 +13,7 @@ import streamlit as st
 from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint, CheckpointError
-from mmvae.data import DATASETS, Factor, PairedDataset
+from mmvae.data import Factor, PairedDataset
 from mmvae.explore import point_of
 from mmvae.inputs import HANDWRITING, InputError, drawn
 from mmvae.model import CannotInfer
@@ -78,9 +77,6 @@ def controls(first: Checkpoint) -> None:
     here = models.trained_on(task().models[0])
     names = first.model.names
 
-    def titled(source: str) -> str:
-        return DATASETS[source].title if source in DATASETS else Path(source).name or "unnamed data"
-
     def other_data() -> None:
         change(models=(by_source[st.session_state["translate data"]][0],), to="", items=None, styles=None, strokes="")
 
@@ -91,7 +87,7 @@ def controls(first: Checkpoint) -> None:
         data_column, model_column, direction_column, view_column = st.columns([2.2, 4.4, 3, 2.4], vertical_alignment="bottom")
     with data_column:
         st.session_state["translate data"] = here
-        st.selectbox("Data set", list(by_source), key="translate data", format_func=titled, on_change=other_data)
+        st.selectbox("Data set", list(by_source), key="translate data", format_func=models.data_titles(by_source).get, on_change=other_data)
     with model_column:
         st.session_state["translate models"] = list(task().models)
         st.multiselect("Models, compared under the same noise", by_source[here], key="translate models", format_func=models.variant_label_of,

@@ -5,12 +5,12 @@ Works outside a script run too, where Streamlit's own caches do not: the live ro
 
 from __future__ import annotations
 
-__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title_of", "digest_of", "label_of", "names", "path_of", "title_of", "trained_on",
+__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title", "data_title_of", "data_titles", "digest_of", "label_of", "names", "path_of", "title_of", "trained_on",
            "unreadable", "variant_label_of", "version_of"]
 
 import gc
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from os import sep
@@ -168,8 +168,19 @@ def title_of(config: dict) -> str:
 
 def data_title_of(config: dict) -> str:
     """What a person calls the data set of a model, from the content of its ``config.json``."""
-    row = DATASETS.get(config["dataset"])
-    return row.title if row else config["dataset"] or "unnamed data"
+    return data_title(config["dataset"])
+
+
+def data_title(source: str | None) -> str:
+    """What a person calls a data set: its title, or the name of their own file or folder, which is known by its path."""
+    row = DATASETS.get(source)
+    return row.title if row else Path(source or "").stem or "unnamed data"
+
+
+def data_titles(sources: Iterable[str]) -> dict[str, str]:
+    """The titles of several data sets in a list, never two alike: own ones of one name are told apart by their paths."""
+    titles = {source: data_title(source) for source in sources}
+    return {source: source if source and list(titles.values()).count(title) > 1 else title for source, title in titles.items()}
 
 
 def label_of(name: str) -> str:

@@ -117,6 +117,13 @@ def pairs(file, n):
     np.savez(file, left=np.full((n, 28, 28), 255, np.uint8), right=np.full((n, 28, 28), 255, np.uint8))
 
 
+def test_own_pairs_are_called_by_their_name_and_by_their_path_where_two_have_one():
+    assert models.data_titles(["faces", "/home/a/shapes.npz", "/home/b/letters"]) == {
+        "faces": "Rendered 3D faces", "/home/a/shapes.npz": "shapes", "/home/b/letters": "letters"}
+    assert models.data_titles(["/home/a/shapes", "/home/b/shapes"]) == {"/home/a/shapes": "/home/a/shapes", "/home/b/shapes": "/home/b/shapes"}
+    assert models.data_title("") == "unnamed data"
+
+
 def test_a_file_of_ones_own_that_was_written_again_is_read_again(home):
     pairs(home / "pairs.npz", 10)
     first = models.data_named(str(home / "pairs.npz"))
