@@ -259,7 +259,7 @@ def build_model(config: dict, where: str) -> MultimodalVAE:
 def _parts(config: dict, where: str) -> tuple[Variant, list[Modality], list[Block]]:
     """What a configuration describes, its other entries held against what is read from them."""
     schema = config.get("schema") if isinstance(config, dict) else None
-    if schema != SCHEMA:
+    if schema != SCHEMA or isinstance(schema, bool):  # True equals 1
         raise CheckpointError(f"{where}: schema version {schema!r}, this program reads {SCHEMA}")
     for key in ("modalities", "blocks"):
         rows = config.get(key, [])

@@ -97,7 +97,7 @@ def test_malformed_json_is_refused_by_file(folder, text, file):
     refusal(folder, file)
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1", None, [], 1.5])
+@pytest.mark.parametrize("schema", [0, 2, "1", None, [], 1.5, True])
 def test_another_schema_is_refused_by_number(folder, schema):
     write_json(folder / "config.json", read_json(folder / "config.json") | {"schema": schema})
     assert f"schema version {schema!r}, this program reads 1" in refusal(folder, "config.json")

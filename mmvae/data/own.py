@@ -170,7 +170,8 @@ def _factor(path: Path, name: str, values: np.ndarray, described: dict, modaliti
 
 def _check_modalities(path: Path, names: Sequence[str], what: str) -> None:
     if len(names) != 2:
-        raise DataError(f"{path}: {len(names)} {what} ({_listed(names)}); expected two, one for each modality")
+        raise DataError(f"{path}: expected two {what}, one for each modality; there are {len(names)} ({_listed(names)})" if names else
+                        f"{path}: expected two {what}, one for each modality; there are none")
     for name in names:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or name == "shared":
             raise DataError(f"{path}: {name!r} cannot name a modality; "

@@ -96,8 +96,8 @@ def test_an_item_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"right": None}, r"1 arrays of images \(left\); expected two"),
-    ({"third": np.zeros((20, 28, 28), np.uint8)}, r"3 arrays of images \(left, right, third\); expected two"),
+    ({"right": None}, r"expected two arrays of images, one for each modality; there are 1 \(left\)$"),
+    ({"third": np.zeros((20, 28, 28), np.uint8)}, r"expected two arrays of images, one for each modality; there are 3 \(left, right, third\)$"),
     ({"left": np.zeros((19, 28, 28), np.uint8)}, "left has 19, right has 20.*expected as many of each"),
     ({"angle": np.zeros(5)}, "angle has 5, kind has 20; expected as many of each"),
     ({"left": np.zeros((20, 28, 28), np.int64)}, "left is of type int64; expected uint8"),
@@ -174,7 +174,7 @@ def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
     refused(folder, "sketch holds no value above 1; expected pixels from 0 to 255")
     folder = fresh("third")
     (folder / "sound").mkdir()
-    refused(folder, r"3 folders of images \(photo, sketch, sound\)")
+    refused(folder, r"expected two folders of images, one for each modality; there are 3 \(photo, sketch, sound\)")
     refused(fresh("no row", table="item,count\nthing00,1\n"), r"no row for item 'thing01' \(11 of 12 are missing\)")
     refused(fresh("no column", table="name,count\nthing00,1\n"), r"no column 'item' \(there are name, count\)")
     refused(fresh("nothing", table=""), r"no column 'item' \(there are none\)")
