@@ -146,8 +146,8 @@ def record(told: Sequence[dict]) -> dict:
 
     Returns:
         ``{"steps", "seconds", "device", "processor", "precision", "validation", "lengths"}``: updates done, seconds they took in
-        all, the last validation's loss in nats per pair, and, of a run that was gone on with, the steps at which it had come to an
-        end each time: the learning rate fell to zero there. What the events do not say is left out.
+        all, the last validation's loss in nats per pair, and, of a run that was gone on with or cut short, the steps at which it had
+        come to an end each time: the learning rate fell to zero there. What the events do not say is left out.
     """
     last = next((event for event in reversed(told) if event["event"] == "snapshot"), None)
     if last is None:
@@ -159,7 +159,7 @@ def record(told: Sequence[dict]) -> dict:
         elif event["event"] == "validation" and is_number(event.get("total")):
             record["validation"] = event["total"]
     ends = [event["step"] for event in told if event["event"] == "finished"]
-    if len(ends) > 1:
+    if len(ends) > 1 or ends and told[0].get("steps", ends[0]) != ends[0]:
         record["lengths"] = ends
     return record
 

@@ -128,10 +128,12 @@ def _trained(entry: Entry) -> str:
 def _gone_on(training: Training) -> list[str]:
     """The commands by which a run was gone on with past the steps that its settings say, or where it was stopped before them."""
     said = training.settings["steps"]
-    if (done := training.record.get("steps") or said) < said:
+    done = training.record.get("steps") or said
+    lengths = training.record.get("lengths") or [said, done]
+    if lengths == [said, done] and done < said:
         return [f"stopped after {done:,}"]
-    lengths = training.record.get("lengths") or [said, training.record.get("steps") or said]
-    return [f"`--resume --steps {steps}`" for steps in lengths if steps != said]
+    stopped = ["stopped"] if lengths[0] < said else []  # to be gone on with to an earlier end
+    return [*stopped, *(f"`--resume --steps {steps}`" for steps in lengths if steps != said)]
 
 
 # ---- columns

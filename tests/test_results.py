@@ -87,6 +87,13 @@ def test_the_time_on_a_graphics_processor_is_told_apart():
     assert _time(replace(entry, config=config)) == "2 min on NVIDIA H200 + 5 + 1 min"
 
 
+def test_a_run_that_was_cut_short_says_so():
+    entry = measured(ROOT)[0]
+    steps = entry.config["training"]["steps"]
+    short = replace(entry, config={**entry.config, "trained": {"steps": steps - 1, "seconds": 120, "lengths": [steps - 1]}})
+    assert _table({}, [short]).endswith(f"`, then stopped, then `--resume --steps {steps - 1}` |")
+
+
 def test_a_run_that_was_stopped_early_says_so():
     entry = measured(ROOT)[0]
     steps = entry.config["training"]["steps"]

@@ -71,7 +71,7 @@ def test_an_axis_shows_all_but_the_height_from_which_a_loss_falls_at_first():
 
 
 def test_the_shipped_models_carry_the_steps_in_which_they_learn():
-    told = events(PROGRAM / "checkpoints" / "faces-dmvae")
+    told = events(PROGRAM / "checkpoints" / "faces-mmpoe-v1")
     for title in curves_of(told):
         points = curve(told, title)
         assert points[0][0] <= 25 and len(points) > 20, title
