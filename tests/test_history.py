@@ -59,8 +59,9 @@ def test_what_came_after_the_last_snapshot_is_not_in_the_weights(told, tmp_path)
 
 def test_a_run_gone_on_with_tells_where_it_had_come_to_an_end(told, tmp_path):
     ends = [{"event": "finished", "step": step, "steps": step, "seconds": step / 10} for step in (20_000, 50_000)]
-    for told_of, lengths in ((ends[:1], None), (ends, [20_000, 50_000])):
-        (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told + told_of))
+    for meant, told_of, lengths in ((20_000, ends[:1], None), (20_000, ends, [20_000, 50_000]), (30_000, ends[:1], [20_000])):
+        begun = [told[0] | {"steps": meant}, *told[1:]]
+        (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in begun + told_of))
         assert record_of(tmp_path).get("lengths") == lengths
 
 
