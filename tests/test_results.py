@@ -8,7 +8,7 @@ import pytest
 
 from mmvae import cli
 from mmvae.checkpoints import read_json
-from mmvae.comparison import length_of, pairs_seen, trainings_of
+from mmvae.comparison import Entry, length_of, pairs_seen, trainings_of
 from mmvae.data import DATASETS
 from mmvae.networks import DECODERS, FINER
 from mmvae.presets import REFIT
@@ -16,6 +16,12 @@ from mmvae.results import _steps, _table, _time, command_of, measured, of_each_v
 from mmvae.variants import VARIANTS
 
 ROOT = Path(__file__).parents[1]
+
+
+def plain_face() -> Entry:
+    """A measured model of faces that was trained once, with decoders like its encoders."""
+    return next(entry for entry in measured(ROOT) if entry.config["dataset"] == "faces" and len(trainings_of(entry)) == 1
+                and command_of(entry) and "--decoders" not in command_of(entry))
 
 
 @pytest.mark.parametrize("file, words", [("README.md", []), ("docs/results.md", ["--every"])])
@@ -104,14 +110,14 @@ def test_a_run_that_was_stopped_early_says_so():
 
 @pytest.mark.parametrize("decoders", ["fine", "wide"])
 def test_decoders_that_were_other_from_the_start_are_spelled_out(decoders):
-    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and len(trainings_of(entry)) == 1)
+    entry = plain_face()
     other = replace(entry, config={**entry.config, "modalities": [
         {**m, "network": DECODERS[decoders][m["network"]]} for m in entry.config["modalities"]]})
     assert command_of(other) == f"{command_of(entry)} --decoders {decoders}"
 
 
 def test_a_model_with_refitted_decoders_tells_of_both_trainings():
-    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and len(trainings_of(entry)) == 1)
+    entry = plain_face()
     first = {"steps": entry.config["training"]["steps"], "seconds": 600}
     again = asdict(replace(REFIT, steps=REFIT.steps + 1, seed=4))
     fitted = replace(entry, config={
@@ -126,7 +132,7 @@ def test_a_model_with_refitted_decoders_tells_of_both_trainings():
 
 
 def test_a_model_trained_on_tells_of_the_training_before():
-    entry = next(entry for entry in measured(ROOT) if command_of(entry) and entry.config["dataset"] == "faces" and len(trainings_of(entry)) == 1)
+    entry = plain_face()
     first = {"of": "first", "training": entry.config["training"], "trained": {"steps": entry.config["training"]["steps"], "seconds": 600}}
     on = {**entry.config["training"], "steps": 77, "private_open": 1}
     row = _table({"steps × batch": length_of, "time": _time}, [replace(entry, config={**entry.config, "began_with": first, "training": on,
