@@ -59,7 +59,7 @@ def test_a_run_is_started_watched_stopped_killed_resumed_explored_and_deleted(pa
     choose(page, "Data set", "Digits (offline stand-in)")
     choose(page, "Variant", "Joint PoE-VAE")
     page.get_by_text("digits-joint-poe").first.wait_for()
-    for label, value in (("Steps", 30_000), ("Pairs a step", 4), ("Steps between snapshots", 5)):
+    for label, value in (("Steps", 30_000), ("Pairs a step", 4), ("Snapshot every", 5)):
         fill(page, label, value)
         expect(page.get_by_test_id("stCode")).to_contain_text(str(value))
     page.get_by_role("button", name="Start", exact=True).click()
