@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["command_of", "measured", "of_each_variant", "results"]
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from .checkpoints import home_folder
@@ -129,9 +130,10 @@ def _gone_on(training: Training) -> list[str]:
     """The commands by which a run was gone on with past the steps that its settings say, or where it was stopped before them."""
     said = training.settings["steps"]
     done = training.record.get("steps") or said
-    lengths = training.record.get("lengths") or [said, done]
-    if lengths == [said, done] and done < said:
+    lengths = training.record.get("lengths")
+    if not lengths and done < said:
         return [f"stopped after {done:,}"]
+    lengths = lengths or [said, done]
     stopped = ["stopped"] if lengths[0] < said else []  # to be gone on with to an earlier end
     return [*stopped, *(f"`--resume --steps {steps}`" for steps in lengths if steps != said)]
 
@@ -182,15 +184,8 @@ def _time(entry: Entry) -> str:
     records = [training.record for training in trainings_of(entry)]
     if not all(record.get("seconds") for record in records):
         return MISSING
-    told = ""
-    for record, after in zip(records, [*records[1:], None]):
-        told += f"{record['seconds'] / 60:.0f}"
-        if record.get("device") == "cuda":
-            told += f" min on {record.get('processor', 'a graphics processor')}"
-        elif after is None or after.get("device") == "cuda":
-            told += " min"
-        told += " + " if after else ""
-    return told
+    stretches = groupby(records, lambda record: f" on {record.get('processor', 'a graphics processor')}" if record.get("device") == "cuda" else "")
+    return " + ".join(" + ".join(f"{record['seconds'] / 60:.0f}" for record in those) + f" min{place}" for place, those in stretches)
 
 
 FACES = {

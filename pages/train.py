@@ -334,8 +334,9 @@ def buttons(run: Run) -> None:
                 st.markdown("A new run that begins with this one's weights and trains all of them on, with the same settings.")
                 steps = st.number_input("Steps", 1, value=max(run.step, 1), step=1000, key=f"on {run.name}")
                 spare = any(block["owner"] and block["dim"] > 1 for block in run.config.get("blocks", ()))
-                close = st.toggle("Close spare private dimensions", key=f"close {run.name}", disabled=not spare, help=CLOSING)
-                st.button("Start", type="primary", on_click=train_on, args=(run, steps, int(spare and close)), key=f"start on {run.name}")
+                closed = run.config.get("training", {}).get("private_open", 0) if spare else 0  # what is closed would open again
+                close = st.toggle("Close spare private dimensions", closed > 0, key=f"close {run.name}", disabled=not spare, help=CLOSING)
+                st.button("Start", type="primary", on_click=train_on, args=(run, steps, closed or 1 if spare and close else 0), key=f"start on {run.name}")
         opened_as = name_in_lists(run)
         for page, label, icon in OPENERS if opened_as else ():
             st.page_link(
@@ -394,6 +395,7 @@ def train_on(run: Run, steps: int, private_open: int) -> None:
 
 def begin_on(name: str, run: Run, steps: int, private_open: int) -> None:
     settings = replace(run.plan.settings, steps=steps, private_open=private_open)
+    settings = replace(settings, device=device_of(run) or settings.device)  # it may have been trained on a machine with another
     runs.begin(name, replace(run.plan, encoders="", began_with=str(run.path), settings=settings))
 
 

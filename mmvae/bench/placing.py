@@ -88,7 +88,7 @@ def _pictures(count: int) -> list[dict]:
     for i in range(count):
         image = render(int(rng.integers(50)), *rng.uniform(-40, 40, 2), 0.0)
         buffer = io.BytesIO()
-        Image.fromarray((np.asarray(image).squeeze() * 255).round().astype(np.uint8)).save(buffer, "PNG")
+        Image.fromarray((image * 255).round().astype(np.uint8)).save(buffer, "PNG")
         files.append({"name": f"head {i}.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
     return files
 

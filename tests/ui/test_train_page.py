@@ -163,9 +163,10 @@ def test_a_finished_run_is_offered_new_decoders(home, monkeypatch):
     assert not {"--variant", "--private", "--shared"} & set(arguments)
 
 
-@pytest.mark.parametrize("close", [False, True])
-def test_a_run_is_trained_on_with_or_without_its_spare_private_dimensions(home, monkeypatch, close):
-    folder = configured(home, "mine", SETTINGS, {"event": "finished"}, variant="mumo")
+@pytest.mark.parametrize(("before", "close"), [(0, False), (0, True), (2, True), (2, False)])
+def test_a_run_is_trained_on_with_or_without_its_spare_private_dimensions(home, monkeypatch, before, close):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    folder = configured(home, "mine", replace(SETTINGS, private_open=before, device="cuda"), {"event": "finished"}, variant="mumo")
     (folder / "weights.safetensors").touch()
     monkeypatch.setattr("streamlit.page_link", lambda *arguments, **more: None)
     started = []
@@ -173,12 +174,13 @@ def test_a_run_is_trained_on_with_or_without_its_spare_private_dimensions(home, 
     page = opened()
     next(field for field in page.number_input if field.key == "on mine").set_value(70).run()
     toggle = next(toggle for toggle in page.toggle if toggle.key == "close mine")
-    assert not toggle.disabled
+    assert not toggle.disabled and toggle.value == (before > 0)  # else what was closed would open again unasked
     toggle.set_value(close).run()
     next(button for button in page.button if button.key == "start on mine").click().run()
     ((begun, arguments),) = started
-    said = {option: arguments[arguments.index(option) + 1] for option in ("--begin-with", "--steps", "--private-open")}
-    assert begun.name == "mine-on" and said == {"--begin-with": str(folder), "--steps": "70", "--private-open": str(int(close))}
+    said = {option: arguments[arguments.index(option) + 1] for option in ("--begin-with", "--steps", "--private-open", "--device")}
+    assert begun.name == "mine-on"
+    assert said == {"--begin-with": str(folder), "--steps": "70", "--private-open": str((before or 1) if close else 0), "--device": "cpu"}
 
 
 # ---- before one is begun

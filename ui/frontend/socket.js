@@ -143,7 +143,7 @@ export class Live {
   pump() {
     if (!this.hello || !this.newest || this.sent.size >= IN_FLIGHT) return;
     const now = performance.now();
-    // the pictures of a single press come without, a third sooner, and are read right after
+    // the pictures of a single press do not wait for their readings, which are asked for right after
     const read = this.width > 0 && (this.moving || this.alone) && now - this.readAt >= (this.slow ? 2 * this.lag : READ_EVERY);
     if (read) this.readAt = now;
     this.unread = this.width > 0 && !read;
