@@ -4,8 +4,11 @@ from __future__ import annotations
 
 __all__ = ["write_csv", "write_html", "write_projector"]
 
+import base64
 import csv
 import html
+import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,10 +23,39 @@ if TYPE_CHECKING:  # plotly takes longer to import than a CSV to write
     import plotly.graph_objects as go
 
 SPRITE_LIMIT = 8192  # pixels a side: what TensorBoard reads
+SHEET = 1024  # thumbnails that a page keeps in one picture, decoded when one of them is shown
+FULL, SMALL = 64, 32  # pixels a side of a page's thumbnails, for at most `FEW_POINTS` points and for more
+FEW_POINTS = 4000
 GREY = "#68727f"  # where colour says nothing: no label, no value, or more names than can be told apart
 GROUND, INK = "#0b0e14", "#e6e9ef"  # the colours of classes are made for a dark ground
 
 Labels = Mapping[str, Sequence]
+
+#: Shows the pictures of the point that is pointed at, in a corner, where they cover no label; the last ones stay.
+CARD = """
+{ const { cell, across, sheets } = __PICTURES__, SIDE = 128;
+  const card = document.body.appendChild(document.createElement("div"));
+  card.id = "pictures";
+  card.hidden = true;
+  card.style.cssText = "position:fixed;left:16px;bottom:16px;display:flex;gap:8px;padding:8px;border-radius:8px;background:__GROUND__d0;font:13px sans-serif;color:__INK__";
+  const views = sheets.map(([title]) => {
+    const figure = card.appendChild(document.createElement("figure"));
+    figure.style.margin = 0;
+    const view = figure.appendChild(document.createElement("div"));
+    figure.appendChild(document.createElement("figcaption")).textContent = title;
+    view.style.cssText = `width:${SIDE}px;height:${SIDE}px;margin-bottom:4px;border-radius:4px;background-size:${across * SIDE}px auto`;
+    return view;
+  });
+  document.getElementById("{plot_id}").on("plotly_hover", ({ points: [{ customdata }] }) => {
+    const point = +customdata.at(-1), place = point % cell;
+    sheets.forEach(([, pictures], i) => {
+      views[i].style.backgroundImage = `url(${pictures[Math.floor(point / cell)]})`;
+      views[i].style.backgroundPosition = `${-SIDE * (place % across)}px ${-SIDE * Math.floor(place / across)}px`;
+    });
+    card.hidden = false;
+  });
+}
+"""
 
 
 def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels) -> None:
@@ -48,9 +80,9 @@ def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: La
 
 def write_html(
     path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = "",
-    hues: Mapping[str, str] | None = None, named: bool = False,
+    hues: Mapping[str, str] | None = None, named: bool = False, pictures: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a page that draws the map without a network: zoom, pan, hover with id and labels, a legend that toggles.
+    """Write a page that draws the map without a network: zoom, pan, hover with id, labels and pictures, a legend that toggles.
 
     Arguments:
         ids, positions, labels: As for :func:`write_csv`.
@@ -60,19 +92,20 @@ def write_html(
         title: What the page is called.
         hues: {class: colour} of the label to colour by, in the order of the legend.
         named: Whether the name of each class stands in the middle of its points.
+        pictures: {title: uint8 [N, H, W, C]} with one or three channels, square, shown of the point that is pointed at.
 
     Raises:
         ValueError: Where lengths differ or there is no label of that name.
     """
     import plotly.graph_objects as go
 
-    _check(ids, labels, positions=positions)
+    _check(ids, {**labels, **(pictures or {})}, positions=positions)
     if colour is not None and colour not in labels:
         raise ValueError(f"no label {colour!r} to colour by; choose {', '.join(labels) or 'none, there are no labels'}")
     if colour is None:
         colour = next((name for name, values in labels.items() if _tells(np.asarray(values))), next(iter(labels), None))
     positions = np.asarray(positions)
-    shown = np.column_stack([np.asarray(values).astype(str) for values in (ids, *labels.values())])
+    shown = np.column_stack([np.asarray(values).astype(str) for values in (ids, *labels.values(), *([range(len(positions))] if pictures else []))])
     hover = "<br>".join(f"{name.replace('%', '')} %{{customdata[{column}]}}" for column, name in enumerate(["id", *labels]))
 
     size = max(4.0, min(9.0, 270 / math.sqrt(len(positions) + 1)))
@@ -105,10 +138,31 @@ def write_html(
         xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"},
     )  # fmt: skip
     config = {"scrollZoom": True, "displaylogo": False}
-    page = figure.to_html(include_plotlyjs=True, full_html=True, default_height="100vh", config=config)
+    page = figure.to_html(include_plotlyjs=True, full_html=True, default_height="100vh", config=config, post_script=_card(pictures) if pictures else None)
     page = page.replace("<head>", f"<head><title>{html.escape(title)}</title><style>body {{ margin: 0; background: {GROUND}; }}</style>", 1)
     with _opened(path) as file:
         file.write(page)
+
+
+def _card(pictures: Mapping[str, np.ndarray]) -> str:
+    """The script that shows the pictures of a point, with these in it."""
+    count = len(next(iter(pictures.values())))
+    side, across = FULL if count <= FEW_POINTS else SMALL, math.isqrt(SHEET)
+    sheets = [[title, [_web(images[i : i + SHEET], side, across) for i in range(0, count, SHEET)]] for title, images in pictures.items()]
+    told = json.dumps({"cell": SHEET, "across": across, "sheets": sheets}).replace("<", "\\u003c")
+    return CARD.replace("__GROUND__", GROUND).replace("__INK__", INK).replace("__PICTURES__", told)
+
+
+def _web(images: np.ndarray, most: int, across: int) -> str:
+    """Pictures, uint8 [N, H, W, C], at most so many pixels a side, so many in a row, as a data URI."""
+    side = min(most, images.shape[1])
+    sheet = Image.new("L" if images.shape[3] == 1 else "RGB", (across * side, math.ceil(len(images) / across) * side))
+    for i, picture in enumerate(images):
+        image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+        sheet.paste(image if image.width == side else image.resize((side, side), Image.Resampling.BOX), (i % across * side, i // across * side))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _are_amounts(values: np.ndarray) -> bool:

@@ -1,6 +1,8 @@
 """What is exported is read back as another program would."""
 
+import base64
 import csv
+import io
 import json
 import re
 
@@ -67,6 +69,34 @@ def test_html_prints_the_name_of_each_class_in_the_middle_of_its_points(tmp_path
 def test_html_refuses_a_label_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="no label 'speed' to colour by; choose digit, name"):
         write_html(tmp_path / "map.html", IDS, POSITIONS, LABELS, colour="speed")
+
+
+def test_html_holds_the_pictures_of_every_point_sheet_by_sheet(tmp_path):
+    count = 1025  # one more than a sheet holds
+    grey = np.arange(count) % 256
+    pictures = {"first </script>": np.broadcast_to(grey[:, None, None, None], (count, 28, 28, 1)).astype(np.uint8), "second": np.zeros((count, 32, 32, 3), np.uint8)}
+    write_html(tmp_path / "map.html", range(count), np.zeros((count, 2)), {"digit": grey % 10}, pictures=pictures)
+    page = (tmp_path / "map.html").read_text(encoding="utf-8")
+    start = page.index("{", page.index("const { cell, across, sheets } = ") + len("const {"))
+    told, _ = json.JSONDecoder().raw_decode(page, start)
+    assert [title for title, _ in told["sheets"]] == list(pictures) and "</script>" not in page[start : page.index("SIDE = 128")]
+    (_, first), (_, second) = told["sheets"]
+    assert len(first) == len(second) == 2
+
+    def sheet(uri: str) -> Image.Image:
+        return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/webp;base64,"))))
+
+    assert sheet(first[0]).size == (32 * 28, 32 * 28) and sheet(second[1]).size == (32 * 32, 32)
+    for point in (0, 40, 1023, 1024):
+        row, column = divmod(point % told["cell"], told["across"])
+        assert abs(sheet(first[point // told["cell"]]).convert("L").getpixel((column * 28 + 14, row * 28 + 14)) - grey[point]) < 8
+    traces = exported(tmp_path / "map.html")["traces"]
+    assert sorted(int(row[-1]) for trace in traces for row in trace["customdata"]) == list(range(count))
+
+
+def test_html_refuses_pictures_of_other_points(tmp_path):
+    with pytest.raises(ValueError, match="5 ids but 4 rows of first"):
+        write_html(tmp_path / "map.html", IDS, POSITIONS, LABELS, pictures={"first": np.zeros((4, 8, 8, 1), np.uint8)})
 
 
 def test_projector_files_agree_row_by_row(tmp_path):
