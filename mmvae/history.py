@@ -145,9 +145,10 @@ def record(told: Sequence[dict]) -> dict:
     """How weights were trained, from the events up to the last snapshot; empty where there are none.
 
     Returns:
-        ``{"steps", "seconds", "device", "processor", "precision", "validation", "lengths"}``: updates done, seconds they took in
-        all, the last validation's loss in nats per pair, and, of a run that was gone on with or cut short, the steps at which it had
-        come to an end each time: the learning rate fell to zero there. What the events do not say is left out.
+        ``{"steps", "seconds", "device", "processor", "precision", "validation", "lengths", "aims"}``: updates done, seconds they took
+        in all, the last validation's loss in nats per pair; of a run that was gone on with or cut short, the steps at which it had
+        come to an end each time: the learning rate fell to zero there; and of one that was cut short to go on to another end, the
+        steps it was to take, each time. What the events do not say is left out.
     """
     last = next((event for event in reversed(told) if event["event"] == "snapshot"), None)
     if last is None:
@@ -161,6 +162,10 @@ def record(told: Sequence[dict]) -> dict:
     ends = [event["step"] for event in told if event["event"] == "finished"]
     if len(ends) > 1 or ends and told[0].get("steps", ends[0]) != ends[0]:
         record["lengths"] = ends
+    aims = [event["steps"] for event in told[: told.index(last)] if event["event"] in ("started", "resumed") and "steps" in event]
+    aims = [aim for place, aim in enumerate(aims) if place == 0 or aim != aims[place - 1]]
+    if any(aim not in ends for aim in aims[:-1]):
+        record["aims"] = aims
     return record
 
 

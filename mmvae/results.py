@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["command_of", "measured", "of_each_variant", "results"]
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from .checkpoints import home_folder
@@ -128,14 +128,15 @@ def _trained(entry: Entry) -> str:
 
 def _gone_on(training: Training) -> list[str]:
     """The commands by which a run was gone on with past the steps that its settings say, or where it was stopped before them."""
-    said = training.settings["steps"]
-    done = training.record.get("steps") or said
-    lengths = training.record.get("lengths")
-    if not lengths and done < said:
-        return [f"stopped after {done:,}"]
-    lengths = lengths or [said, done]
-    stopped = ["stopped"] if lengths[0] < said else []  # to be gone on with to an earlier end
-    return [*stopped, *(f"`--resume --steps {steps}`" for steps in lengths if steps != said)]
+    said, record = training.settings["steps"], training.record
+    done = record.get("steps") or said
+    ends = record.get("lengths") or ([said, done] if done > said else [])
+    aims = record.get("aims") or [said, *(end for end in ends if end != said)]
+    parts = []
+    for before, aim in pairwise(aims):
+        parts += ["stopped"] if before not in ends else []
+        parts.append(f"`--resume --steps {aim}`")
+    return [*parts, f"stopped after {done:,}"] if done < aims[-1] else parts
 
 
 # ---- columns

@@ -65,6 +65,16 @@ def test_a_run_gone_on_with_tells_where_it_had_come_to_an_end(told, tmp_path):
         assert record_of(tmp_path).get("lengths") == lengths
 
 
+def test_a_run_stopped_to_go_on_to_another_end_tells_where_it_was_to_end(told, tmp_path):
+    begun, *rest = told
+    resumed = {"event": "resumed", "step": 20_000, "seconds": 2000.0, "device": "cpu", "processor": "a clock", "precision": "float32"}
+    half = len(rest) // 2
+    for aims, expected in (((60_000, 55_000), [60_000, 55_000]), ((60_000, 60_000), None)):
+        told_of = [begun | {"steps": aims[0]}, *rest[:half], resumed | {"steps": aims[1]}, *rest[half:]]
+        (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told_of))
+        assert record_of(tmp_path).get("aims") == expected
+
+
 def test_the_best_weights_were_trained_up_to_the_lowest_validation():
     told = training(5000)
     validations = [event for event in told if event["event"] == "validation"]

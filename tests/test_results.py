@@ -100,6 +100,14 @@ def test_a_run_that_was_cut_short_says_so():
     assert _table({}, [short]).endswith(f"`, then stopped, then `--resume --steps {steps - 1}` |")
 
 
+def test_a_run_that_was_stopped_on_its_way_to_another_end_says_so():
+    entry = measured(ROOT)[0]
+    steps = entry.config["training"]["steps"]
+    trained = {"steps": steps - 9, "seconds": 120, "aims": [steps, steps - 1]}
+    stopped = replace(entry, config={**entry.config, "trained": trained})
+    assert _table({}, [stopped]).endswith(f"`, then stopped, then `--resume --steps {steps - 1}`, then stopped after {steps - 9:,} |")
+
+
 def test_a_run_that_was_stopped_early_says_so():
     entry = measured(ROOT)[0]
     steps = entry.config["training"]["steps"]
