@@ -36,8 +36,7 @@ CARD = """
 { const { cell, across, sheets } = __PICTURES__, SIDE = 128;
   const card = document.body.appendChild(document.createElement("div"));
   card.id = "pictures";
-  card.hidden = true;
-  card.style.cssText = "position:fixed;left:16px;bottom:16px;display:flex;gap:8px;padding:8px;border-radius:8px;background:__GROUND__d0;font:13px sans-serif;color:__INK__";
+  card.style.cssText = "position:fixed;left:16px;bottom:16px;display:none;gap:8px;padding:8px;border-radius:8px;background:__GROUND__d0;font:13px sans-serif;color:__INK__";
   const views = sheets.map(([title]) => {
     const figure = card.appendChild(document.createElement("figure"));
     figure.style.margin = 0;
@@ -52,7 +51,7 @@ CARD = """
       views[i].style.backgroundImage = `url(${pictures[Math.floor(point / cell)]})`;
       views[i].style.backgroundPosition = `${-SIDE * (place % across)}px ${-SIDE * Math.floor(place / across)}px`;
     });
-    card.hidden = false;
+    card.style.display = "flex";
   });
 }
 """
