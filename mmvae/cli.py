@@ -135,8 +135,8 @@ def _parser() -> argparse.ArgumentParser:
         help="dimensions of each private block that stay open; the others are closed in the last third of the steps, of trained weights from the first step on (default 0: all stay open)",
     )
     train.add_argument(
-        "--decoders", choices=["fine", "wide"],
-        help="decoders of finer maps from the start, or of faces wider ones too: sharper at twice and four times the arithmetic (default: they mirror the encoders)",
+        "--decoders", choices=["fine", "wide", "deep"],
+        help="decoders of finer maps from the start, of faces wider or deeper ones too: sharper at twice, four and six times the arithmetic (default: they mirror the encoders)",
     )
     train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")

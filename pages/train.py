@@ -28,7 +28,7 @@ from ui.scrub import scrub
 
 #: What a preset sets.
 PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "optimizer")
-DECODER_TITLES = {"": "Plain", "fine": "Fine", "wide": "Wide"}
+DECODER_TITLES = {"": "Plain", "fine": "Fine", "wide": "Wide", "deep": "Deep"}
 CLOSING = (
     "All but the first dimension of each private code are pressed to the prior. A model that has separated loses nothing there that is private; "
     "what those dimensions held of who or what is shown moves into the shared code."
@@ -588,7 +588,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         ["", *(name for name, finer in DECODERS.items() if all(modality.network in finer for modality in row.modalities))],
         format_func=DECODER_TITLES.get,
         key="set-decoders",
-        help="Plain ones mirror the encoders. Fine ones go on to finer maps and draw sharper pictures, at twice the arithmetic; wide ones are sharper yet, at four times",
+        help="Plain ones mirror the encoders. Fine ones go on to finer maps and draw sharper pictures, at twice the arithmetic; wide and deep ones are sharper yet, at four and six times",
     )
     d.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
     private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None

@@ -13,7 +13,8 @@ from mmvae.gaussian import DiagonalGaussian, DiagonalLaplace, Mixture
 from mmvae.latents import Block, partition
 from mmvae.model import CannotInfer, MultimodalVAE
 from mmvae.modalities import Modality
-from mmvae.networks import FINER, NETWORKS, GroupNorm
+from mmvae.networks import FINER, NETWORKS, GroupNorm, Modulated
+from mmvae.presets import modalities_for
 from mmvae.variants import FIRST, PAIR, SECOND, VARIANTS
 
 SUBSETS = [(), ("a",), ("b",), ("a", "b")]
@@ -269,6 +270,29 @@ def test_a_finer_decoder_leaves_the_encoder_as_it_is_and_draws_from_finer_maps(n
     assert {name: picture.shape for name, picture in pictures.items()} == dict.fromkeys(("left", "right"), (3, 1, side, side))
     doublings = [sum(isinstance(m, torch.nn.ConvTranspose2d) for m in model.decoders["left"].modules()) for model in (coarse, fine)]
     assert doublings[1] == doublings[0] + 1
+
+
+def test_a_modulated_map_is_normalised_then_scaled_and_shifted_channel_by_channel_as_the_code_says():
+    generator = torch.Generator().manual_seed(0)
+    x, code = torch.randn(3, 16, 4, 4, generator=generator), torch.randn(3, 5, generator=generator)
+    layer = Modulated(16, 5)
+    told = code @ layer.code.weight.T + layer.code.bias
+    expected = torch.nn.functional.group_norm(x, 8) * (1 + told[:, :16, None, None]) + told[:, 16:, None, None]
+    torch.testing.assert_close(layer(x, code), expected)
+
+
+def test_deep_decoders_draw_each_item_alone_and_learn_from_the_code_at_every_map():
+    row = DATASETS["faces"]
+    model = MultimodalVAE.for_dataset(VARIANTS["dmvae"], row, modalities=modalities_for(VARIANTS["dmvae"], row, decoders="deep"))
+    z = {name: belief.sample(torch.Generator().manual_seed(0)) for name, belief in model.prior(3).items()}
+    pictures = model.decode(z)
+    alone = model.decode({name: code[1:2] for name, code in z.items()})
+    for name, picture in pictures.items():
+        assert picture.shape == (3, 1, 64, 64)
+        torch.testing.assert_close(picture[1:2], alone[name], atol=1e-5, rtol=1e-4)
+    sum(picture.square().sum() for picture in pictures.values()).backward()
+    modulated = [layer for decoder in model.decoders.values() for layer in decoder.modules() if isinstance(layer, Modulated)]
+    assert len(modulated) == 2 * 3 and all(layer.code.weight.grad.abs().sum() > 0 for layer in modulated)
 
 
 def test_maps_in_bfloat16_are_normalised_in_full_precision():

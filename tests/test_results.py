@@ -116,7 +116,7 @@ def test_a_run_that_was_stopped_early_says_so():
     assert f"{steps - 1:,} × " in row and row.endswith(f", then stopped after {steps - 1:,} |")
 
 
-@pytest.mark.parametrize("decoders", ["fine", "wide"])
+@pytest.mark.parametrize("decoders", DECODERS)
 def test_decoders_that_were_other_from_the_start_are_spelled_out(decoders):
     entry = plain_face()
     other = replace(entry, config={**entry.config, "modalities": [
