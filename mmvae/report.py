@@ -368,7 +368,7 @@ def html_report(entries: Sequence[Entry], pictures: Mapping[str, bytes] | None =
 
 
 def csv_table(entries: Sequence[Entry]) -> str:
-    """A line for each figure of each checkpoint and each cell of its leakage matrix."""
+    """A line for each figure of each checkpoint and each cell of its leakage matrix, then what others published, which has no checkpoint."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["checkpoint", "variant", "dataset", "figure", "value", "standard error", "beside", "what is beside", "unit", "better", "about"])
@@ -380,6 +380,10 @@ def csv_table(entries: Sequence[Entry]) -> str:
         for cell in _cells(matrix(entry)):
             writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, cell.error, cell.ceiling), "perfect code", "",
                              {True: "higher", False: "lower", None: "neither"}[cell.home], cell.measure])
+    dataset = entries[0].config["dataset"] if entries else ""
+    for line in lines(columns(entries)):
+        for row in line.published:
+            writer.writerow(["", row.model, dataset, line.key, *_plain(row.value), "", "", "", line.unit, line.metric.better, f"published, measured elsewhere: {row.source}"])
     return text.getvalue()
 
 
@@ -392,7 +396,7 @@ def _plain(*values: float | None) -> list[str]:
 
 
 def latex_table(entries: Sequence[Entry]) -> str:
-    """The leakage matrices and the table of figures as LaTeX; needs the package booktabs."""
+    """The leakage matrices, the table of figures and beside it what others published, as LaTeX; needs the package booktabs."""
     parts = ["% \\usepackage{booktabs}"]
     for entry in entries:
         found = matrix(entry)
@@ -412,6 +416,13 @@ def latex_table(entries: Sequence[Entry]) -> str:
         rows.append([_tex(f"{line.metric.title} {line.of}".strip() + unit + where), *(_tex_figure(cell, _decimals(line)) for cell in line.cells)])
     parts.append(f"% bold: better than every other model by more than {BOLD} standard errors of the difference, paired where the pairs are the same\n"
                  + _tabular(["", *(_tex(column.title) for column in over)], rows))
+    quoted = [line for line in lines(over) if line.published]
+    if quoted:
+        theirs = list(dict.fromkeys((row.model, row.source) for line in quoted for row in line.published))
+        values = [{(row.model, row.source): f"${row.value:.{_decimals(line)}f}$" for row in line.published} for line in quoted]
+        rows = [[_tex(f"{line.metric.title} {line.of}".strip()), *(found.get(each, "---") for each in theirs)] for line, found in zip(quoted, values)]
+        parts.append("% published, measured elsewhere on other data with other classifiers: " + "; ".join(f"{model}: {source}" for model, source in theirs) + "\n"
+                     + _tabular(["", *(_tex(model) for model, _ in theirs)], rows))
     return "\n\n".join(parts) + "\n"
 
 

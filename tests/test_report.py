@@ -238,6 +238,17 @@ def test_latex_escapes_names_and_balances_its_environments():
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
 
 
+def test_what_others_published_is_in_the_files_too_and_named_as_theirs():
+    real, other = (entry(CLEAN, coherence(0.5), dataset=name) for name in ("mnist-svhn", "digits"))
+    quoted = [row for row in csv.DictReader(io.StringIO(csv_table([real]))) if not row["checkpoint"]]
+    assert [(row["variant"], float(row["value"])) for row in quoted] == [("MMVAE", 0.86), ("DMVAE", 0.881), ("DMVAE", 0.892)]
+    assert all(row["dataset"] == "mnist-svhn" and row["about"].startswith("published, measured elsewhere: ") for row in quoted)
+    assert all(row["checkpoint"] for row in csv.DictReader(io.StringIO(csv_table([other]))))
+    text = latex_table([real])
+    assert "& MMVAE & DMVAE & DMVAE" in text and "& $0.860$ & $0.881$ & $0.892$" in text and "% published, measured elsewhere" in text
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3 and "published" not in latex_table([other])
+
+
 def probes(**values):
     return {f"linear_probe/{block}/identity": {"metric": "linear_probe", "value": value, "stderr": 0.01} for block, value in values.items()}
 
