@@ -22,6 +22,7 @@ from mmvae.checkpoints import digest, open_checkpoint
 from mmvae.cli import Progress, main
 from mmvae.data import DATASETS
 from mmvae.modalities import Modality
+from mmvae.networks import DECODERS
 from mmvae.pictures import read_point
 from mmvae.readers import open_readers, readers_for
 from mmvae.shipped_maps import maps_in
@@ -207,6 +208,14 @@ def test_beside_the_weights_to_begin_with_nothing_can_be_said_of_the_model(run, 
 def test_beside_the_encoders_to_keep_nothing_can_be_said_of_the_model(run, tmp_path, capsys, more):
     said = failed(capsys, ["train", "--encoders", str(run), "--out", str(tmp_path / "refitted"), *more])
     assert said == f"mmvae: --encoders keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "refitted").exists()
+
+
+def test_every_kind_of_decoders_can_be_asked_for_and_has_a_name_on_the_page(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert set(re.search(r"--decoders \{([a-z,]+)\}", capsys.readouterr().out)[1].split(",")) == set(DECODERS)
+    titles = re.search(r"^DECODER_TITLES = (\{.*\})$", (Path(__file__).parents[1] / "pages" / "train.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(json.loads(titles[1])) == {"", *DECODERS}
 
 
 def test_there_are_no_wide_decoders_for_digits(tmp_path, capsys):
