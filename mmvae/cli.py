@@ -668,7 +668,7 @@ def _embed(arguments: argparse.Namespace) -> None:
     import torch
 
     from . import embedding
-    from .embedding_export import write_csv, write_html
+    from .embedding_export import pictures_of, write_csv, write_html
     from .explore import encode
 
     checkpoint = _open(arguments)
@@ -679,15 +679,11 @@ def _embed(arguments: argparse.Namespace) -> None:
     ids = data.split("test")
     ids = ids[np.sort(np.random.default_rng(arguments.seed).permutation(len(ids))[: arguments.pairs])]
     parts, labels = [], []
-    pictures: dict[str, list[np.ndarray]] = {m.name: [] for m in data.modalities}
     for chunk in ids.split(250):
         images, shown = data.items(chunk)
         z = encode(checkpoint.model, _given(arguments, images))
         parts.append(z[arguments.block] if arguments.block else torch.cat(list(z.values()), 1))
         labels.append(shown)
-        if suffix == ".html":
-            for name, image in images.items():
-                pictures[name].append((image * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
     params = {row.method: row for row in (embedding.PCA, embedding.TSNE, embedding.UMAP)}[arguments.method]
     bar = Progress("%")
     found = embedding.embed(
@@ -712,7 +708,7 @@ def _embed(arguments: argparse.Namespace) -> None:
             found.positions,
             readable,
             title=f"{checkpoint.path.name}: {params.title} of {arguments.block or 'the whole code'}",
-            pictures={m.title: np.concatenate(pictures[m.name]) for m in data.modalities},
+            pictures=pictures_of(data, ids.numpy()),
         )
     print(arguments.out)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["write_csv", "write_html", "write_projector"]
+__all__ = ["pictures_of", "write_csv", "write_html", "write_projector"]
 
 import base64
 import csv
@@ -18,13 +18,16 @@ import numpy as np
 from PIL import Image
 
 from .palettes import ON_DARK
+from .pictures import as_bytes
 
 if TYPE_CHECKING:  # plotly takes longer to import than a CSV to write
     import plotly.graph_objects as go
 
+    from .data import PairedDataset
+
 SPRITE_LIMIT = 8192  # pixels a side: what TensorBoard reads
 SHEET = 1024  # thumbnails that a page keeps in one picture, decoded when one of them is shown
-FULL, SMALL = 64, 32  # pixels a side of a page's thumbnails, for at most `FEW_POINTS` points and for more
+FULL, SMALL = 64, 32  # pixels a side of a page's thumbnails at most, for as many as `FEW_POINTS` points and for more
 FEW_POINTS = 4000
 GREY = "#68727f"  # where colour says nothing: no label, no value, or more names than can be told apart
 GROUND, INK = "#0b0e14", "#e6e9ef"  # the colours of classes are made for a dark ground
@@ -33,7 +36,7 @@ Labels = Mapping[str, Sequence]
 
 #: Shows the pictures of the point that is pointed at, in a corner, where they cover no label; the last ones stay.
 CARD = """
-{ const { cell, across, sheets } = __PICTURES__, SIDE = 128;
+{ const { each, across, sheets } = __PICTURES__, SIDE = 128;
   const card = document.body.appendChild(document.createElement("div"));
   card.id = "pictures";
   card.style.cssText = "position:fixed;left:16px;bottom:16px;display:none;gap:8px;padding:8px;border-radius:8px;background:__GROUND__d0;font:13px sans-serif;color:__INK__";
@@ -46,9 +49,9 @@ CARD = """
     return view;
   });
   document.getElementById("{plot_id}").on("plotly_hover", ({ points: [{ customdata }] }) => {
-    const point = +customdata.at(-1), place = point % cell;
+    const point = +customdata.at(-1), place = point % each;
     sheets.forEach(([, pictures], i) => {
-      views[i].style.backgroundImage = `url(${pictures[Math.floor(point / cell)]})`;
+      views[i].style.backgroundImage = `url(${pictures[Math.floor(point / each)]})`;
       views[i].style.backgroundPosition = `${-SIDE * (place % across)}px ${-SIDE * Math.floor(place / across)}px`;
     });
     card.style.display = "flex";
@@ -143,24 +146,32 @@ def write_html(
         file.write(page)
 
 
+def pictures_of(data: PairedDataset, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """The pictures of items as `write_html` takes them, {the modality's title: uint8 [N, H, W, 1 or 3]}, smaller where there are many."""
+    from torch.nn.functional import adaptive_avg_pool2d
+
+    side = FULL if len(ids) <= FEW_POINTS else SMALL
+    parts: dict[str, list[np.ndarray]] = {m.title: [] for m in data.modalities}
+    for i in range(0, len(ids), SHEET):  # a sheet at a time: as floats the pictures of all would take gigabytes
+        images, _ = data.items(ids[i : i + SHEET])
+        for m in data.modalities:
+            pixels = as_bytes(adaptive_avg_pool2d(images[m.name], min(side, m.shape[1])))
+            parts[m.title].append(pixels[..., :1].copy() if m.shape[0] == 1 else pixels)
+    return {title: np.concatenate(listed) for title, listed in parts.items()}
+
+
 def _card(pictures: Mapping[str, np.ndarray]) -> str:
     """The script that shows the pictures of a point, with these in it."""
-    count = len(next(iter(pictures.values())))
-    side, across = FULL if count <= FEW_POINTS else SMALL, math.isqrt(SHEET)
-    sheets = [[title, [_web(images[i : i + SHEET], side, across) for i in range(0, count, SHEET)]] for title, images in pictures.items()]
-    told = json.dumps({"cell": SHEET, "across": across, "sheets": sheets}).replace("<", "\\u003c")
+    across = math.isqrt(SHEET)
+    sheets = [[title, [_web(images[i : i + SHEET], across) for i in range(0, len(images), SHEET)]] for title, images in pictures.items()]
+    told = json.dumps({"each": SHEET, "across": across, "sheets": sheets}).replace("<", "\\u003c")
     return CARD.replace("__GROUND__", GROUND).replace("__INK__", INK).replace("__PICTURES__", told)
 
 
-def _web(images: np.ndarray, most: int, across: int) -> str:
-    """Pictures, uint8 [N, H, W, C], at most so many pixels a side, so many in a row, as a data URI."""
-    side = min(most, images.shape[1])
-    sheet = Image.new("L" if images.shape[3] == 1 else "RGB", (across * side, math.ceil(len(images) / across) * side))
-    for i, picture in enumerate(images):
-        image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-        sheet.paste(image if image.width == side else image.resize((side, side), Image.Resampling.BOX), (i % across * side, i // across * side))
+def _web(images: np.ndarray, across: int) -> str:
+    """Pictures, uint8 [N, H, W, 1 or 3], so many in a row, as a data URI."""
     buffer = io.BytesIO()
-    sheet.save(buffer, "WEBP", quality=80)
+    _sheet(images, across, math.ceil(len(images) / across), *images.shape[2:0:-1]).save(buffer, "WEBP", quality=80)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
@@ -233,17 +244,21 @@ def _sprite(thumbnails: np.ndarray) -> tuple[Image.Image, int, int]:
     """One picture of all thumbnails, row by row in a square grid, and a thumbnail's width and height in it."""
     if thumbnails.ndim != 4 or thumbnails.shape[1] not in (1, 3):
         raise ValueError(f"thumbnails need the shape [N, 1 or 3, H, W], got {list(thumbnails.shape)}")
-    count, channels, height, width = thumbnails.shape
-    side = math.ceil(math.sqrt(count))
-    shrink = min(1.0, SPRITE_LIMIT / (side * max(height, width)))
+    count, _, height, width = thumbnails.shape
+    across = math.ceil(math.sqrt(count))
+    shrink = min(1.0, SPRITE_LIMIT / (across * max(height, width)))
     width, height = max(1, int(width * shrink)), max(1, int(height * shrink))
-    sheet = Image.new("L" if channels == 1 else "RGB", (side * width, side * height))
-    pixels = (np.clip(thumbnails, 0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+    return _sheet((np.clip(thumbnails, 0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1), across, across, width, height), width, height
+
+
+def _sheet(pixels: np.ndarray, across: int, down: int, width: int, height: int) -> Image.Image:
+    """One picture of many, uint8 [N, H, W, 1 or 3], row by row in a grid of so many cells, each shrunk to this size."""
+    sheet = Image.new("L" if pixels.shape[3] == 1 else "RGB", (across * width, down * height))
     for i, picture in enumerate(pixels):
-        image = Image.fromarray(picture[..., 0] if channels == 1 else picture)
+        image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
         image = image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BOX)
-        sheet.paste(image, (i % side * width, i // side * height))
-    return sheet, width, height
+        sheet.paste(image, (i % across * width, i // across * height))
+    return sheet
 
 
 def _opened(path: str | Path):

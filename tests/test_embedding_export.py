@@ -5,13 +5,17 @@ import csv
 import io
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from mmvae.embedding_export import write_csv, write_html, write_projector
+from mmvae.data import DATASETS
+from mmvae.embedding_export import pictures_of, write_csv, write_html, write_projector
 from mmvae.palettes import ON_DARK
+from tests.tiny import TinyPairs
 
 IDS = np.array([4, 8, 15, 16, 23])
 POSITIONS = np.arange(10, dtype=np.float32).reshape(5, 2) / 3
@@ -77,7 +81,7 @@ def test_html_holds_the_pictures_of_every_point_sheet_by_sheet(tmp_path):
     pictures = {"first </script>": np.broadcast_to(grey[:, None, None, None], (count, 28, 28, 1)).astype(np.uint8), "second": np.zeros((count, 32, 32, 3), np.uint8)}
     write_html(tmp_path / "map.html", range(count), np.zeros((count, 2)), {"digit": grey % 10}, pictures=pictures)
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
-    start = page.index("{", page.index("const { cell, across, sheets } = ") + len("const {"))
+    start = page.index("{", page.index("const { each, across, sheets } = ") + len("const {"))
     told, _ = json.JSONDecoder().raw_decode(page, start)
     assert [title for title, _ in told["sheets"]] == list(pictures) and "</script>" not in page[start : page.index("SIDE = 128")]
     (_, first), (_, second) = told["sheets"]
@@ -88,10 +92,30 @@ def test_html_holds_the_pictures_of_every_point_sheet_by_sheet(tmp_path):
 
     assert sheet(first[0]).size == (32 * 28, 32 * 28) and sheet(second[1]).size == (32 * 32, 32)
     for point in (0, 40, 1023, 1024):
-        row, column = divmod(point % told["cell"], told["across"])
-        assert abs(sheet(first[point // told["cell"]]).convert("L").getpixel((column * 28 + 14, row * 28 + 14)) - grey[point]) < 8
+        row, column = divmod(point % told["each"], told["across"])
+        assert abs(sheet(first[point // told["each"]]).convert("L").getpixel((column * 28 + 14, row * 28 + 14)) - grey[point]) < 8
     traces = exported(tmp_path / "map.html")["traces"]
     assert sorted(int(row[-1]) for trace in traces for row in trace["customdata"]) == list(range(count))
+
+
+def test_pictures_of_items_are_theirs_by_modality():
+    data = TinyPairs()
+    ids = np.array([3, 1, 100])
+    images, _ = data.items(ids)
+    found = pictures_of(data, ids)
+    for m in data.modalities:
+        expected = np.round(images[m.name].numpy() * 255).transpose(0, 2, 3, 1)
+        assert found[m.title].dtype == np.uint8 and found[m.title].shape == expected.shape
+        np.testing.assert_allclose(found[m.title], expected, atol=1)
+
+
+def test_of_many_items_pictures_are_smaller():
+    face = DATASETS["faces"].modalities[0]
+    level = torch.rand(4001, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    data = SimpleNamespace(modalities=(face,), items=lambda ids: ({face.name: level[ids].expand(-1, *face.shape)}, {}))
+    found = pictures_of(data, np.arange(4001))[face.title]
+    assert found.shape == (4001, 32, 32, 1) and pictures_of(data, np.arange(4000))[face.title].shape == (4000, 64, 64, 1)
+    np.testing.assert_allclose(found[:, 5, 7, 0], np.round(255 * level.flatten().numpy()), atol=1)
 
 
 def test_html_refuses_pictures_of_other_points(tmp_path):

@@ -32,7 +32,7 @@ from mmvae import embedding
 from mmvae.checkpoints import Checkpoint
 from mmvae.columns import FEW, Column, read_columns
 from mmvae.data import Factor, PairedDataset, data_root
-from mmvae.embedding_export import write_csv, write_html, write_projector
+from mmvae.embedding_export import pictures_of, write_csv, write_html, write_projector
 from mmvae.maps import EACH, PAIR, Choice, Codes, Figures, Job, figures_of, gap_of
 from mmvae.palettes import BLOCKS, ON_DARK
 from mmvae.readers import Readers
@@ -48,7 +48,6 @@ PATH = "/maps/{key}"
 MAPS, PICTURES, WAIT_SECONDS, PAUSE_SECONDS = 12, 64, 2.0, 0.05
 OWN = 96  # columns of persons' own that the server remembers
 THUMBNAILS = 4000  # in an exported projector
-CHUNK = 1000  # points whose pictures are read at once for a page to take along
 VERDICTS = ("shared factor lost", "all kept")
 #: Colours of points by the kind of a column, and of two columns that are not a data set's: the modalities, what readers see.
 COLOURS = {**ON_DARK, "modality": BLOCKS["dark"][::2], "verdict": ("#f0883e", "#56d4c4")}
@@ -406,19 +405,9 @@ def _html(job: Job, folder: Path, colour: str, model: str) -> bytes:
     if coloured is None:  # not known yet: by what the page opens with
         colour = coloured = next((factor.name for factor in job.factors if _factor(factor)["kind"] != "many"), None)
     named = job.choice.source != EACH and any(factor.name == colour and _factor(factor)["kind"] == "few" for factor in job.factors)
-    pictures = _shown_by_hover(job) if job.data is not None else None
+    pictures = pictures_of(job.data, job.codes.ids) if job.data is not None else None
     write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, f"{model}: {described(job)}", _hues(job, colour), named, pictures)
     return (folder / "map.html").read_bytes()
-
-
-def _shown_by_hover(job: Job) -> dict[str, np.ndarray]:
-    """The pictures of all points, {title: uint8 [N, H, W, C]}."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in job.model.names}
-    for chunk in np.array_split(job.codes.ids, -(-len(job.codes.ids) // CHUNK)):
-        images, _ = job.data.items(chunk)
-        for name in parts:
-            parts[name].append(live.pixels(images[name]))
-    return {m.title: np.concatenate(parts[m.name]) for m in job.model.modalities}
 
 
 def _hues(job: Job, colour: str) -> dict[str, str] | None:
