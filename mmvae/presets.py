@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["CLOSED", "OPTIMIZERS", "REFIT", "OptimizerRow", "Settings", "first_look_for", "latents_for", "modalities_for", "own_row", "published_for", "settings_for"]
+__all__ = [
+    "CLOSED", "OPTIMIZERS", "REFIT", "OptimizerRow", "Settings", "first_look_for", "latents_for", "modalities_for", "own_row", "pairs_to_measure",
+    "published_for", "settings_for",
+]  # fmt: skip
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from .data import DIGIT, DatasetRow, PairedDataset
+from .data.base import Factor
 from .modalities import Modality
 from .variants import ImportanceBound, Variant
 
@@ -20,6 +25,7 @@ STEP_SECONDS = {
 UNKNOWN = 0.16  # seconds for a variant that was not measured
 FACES = 1.5  # times as long as digits, with SOAP
 LOOK = 110.0  # seconds for the steps and validations of a first look; starting a process takes the rest of two minutes
+PAIRS, ORDERED_PAIRS = 1000, 4000  # to measure a model on, see `pairs_to_measure`
 VALIDATED = 512 / 3  # pairs of a step that a validation takes as long as: it is forward alone
 
 
@@ -66,8 +72,9 @@ class Settings:
         snapshot: Steps between snapshots.
         optimizer: The name of one of `OPTIMIZERS`.
         private_open: Dimensions of each private block that stay open to the end; the others are closed in the last third of the steps, or in a
-            run that begins with trained weights from the first one on, their KL weighed up to `CLOSED` times. Variants that never draw one modality from the other need room in their private blocks to
-            separate at all, and keep part of what is shared in the room left over. 0: all stay open.
+            run that begins with trained weights from the first one on, their KL weighed up to `CLOSED` times. Variants that never draw one
+            modality from the other separate sooner with room in their private blocks, and keep part of what is shared in the room left over.
+            0: all stay open.
     """
 
     steps: int = 12000
@@ -199,3 +206,15 @@ def published_for(variant: Variant, row: DatasetRow) -> Settings | None:
     else:
         return None
     return replace(settings_for(variant, row), steps=steps, batch_size=batch, learning_rate=rate, warmup=0, snapshot=2500)
+
+
+def pairs_to_measure(factors: Iterable[Factor]) -> int:
+    """Test pairs that a model is measured on, unless told otherwise: 1,000, and 4,000 where a factor is ordered.
+
+    The probe of ordered factors is boosted regression, which asks for more pairs than other figures do to read a curved code: of the
+    shared code of faces-mumo, which draws azimuth as exactly as its reader sees, it explains 0.93 with 1,000 pairs and 0.98 with 4,000.
+
+    Arguments:
+        factors: The data set's.
+    """
+    return ORDERED_PAIRS if any(factor.kind == "ordered" for factor in factors) else PAIRS

@@ -181,6 +181,10 @@ def _steps(entry: Entry) -> int:
     return first.record.get("steps") or first.settings["steps"]
 
 
+def _pairs(entry: Entry) -> str:
+    return f"{entry.card['pairs']:,}" if "pairs" in entry.card else MISSING
+
+
 def _time(entry: Entry) -> str:
     records = [training.record for training in trainings_of(entry)]
     if not all(record.get("seconds") for record in records):
@@ -200,6 +204,7 @@ FACES = {
     "own factor off neutral": _figure("preserved_error/elevation→lighting/elevation", "preserved_error/lighting→elevation/lighting", show="{:.1f}°"),
     "mse I, T": _figure("reconstruction/elevation", "reconstruction/lighting", show="{:.4f}"),
     "mse swapped I, T": _figure("swap_error/elevation", "swap_error/lighting", show="{:.4f}"),
+    "test pairs": _pairs,
     "steps × batch": length_of,
     "time": _time,
 }

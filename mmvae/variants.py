@@ -197,8 +197,8 @@ VARIANTS: dict[str, Variant] = {
                 "Only the pair is trained, so a single modality's posterior is never asked to reconstruct.",
                 "MNIST–SVHN experiment with a product-of-experts joint VAE; Wu & Goodman (2018), arXiv 1802.05335",
                 False, EACH, "product", "always", (JOINT,)),
-        Variant("mumo", "MuMo-VAE", "Three encoders without shared parameters and three VAE losses. Private and shared factors separate "
-                "cleanly, at the price of the third encoder.",
+        Variant("mumo", "MuMo-VAE", "Three encoders without shared parameters and three VAE losses. Private and shared factors can "
+                "separate cleanly, at the price of the third encoder; under some seeds they do not.",
                 FACES, True, EACH_AND_PAIR, "pair encoder", "never", THREE),
         Variant("vanilla", "Vanilla VAE", "One encoder and one decoder for the concatenated pair. Nothing makes factors separate, and nothing "
                 "can be inferred from one modality alone.",
@@ -206,7 +206,7 @@ VARIANTS: dict[str, Variant] = {
         Variant("mmpoe-v1", "MMPOE-VAE v1", "Two encoders; private codes from each one's own, the shared code from their product. One loss, for "
                 "the pair: the single posteriors are never trained alone.",
                 FACES, True, EACH, "product", "several", (JOINT,)),
-        Variant("mmpoe-v2", "MMPOE-VAE v2", "As v1 with three losses: the marginal losses keep a modality's private factor out of the shared code, "
+        Variant("mmpoe-v2", "MMPOE-VAE v2", "As v1 with three losses: the marginal losses train each encoder's posterior alone too, "
                 "with two encoders instead of MuMo's three.",
                 FACES, True, EACH, "product", "several", THREE),
         Variant("wg-v1", "WG-VAE v1", "A shared code alone, product of experts, one loss for the pair.",
@@ -215,8 +215,8 @@ VARIANTS: dict[str, Variant] = {
                 "Baseline of the faces experiment after Wu & Goodman (2018), arXiv 1802.05335", False, EACH, "product", "always", THREE),
         Variant("mvae", "MVAE", "Product of experts with the prior always among them, trained on the pair and on each modality.",
                 "Wu & Goodman (2018), arXiv 1802.05335", False, EACH, "product", "always", THREE),
-        Variant("mmvae", "MMVAE", "Mixture of Laplace experts with an importance-weighted bound: each modality alone must explain both, which gives "
-                "coherence and costs sharpness.",
+        Variant("mmvae", "MMVAE", "Mixture of Laplace experts with an importance-weighted bound, here of 8 samples (the paper's of 30): each modality alone must "
+                "explain both, which gives coherence and costs sharpness.",
                 "Shi et al. (2019), arXiv 1911.03393", False, EACH, "mixture", "never", (ImportanceBound(),), family="laplace", learned_prior=True),
         Variant("mopoe", "MoPoE-VAE", "Mixture over all subsets of the subsets' products of experts.",
                 "Sutter et al. (2021), arXiv 2105.02470", False, EACH, "mixture of products", "full", (JOINT,)),

@@ -7,7 +7,7 @@ import torch
 
 from mmvae.data import DATASETS
 from mmvae.model import MultimodalVAE
-from mmvae.presets import OPTIMIZERS, first_look_for, latents_for, modalities_for, published_for, settings_for
+from mmvae.presets import OPTIMIZERS, first_look_for, latents_for, modalities_for, pairs_to_measure, published_for, settings_for
 from mmvae.variants import VARIANTS
 
 DIGITS = DATASETS["mnist-svhn"]
@@ -69,3 +69,7 @@ def test_only_what_a_source_states_is_offered_as_published():
     stated = {(name, row.name) for row in DATASETS.values() for name, variant in VARIANTS.items() if published_for(variant, row)}
     assert ("mumo", "faces") in stated and ("dmvae", "mnist-svhn") in stated
     assert not any(VARIANTS[name].own for name, _ in stated)
+
+
+def test_ordered_factors_are_measured_on_more_pairs():
+    assert pairs_to_measure(DATASETS["faces"].factors) == 4 * pairs_to_measure(DATASETS["digits"].factors)

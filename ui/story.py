@@ -7,7 +7,7 @@ __all__ = ["STORY", "Answer", "Known", "Step", "figures_of"]
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mmvae.comparison import Entry, Line, Matrix, columns, findings, lines, matrix, trainings_of
+from mmvae.comparison import Entry, Line, Matrix, columns, findings, lines, matrix, pairs_seen, trainings_of
 from mmvae.latents import SHARED
 from mmvae.matching import CARRIES, Effect, change_both
 
@@ -15,6 +15,8 @@ from mmvae.matching import CARRIES, Effect, change_both
 FIGURES = ("identity_kept", "preserved_error", "swap_error", "joint_coherence")
 #: From this share on, what is kept is kept in most cases.
 MOSTLY = 0.75
+#: From this many times as many pairs seen in training on, two models are not compared without saying so.
+MORE = 1.5
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,9 @@ def _mends(known: Known) -> Answer:
             f"and the head is off by {known.degrees()} instead of {known.degrees('mmpoe-v1')}. "
             f"The most in a wrong place is {worst[1]:.2f} instead of {worst[0]:.2f}; of the samples {known.percent('joint_coherence')} instead of "
             f"{known.percent('joint_coherence', 'mmpoe-v1')} show one person in both pictures." + _closed(known.entry))
+    saw, had = pairs_seen(known.entry), pairs_seen(before)
+    if had and saw > MORE * had:
+        text += f" Not all of that is the losses' doing: this model saw {saw / had:.0f} times as many pairs as v1's."
     swept, was = known.drawn("mmpoe-v2", "elevation"), known.drawn("mmpoe-v1", "elevation")
     if swept and was:
         text += f" Swept, a dimension of its shared code moves elevation by {100 * swept[1]:.0f}% of all there is, v1's by {100 * was[1]:.0f}%."

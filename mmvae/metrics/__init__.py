@@ -96,7 +96,8 @@ METRICS: dict[str, Metric] = {
             "higher",
             "nats",
             (None, None),
-            "unknown; rises with K, so compare at one K",
+            "unknown; rises with K, so compare at one K. A Bernoulli likelihood of grey pixels is a cross-entropy and no density: it is at most minus the pixels' "
+            "own entropy, −2,540 nats for a pair of faces, −1,852 for one of MNIST–SVHN",
         ),
         Metric(
             "bits_per_dim",
@@ -113,7 +114,7 @@ METRICS: dict[str, Metric] = {
             "cross_coherence",
             "Cross-coherence",
             "Share of translated images in which a reader sees the class of the image they came from.",
-            r"\frac{1}{N} \sum_i [\, c(\hat x^{(2)}_i) = y_i \,], \quad \hat x^{(2)}_i \sim p(\cdot | z_i),\ z_i \sim q(z|x_i)",
+            r"\frac{1}{N} \sum_i [\, c(\hat x^{(2)}_i) = y_i \,], \quad \hat x^{(2)}_i = \mathbb{E}\, p(\cdot | z_i),\ z_i \sim q(z|x_i)",
             SHI,
             "higher",
             "",
@@ -292,7 +293,7 @@ METRICS: dict[str, Metric] = {
             "modularity",
             "Modularity",
             "Whether each informative dimension informs of one factor only.",
-            r"\frac{1}{|A|} \sum_{i \in A} \left( 1 - \frac{\sum_{k \neq k^*} I_{ik}^2}{(F-1)\, I_{ik^*}^2} \right)",
+            r"\frac{1}{|A|} \sum_{i \in A} \left( 1 - \frac{\sum_{k \neq k^*} I_{ik}^2}{(F-1)\, I_{ik^*}^2} \right), \quad I_{ik} = I(z_i; v_k) - I(z_i; \text{shuffled } v_k)",
             RIDGEWAY,
             "higher",
             "",
@@ -316,12 +317,14 @@ METRICS: dict[str, Metric] = {
             "irs",
             "IRS",
             "How little a dimension moves when its own factor is fixed and the others change, above what shuffled labels give.",
-            r"\sum_i w_i \max_k ( 1 - \mathbb{E}_{v_k} [q(|z_i - \mathbb{E}[z_i|v_k]|)] / q(|z_i - \mathbb{E}[z_i]|) )",
+            r"\sum_i w_i \max_k \frac{s(z_i, v_k) - s(z_i, \text{shuffled } v_k)}{1 - s(z_i, \text{shuffled } v_k)}, \quad "
+            r"s(z_i, v_k) = 1 - \frac{\mathbb{E}_{v_k} [q(|z_i - \mathbb{E}[z_i|v_k]|)]}{q(|z_i - \mathbb{E}[z_i]|)}",
             "Suter et al. 2019, arXiv:1811.00007",
             "higher",
             "",
             (0.0, 1.0),
-            "1; pure noise scores 0",
+            "0 for pure noise; 1 where each dimension has one ordered factor. Dimensions that hold identity, or nothing, weigh too: the reference code of the "
+            "faces in 9 dimensions scores .25",
         ),
         Metric(
             "linear_probe",

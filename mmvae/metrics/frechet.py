@@ -16,7 +16,7 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     .. math:: \lVert \mu_1 - \mu_2 \rVert^2 + \operatorname{tr}\!\left( \Sigma_1 + \Sigma_2 - 2 (\Sigma_1 \Sigma_2)^{1/2} \right)
 
     From 0, for sets of the same mean and covariance; lower is better; in squared units of the features, so that it compares only
-    under one reader. It is biased upwards by about D²/N: take as many items on both sides as in the figure
+    under one reader. It is biased upwards by about D²/2N and more, in units of the features' variance: take as many items on both sides as in the figure
     compared with, well more than features, and show the distance of other real images from the same ones beside it.
 
     Arguments:

@@ -92,6 +92,9 @@ def test_of_v1_it_is_said_whether_ours_has_learned_elevation_where_the_authors_h
 def test_v2_mends_v1_where_it_keeps_the_person_more_often(shipped):
     assert told("mmpoe-v2", shipped).text.startswith("Yes") and told("mmpoe-v2", shipped).agrees == "agrees"
     assert told("mmpoe-v2", shipped, with_figures(shipped["mmpoe-v2"], "identity_kept", 0.05)).agrees == "differs"
+    assert "saw 5 times as many pairs as v1's" in told("mmpoe-v2", shipped).text
+    v1 = shipped["mmpoe-v1"]
+    assert "as many pairs" not in STEPS["mmpoe-v2"].answer(Known(v1, {"mmpoe-v1": v1}, lambda name: ())).text
     alone = STEPS["mmpoe-v2"].answer(Known(shipped["mmpoe-v2"], {}, lambda name: ()))
     assert "no v1 here" in alone.text and not alone.agrees
 
