@@ -28,7 +28,7 @@ from ui.compare_panel import Shown, compare_panel
 from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, measure, measurement, smoothed, span_of
 from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
-from ui.navigation import joined_names
+from ui.navigation import joined_names, plain
 from ui.pairs import Pairs, pairs_of
 from ui.panel import Beliefs, beliefs_of, draw
 from ui.scrub import scrub
@@ -128,16 +128,16 @@ def offer_measuring(missing: Sequence[str], was_running: bool) -> None:
         st.rerun()
     if running and not was_running:  # a fragment that was made while nothing ran is not drawn again by itself
         st.rerun()
-    st.markdown(f"**Not measured yet:** {', '.join(missing)}. A full measurement takes a few minutes.")
+    st.markdown(f"**Not measured yet:** {plain(', '.join(missing), 1000)}. A full measurement takes a few minutes.")
     for name, one in under_way.items():
         with st.container(horizontal=True, vertical_alignment="center", key=f"measure-{name}"):
             if one is not None and one.running:
-                st.markdown(f":material/progress_activity: {name}: {one.doing} …", width=330)
+                st.markdown(f":material/progress_activity: {plain(name)}: {plain(one.doing)} …", width=330)
             else:
                 st.button(f"Measure {name}", key=f"measure {name}", icon=":material/straighten:", on_click=measure, args=(name,), width=330)
             st.code(command(name), language="bash")
         if one is not None and one.error:
-            st.error(f"{name} could not be measured: {one.error}")
+            st.error(f"{plain(name)} could not be measured: {plain(one.error, 1000)}")
 
 
 def figures_view(over: Sequence[Entry]) -> None:

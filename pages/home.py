@@ -63,7 +63,7 @@ def card(name: str) -> None:
             st.page_link(navigation.file_of("explore"), label=f"**{models.variant_label_of(name)}**", query_params={"model": name})
             st.html(f'<div class="card-figures">{figures_line}</div>')
     except (CheckpointError, KeyError) as error:
-        st.warning(f"{name}: {error}")
+        st.warning(f"{navigation.plain(name)}: {navigation.plain(str(error), 1000)}")
 
 
 def measured(name: str, config: dict) -> str:
@@ -190,7 +190,7 @@ def upload() -> None:
             return
         st.session_state.uploaded_id = given.file_id
         st.rerun()
-    st.success(f"Opened as {st.session_state.uploaded_name}", icon=":material/check:")
+    st.success(f"Opened as {navigation.plain(st.session_state.uploaded_name)}", icon=":material/check:")
     st.page_link(navigation.file_of("explore"), label="Explore it", icon=":material/tune:", query_params={"model": st.session_state.uploaded_name})
 
 
@@ -217,7 +217,7 @@ if running:
 if others:
     shelf("Uploads", others)
 for line in models.unreadable():
-    st.warning(f"Left out, since it cannot be read: {line}", icon=":material/warning:")
+    st.warning(f"Left out, since it cannot be read: {navigation.plain(line, 1000)}", icon=":material/warning:")
 variants()
 data_panel()
 upload()

@@ -259,12 +259,12 @@ def own(job: Job) -> list[dict]:
         try:
             found = own_columns(file.getvalue())
         except ValueError as error:
-            st.error(f"{file.name}: {error}.", icon=":material/error:")
+            st.error(f"{navigation.plain(file.name)}: {navigation.plain(str(error), 1000)}.", icon=":material/error:")
             return []
         if not found:
-            st.error(f"{file.name}: no column in it tells items apart.", icon=":material/error:")
+            st.error(f"{navigation.plain(file.name)}: no column in it tells items apart.", icon=":material/error:")
         elif job.codes is not None and not any(column.values.keys() & set(job.codes.ids.tolist()) for _, column in found):
-            st.error(f"{file.name}: none of its ids is on this map; export the map as CSV to see which are.", icon=":material/error:")
+            st.error(f"{navigation.plain(file.name)}: none of its ids is on this map; export the map as CSV to see which are.", icon=":material/error:")
             return []
         return [row for row, _ in found]
 

@@ -101,7 +101,7 @@ def overview(listed: list[Run]) -> None:
     with st.container(key="table"):
         st.fragment(table, run_every=5 if live else None)(chosen.name)
     if asked not in (None, chosen.name):
-        st.warning(f"No run “{asked}” on this machine; this is the newest.")
+        st.warning(f"No run “{plain(asked)}” on this machine; this is the newest.")
     with st.container(key="watch"):
         st.fragment(watch, run_every=2 if chosen.live else None)(chosen.name, chosen.state)
 
@@ -175,7 +175,7 @@ def watch(name: str, state_before: str) -> None:
     try:
         run = runs.run_named(name)
     except RunError:  # removed meanwhile from elsewhere
-        st.error(f"There is no run “{name}” on this machine any more.", icon=":material/error:")
+        st.error(f"There is no run “{plain(name)}” on this machine any more.", icon=":material/error:")
         return
     if run.state != state_before:
         st.rerun()  # the list and the buttons change with it
@@ -184,7 +184,7 @@ def watch(name: str, state_before: str) -> None:
     if run.state == "waiting":
         st.info(f"It waits for its turn{after(turns.ahead(run.path))}. Runs that are started here train one at a time on a device.", icon=":material/hourglass_top:")
     if run.state == "died":
-        st.error(f"**{run.name} died at step {run.step:,}.** {cause(run)} {way_out(run)}", icon=":material/heart_broken:")
+        st.error(f"**{plain(run.name)} died at step {run.step:,}.** {plain(cause(run), 1000)} {way_out(run)}", icon=":material/heart_broken:")
     if not run.config:
         st.code(runs.log_tail(run.path) or "Waiting for the process to begin …", language=None, height=160)
         return
@@ -359,7 +359,7 @@ def buttons(run: Run) -> None:
             st.caption("One zip: configuration, events, weights, the state to resume from, the log, and the snapshots.")
             st.download_button("Download", lambda: runs.pack(run), f"{run.name}.zip", "application/zip", on_click="ignore")
         with st.popover("Delete", icon=":material/delete:", disabled=run.live):
-            st.markdown(f"Delete **{run.name}** with its weights, snapshots and events? This cannot be undone.")
+            st.markdown(f"Delete **{plain(run.name)}** with its weights, snapshots and events? This cannot be undone.")
             st.button("Delete it", type="primary", on_click=remove, args=(run,))
     if complaint := st.session_state.pop("train-complaint", None):
         st.error(complaint)

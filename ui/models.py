@@ -234,8 +234,12 @@ def _refuse(done: int, total: int) -> None:
     raise DataError("the faces are not rendered yet")
 
 
+@lru_cache(maxsize=1)
 def _settle() -> None:
-    # Streamlit collects garbage after every run of a script; what stays for good need not be looked through each time.
+    """Spares the collector, which Streamlit calls after every run of a script, from looking through the libraries each time.
+
+    Once, after the first model or data set has brought them: what is frozen is never collected, a later session's rings of objects would stay for good.
+    """
     gc.collect()
     gc.freeze()
 

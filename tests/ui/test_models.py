@@ -1,8 +1,10 @@
 """Models and data of the app are opened once, shared between threads, and noticed when they change."""
 
+import gc
 import os
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -90,6 +92,26 @@ def test_a_model_is_shared_until_its_files_change(home):
     second = models.checkpoint("mine")
     key = next(iter(other.state_dict()))
     assert torch.equal(second.model.state_dict()[key], other.state_dict()[key])
+
+
+def test_later_models_leave_what_dies_to_the_collector(home):
+    """Each opening froze all that was alive: rings of objects of a session that ended afterwards were never collected."""
+    class Ring:
+        def __init__(self):
+            self.itself = self
+
+    def opened_anew(seed: int) -> None:
+        other = tiny_model("mumo", seed=seed)
+        save(home / "runs" / "mine", other, config_of(other, {}), {"items": 0, "blocks": {}})
+        models.checkpoint("mine")
+
+    opened_anew(1)
+    ring = Ring()
+    gone = weakref.ref(ring)
+    opened_anew(2)
+    del ring
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_model_that_is_not_there_is_named(home):

@@ -112,6 +112,12 @@ def test_a_link_to_a_run_that_is_gone_says_so(home):
     assert [warning.value for warning in page.warning] == ["No run “theirs” on this machine; this is the newest."]
 
 
+def test_a_link_cannot_write_markup_on_the_page(home):
+    configured(home, "mine")
+    (warning,) = opened(run="[sign in](https://elsewhere) ![](https://elsewhere/p.png)").warning
+    assert warning.value.startswith(r"No run “\[sign in\](https\://elsewhere) \!\[\](")
+
+
 def test_a_run_began_when_it_did_in_whatever_zone_the_server_is(home, monkeypatch):
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
     os.utime(configured(home, "mine") / "config.json", (moment.timestamp(),) * 2)
