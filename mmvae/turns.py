@@ -23,8 +23,11 @@ except ImportError:  # Windows
     import msvcrt
 
 LOCK, STOP = "lock", "stop"
+WINDOWS = os.name == "nt"
 PATIENCE = 3.0  # seconds: `holder` takes a lock for a moment to see whether it is free
 POLL = 0.5  # seconds
+GLANCE = 0.05  # seconds within which another's look at a lock is over
+SILENCE = 1.0  # seconds after which a holder that says nothing is taken to go on saying nothing
 _BEGAN = time.time()
 _own: dict[Path, IO[str]] = {}
 
@@ -75,8 +78,14 @@ def holder(run: Path) -> dict | None:
         file = open(run / LOCK, "r+", encoding="utf-8")
     except OSError:
         return None
+    deadline = time.monotonic() + SILENCE
     with file:
-        return None if _lock(file) else _read(run)
+        while not _free(file):
+            said = _read(run)
+            if said or time.monotonic() > deadline:
+                return said
+            time.sleep(0.005)  # it says anew what it does, or is about to let go
+    return None
 
 
 def left_behind(run: Path) -> dict:
@@ -141,11 +150,11 @@ def turn(run: Path, device: str, stopped: Callable[[], bool] = lambda: False) ->
 def occupied(folder: Path, device: str) -> bool:
     """Whether some run in this folder of runs has its turn on the device now."""
     try:
-        file = open(folder / f".{device}.lock", "a", encoding="utf-8")
+        file = open(folder / f".{device}.lock", "r+", encoding="utf-8")
     except OSError:
         return False
     with file:
-        return not _lock(file)
+        return not _free(file)
 
 
 def ahead(run: Path) -> list[str]:
@@ -183,14 +192,30 @@ def _read(run: Path) -> dict:
     return said if isinstance(said, dict) else {}
 
 
-def _lock(file: IO[str]) -> bool:
-    """Takes the lock of an open file where it is free; closing the file, or the end of the process, gives it back."""
+def _free(file: IO[str]) -> bool:
+    """Whether nobody holds the lock of an open file; others may look at the same moment."""
+    if not WINDOWS:
+        return _lock(file, shared=True)
+    deadline = time.monotonic() + GLANCE  # no two can share a lock there: one that is taken may be another's look
+    while not _lock(file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def _lock(file: IO[str], shared: bool = False) -> bool:
+    """Takes the lock of an open file where it is free; closing the file, or the end of the process, gives it back.
+
+    Arguments:
+        shared: Whether others may have it at the same time, if they share it too; on Windows never.
+    """
     try:
-        if os.name == "posix":
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
+        if WINDOWS:
             file.seek(1 << 30)  # a byte beyond the content, which others go on reading
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

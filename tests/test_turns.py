@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,6 +92,43 @@ def test_looking_at_a_run_never_keeps_it_from_its_process(processes, run):
     while other.poll() is None:
         turns.holder(run)
     assert other.stdout.read() == "done\n"
+
+
+def test_those_who_look_at_the_same_time_do_not_take_each_other_for_a_trainer(run):
+    with turns.turn(run, "cpu"):
+        pass
+
+    def looks(_) -> int:
+        return sum(turns.holder(run) is not None or turns.occupied(run.parent, "cpu") for _ in range(1000))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(looks, range(4))) == [0] * 4
+
+
+def test_where_locks_cannot_be_shared_a_look_waits_for_another_to_end(run, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    exclusive = SimpleNamespace(LK_NBLCK=fcntl.LOCK_EX | fcntl.LOCK_NB, locking=lambda number, kind, _: fcntl.flock(number, kind))
+    monkeypatch.setattr(turns, "msvcrt", exclusive, raising=False)
+    monkeypatch.setattr(turns, "WINDOWS", True)
+    with turns.held(run):
+        assert turns.holder(run)["doing"] == "training"
+    with open(run / turns.LOCK, "r+", encoding="utf-8") as other:
+        assert turns._lock(other)
+        ends = threading.Timer(0.01, other.close)
+        ends.start()
+        assert turns.holder(run) is None
+        ends.join()
+
+
+@pytest.mark.parametrize("then", ["says what it does", "lets go"])
+def test_a_holder_that_says_nothing_for_a_moment_is_looked_at_again(run, then):
+    with open(run / turns.LOCK, "a+", encoding="utf-8") as file:
+        assert turns._lock(file)  # as a process that has not written yet, or has emptied the file to let go
+        later = threading.Timer(0.1, file.close if then == "lets go" else lambda: turns.note(file, "training", "cpu"))
+        later.start()
+        said = turns.holder(run)
+        later.join()
+    assert said is None if then == "lets go" else said["doing"] == "training"
 
 
 def test_runs_take_turns_in_the_order_of_asking(processes, tmp_path):
