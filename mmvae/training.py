@@ -421,8 +421,9 @@ def _resume(run: Path, model: MultimodalVAE, optimizer: torch.optim.Optimizer) -
             if name.startswith("adam/"):
                 _, index, key = name.split("/")
                 p = parameters[int(index)]
-                # in its parameter's layout: fused Adam reads both as they lie in memory, and would mistake one value for another
-                state.setdefault(int(index), {})[key] = torch.empty_like(p).copy_(tensor) if tensor.shape == p.shape else tensor
+                # In its parameter's layout: fused Adam reads both as they lie in memory, and would mistake one value for another.
+                # Nothing stays a view of the mapped file: Windows replaces none that is mapped, and the next snapshot replaces it.
+                state.setdefault(int(index), {})[key] = torch.empty_like(p).copy_(tensor) if tensor.shape == p.shape else tensor.clone()
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return int(about["step"]), float(about["best"]), float(about["seconds"])
     except (SafetensorError, OSError, KeyError, IndexError, ValueError, RuntimeError, TypeError) as error:

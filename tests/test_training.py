@@ -85,6 +85,19 @@ def test_soap_resumes_to_the_bit_too(tmp_path, at):
     assert not torch.equal(*(load_file(r / "weights.safetensors")["encoders.a.head.0.weight"] for r in (run, adam)))
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs a list of what is mapped")
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_a_resumed_run_keeps_nothing_of_its_state_file_mapped(tmp_path, optimizer):
+    """Windows replaces no file that is mapped, and the next snapshot replaces this one."""
+    settings = replace(SETTINGS, optimizer=optimizer)
+    run, model = begin(tmp_path / "run", settings=settings), tiny_model("mmpoe-v2")
+    train(run, TinyPairs(), stopped=lambda: True)
+    resumed = mmvae.training.optimizer_for(settings, model.parameters())
+    assert mmvae.training._resume(run, model, resumed)[0] == 1
+    assert str(run) not in Path("/proc/self/maps").read_text()
+    assert resumed.state
+
+
 @pytest.mark.parametrize("variant", ["mmvae", "mmvae-plus", "mopoe"])
 def test_learned_priors_and_mixtures_resume_to_the_bit_too(tmp_path, variant):
     settings, asked = replace(SETTINGS, steps=4, batch_size=4), iter(range(1, 100))
