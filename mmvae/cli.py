@@ -431,7 +431,8 @@ def _tell(event: dict, bar: Progress) -> None:
 
 
 def _ship(arguments: argparse.Namespace) -> None:
-    from .checkpoints import STATISTICS, open_checkpoint, save, statistics_of, write_atomically, write_json
+    from .checkpoints import STATISTICS, open_checkpoint, save, statistics_of, write_json
+    from .files import write_atomically
     from .history import EVENTS, events, record, thin, up_to_best
     from .training import BEST
 
@@ -664,53 +665,43 @@ def _render(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+@_as_pages_do
 def _embed(arguments: argparse.Namespace) -> None:
-    import numpy as np
-    import torch
-
     from . import embedding
     from .embedding_export import pictures_of, write_csv, write_html
-    from .explore import encode
+    from .maps import PAIR, Choice, codes_of, source_blocks
 
     checkpoint = _open(arguments)
     data = _data_of(checkpoint, arguments)
     suffix = _suffix(arguments.out, ".csv", ".html")
-    if arguments.block is not None and arguments.block not in [block.name for block in checkpoint.model.blocks]:
-        raise ValueError(f"no block {arguments.block!r}; this model has {', '.join(b.name for b in checkpoint.model.blocks)}")
-    ids = data.split("test")
-    ids = ids[np.sort(np.random.default_rng(arguments.seed).permutation(len(ids))[: arguments.pairs])]
-    parts, labels = [], []
-    for chunk in ids.split(250):
-        images, shown = data.items(chunk)
-        z = encode(checkpoint.model, _given(arguments, images))
-        parts.append(z[arguments.block] if arguments.block else torch.cat(list(z.values()), 1))
-        labels.append(shown)
+    model = checkpoint.model
+    if arguments.block is not None and arguments.block not in [block.name for block in model.blocks]:
+        raise ValueError(f"no block {arguments.block!r}; this model has {', '.join(b.name for b in model.blocks)}")
+    if arguments.given is not None and arguments.given not in model.names:
+        raise ValueError(f"no modality {arguments.given!r}; this model has {' and '.join(model.names)}")
+    source = arguments.given or PAIR
+    blocks = (arguments.block,) if arguments.block else source_blocks(model, source)
+    if not blocks:
+        raise ValueError(f"{model.variant.title} infers nothing from {source} alone")
+    codes = codes_of(model, data, Choice(blocks, source, count=arguments.pairs, seed=arguments.seed))
     params = {row.method: row for row in (embedding.PCA, embedding.TSNE, embedding.UMAP)}[arguments.method]
     bar = Progress("%")
     found = embedding.embed(
-        torch.cat(parts).numpy(),
+        codes.shown,
         params() if arguments.method == "pca" else params(seed=arguments.seed),
         on_frame=lambda progress, _: bar.show(round(100 * progress), 100),
     )
     bar.close()
-    readable = {
-        factor.name: [
-            factor.format(float(v)) if factor.kind == "categorical" else float(v) for part in labels for v in part[factor.name]
-        ]
+    labels = {
+        factor.name: [factor.format(v) for v in codes.labels[factor.name]] if factor.kind == "categorical" else codes.labels[factor.name]
         for factor in data.factors
     }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".csv":
-        write_csv(arguments.out, ids.numpy(), found.positions, readable)
+        write_csv(arguments.out, codes.ids, found.positions, labels)
     else:
-        write_html(
-            arguments.out,
-            ids.numpy(),
-            found.positions,
-            readable,
-            title=f"{checkpoint.path.name}: {params.title} of {arguments.block or 'the whole code'}",
-            pictures=pictures_of(data, ids.numpy()),
-        )
+        title = f"{checkpoint.path.name}: {params.title} of {arguments.block or 'the whole code'}"
+        write_html(arguments.out, codes.ids, found.positions, labels, title=title, pictures=pictures_of(data, codes.ids))
     print(arguments.out)
 
 

@@ -18,9 +18,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from mmvae import runs
-from mmvae.checkpoints import digest, open_checkpoint
+from mmvae.checkpoints import digest, open_checkpoint, source_of
 from mmvae.cli import Progress, main
-from mmvae.data import DATASETS
+from mmvae.data import DATASETS, dataset
+from mmvae.embedding import PCA, TSNE
+from mmvae.maps import Choice, Job, source_blocks
 from mmvae.modalities import Modality
 from mmvae.networks import DECODERS
 from mmvae.pictures import read_point
@@ -352,6 +354,19 @@ def test_a_map_has_a_row_for_every_test_pair(run, tmp_path):
     assert main(["embed", str(run), "--method", "pca", "--block", "z_shared", "--out", str(tmp_path / "map.csv")]) == 0
     rows = (tmp_path / "map.csv").read_text().splitlines()
     assert rows[0] == "id,x,y,bright,kind" and len(rows) == 5
+
+
+@pytest.mark.parametrize("method, given", [("pca", []), ("tsne", []), ("pca", ["--given", "left"])])
+def test_a_map_is_the_one_that_the_page_draws_of_the_same_choice(run, tmp_path, method, given):
+    assert main(["embed", str(run), "--method", method, "--seed", "3", *given, "--out", str(tmp_path / "map.csv")]) == 0
+    rows = [line.split(",")[:3] for line in (tmp_path / "map.csv").read_text().splitlines()[1:]]
+    checkpoint = open_checkpoint(run)
+    source = given[1] if given else "pair"
+    choice = Choice(source_blocks(checkpoint.model, source), source, count=5000, seed=3)
+    job = Job(checkpoint.model, dataset(source_of(checkpoint.config)), "", choice, PCA() if method == "pca" else TSNE(seed=3), tmp_path)
+    job.run()
+    assert [int(row[0]) for row in rows] == job.codes.ids.tolist()
+    assert np.allclose([[float(v) for v in row[1:]] for row in rows], job.embedding.positions, atol=1e-4)
 
 
 def test_the_first_map_is_kept_beside_the_weights_it_was_made_by(run, tmp_path, capsys):
