@@ -215,7 +215,7 @@ def _short(value: object) -> str:
 
 def home_folder() -> Path:
     """Where models lie by name: the variable MMVAE_HOME, else the folder of app.py."""
-    return Path(os.environ.get("MMVAE_HOME") or Path(__file__).resolve().parents[1])
+    return Path(os.environ.get("MMVAE_HOME") or Path(__file__).resolve().parents[1]).absolute()
 
 
 def catalogue(home: Path | None = None) -> dict[str, Path]:

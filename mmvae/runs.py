@@ -51,6 +51,7 @@ from uuid import uuid4
 
 from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
+from .data import DATASETS, data_root
 from .history import EVENTS, events, is_number
 from .networks import decoders_of
 from .presets import Settings
@@ -58,6 +59,7 @@ from .training import BEST, ENCODERS, INITIAL, SNAPSHOTS, STATE, RunError, setti
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
+WINDOWS = os.name == "nt"
 NICE = 19  # the lowest priority: of two processors a drag needs one for the server and one for the browser
 TAIL = 1 << 16  # bytes: the end of a file of events holds the last step, validation and snapshot
 #: States in which some process works on a run.
@@ -78,7 +80,7 @@ class Plan:
 
     Arguments:
         variant: Its name.
-        dataset: Its name, or the path of a person's own pairs.
+        dataset: Its name, or the path of a person's own pairs, which is made absolute.
         settings: How to train.
         private: Dimensions of the private blocks; None for the data set's own choice.
         shared: Dimensions of the shared block; likewise.
@@ -95,6 +97,11 @@ class Plan:
     encoders: str = ""
     began_with: str = ""
     decoders: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dataset and self.dataset not in DATASETS and Path(self.dataset).exists():
+            # the process that trains works in the program's folder, where a relative path leads elsewhere
+            object.__setattr__(self, "dataset", str(Path(self.dataset).resolve()))
 
     def arguments(self, folder: Path) -> list[str]:
         """The command line that trains it, after ``python -m mmvae``."""
@@ -552,6 +559,8 @@ def _launch(folder: Path, arguments: Sequence[str]) -> None:
 def spawn(arguments: Sequence[str], nice: int = NICE, **streams) -> subprocess.Popen:
     """Starts ``python -m mmvae`` with these arguments as a process that outlives this one, at lower priority.
 
+    It works in the program's folder, with the data and the models that this process has.
+
     Arguments:
         nice: By how much it is nicer than this process; on Windows, where there are no such numbers, below normal.
         streams: ``stdout``, ``stderr`` and ``text``, as `subprocess.Popen` takes them.
@@ -559,20 +568,24 @@ def spawn(arguments: Sequence[str], nice: int = NICE, **streams) -> subprocess.P
     Raises:
         OSError: Where it cannot be started.
     """
-    windows = os.name == "nt"
+    detached = {"start_new_session": True}
+    if WINDOWS:  # so that neither Ctrl+C in this one's console nor closing it ends the child
+        detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     process = subprocess.Popen(
         [sys.executable, "-m", "mmvae", *arguments],
         cwd=PROGRAM,
+        env={**os.environ, "MMVAE_HOME": str(home_folder()), "MMVAE_DATA": str(data_root())},
         stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        creationflags=subprocess.BELOW_NORMAL_PRIORITY_CLASS if windows else 0,
+        **detached,
         **streams,
     )
-    if not windows:  # from here, before it has threads: Python cannot run code in a child safely where it has threads itself
-        os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
-    # Where Linux groups processes by session, niceness counts within the group alone: the group needs its own.
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{process.pid}/autogroup").write_text(str(nice))
+    if not WINDOWS:
+        # From here, before it has threads: Python cannot run code in a child safely where it has threads itself.
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended already, as some systems say in the one way and some in the other
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
+        # Where Linux groups processes by session, niceness counts within the group alone: the group needs its own.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(nice))
     return process
 
 

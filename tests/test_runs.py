@@ -9,13 +9,15 @@ import sys
 import time
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny import TinyPairs, tiny_model
 
 from mmvae import cli, runs, turns
-from mmvae.checkpoints import WEIGHTS, CheckpointError, open_checkpoint
+from mmvae.checkpoints import WEIGHTS, CheckpointError, home_folder, open_checkpoint
+from mmvae.data import data_root
 from mmvae.presets import Settings
 from mmvae.runs import Plan, RunError
 from mmvae.training import STATE, start, thinned, train
@@ -319,6 +321,64 @@ def test_a_run_whose_process_cannot_be_started_leaves_nothing(home, plan, monkey
     with pytest.raises(OSError):
         runs.resume(runs.run_named("mine", home))
     assert [(run.name, run.live) for run in runs.runs(home)] == [("mine", False)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such priorities")
+@pytest.mark.parametrize("error", [ProcessLookupError, PermissionError])
+def test_a_process_that_ends_before_its_priority_is_set_leaves_its_run_with_the_log(home, plan, monkeypatch, error):
+    def gone(*_) -> None:
+        raise error
+
+    monkeypatch.setattr(runs.os, "setpriority", gone)
+    monkeypatch.setattr(runs.sys, "executable", "false")
+    runs.begin("short", plan, home)
+    run = until(home, "short", lambda run: not run.live)
+    assert runs.log_tail(run.path, 1).startswith("$ python -m mmvae train")
+
+
+@pytest.fixture
+def spawned(monkeypatch):
+    """What `subprocess.Popen` is called with instead of starting a process."""
+    asked = {}
+
+    def started(_, **options):
+        asked.update(options)
+        return subprocess.CompletedProcess([], 0)
+
+    monkeypatch.setattr(runs.subprocess, "Popen", started)
+    return asked
+
+
+def test_on_windows_a_process_has_neither_the_console_nor_the_interrupts_of_the_one_that_starts_it(spawned, monkeypatch):
+    flags = {"CREATE_NEW_PROCESS_GROUP": 1, "CREATE_NO_WINDOW": 2, "BELOW_NORMAL_PRIORITY_CLASS": 4}
+    for name, value in flags.items():
+        monkeypatch.setattr(runs.subprocess, name, value, raising=False)
+    monkeypatch.setattr(runs, "WINDOWS", True)
+    runs.spawn(["variants"])
+    assert spawned["creationflags"] == 7 and "start_new_session" not in spawned
+
+
+def test_a_process_looks_where_this_one_does_whatever_the_folder_they_work_in(home, spawned, plan, monkeypatch):
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("MMVAE_HOME", "models")
+    monkeypatch.setenv("MMVAE_DATA", "images")
+    assert (home_folder(), data_root()) == (home / "models", home / "images")
+    monkeypatch.setattr(runs, "WINDOWS", True)  # there is no process to give a priority
+    for name in ("CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW", "BELOW_NORMAL_PRIORITY_CLASS"):
+        monkeypatch.setattr(runs.subprocess, name, 0, raising=False)
+    runs.spawn(["variants"])
+    env = spawned["env"]
+    assert (Path(env["MMVAE_HOME"]), Path(env["MMVAE_DATA"])) == (home / "models", home / "images") and env["PATH"] == os.environ["PATH"]
+
+
+def test_a_path_of_ones_own_is_the_same_for_the_process_that_trains(home, plan, monkeypatch):
+    monkeypatch.chdir(home)
+    relative = replace(plan, dataset="pairs.npz")
+    assert relative == plan
+    listed = relative.arguments(home / "runs" / "mine")
+    assert listed[listed.index("--dataset") + 1] == str(home / "pairs.npz")
+    (home / "faces").mkdir()
+    assert replace(plan, dataset="faces").dataset == "faces"  # a data set's name means that data set, whatever lies here
 
 
 def test_a_run_goes_on_on_the_device_it_is_told_to(home, monkeypatch):

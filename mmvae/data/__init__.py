@@ -108,7 +108,7 @@ DATASETS: dict[str, DatasetRow] = {
 
 def data_root(root: str | Path | None = None) -> Path:
     """Where data lies: the argument, else the variable MMVAE_DATA, else the folder ``data`` beside app.py."""
-    return Path(root or os.environ.get("MMVAE_DATA") or Path(__file__).resolve().parents[2] / "data")
+    return Path(root or os.environ.get("MMVAE_DATA") or Path(__file__).resolve().parents[2] / "data").absolute()
 
 
 def dataset(name: str, root: str | Path | None = None) -> PairedDataset:
