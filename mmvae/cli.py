@@ -9,13 +9,14 @@ from __future__ import annotations
 __all__ = ["main"]
 
 import argparse
+import contextlib
 import functools
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -286,10 +287,31 @@ def _train(arguments: argparse.Namespace) -> int:
 
     if arguments.out is None:
         raise ValueError("--wait needs the run's folder: --out DIR")
-    if not arguments.resume:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    with turn(arguments.out, _device(arguments)) as mine:
+    with _lockable(arguments.out, new=not arguments.resume), turn(arguments.out, _device(arguments)) as mine:
         return _trained(arguments) if mine else 0
+
+
+@contextlib.contextmanager
+def _lockable(run: Path, *, new: bool) -> Iterator[None]:
+    """A folder to wait for a turn with; what waiting alone brought into being is gone afterwards where no run was begun or found in it.
+
+    Arguments:
+        new: Whether to make the folder where there is none.
+    """
+    from .checkpoints import CONFIG
+    from .turns import LOCK
+
+    made, locked = new and not run.exists(), (run / LOCK).exists()
+    if new:
+        run.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not locked and not (run / CONFIG).exists():
+            (run / LOCK).unlink(missing_ok=True)
+            if made:
+                with contextlib.suppress(OSError):  # it holds something after all
+                    run.rmdir()
 
 
 def _device(arguments: argparse.Namespace) -> str:

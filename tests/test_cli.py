@@ -475,6 +475,20 @@ def test_what_is_wrong_is_said_in_one_line(run, tmp_path, capsys, arguments, sai
     assert said in failed(capsys, [text.format(run=run, tmp=tmp_path) for text in arguments])
 
 
+@pytest.mark.parametrize("wait", [[], ["--wait"]], ids=["at once", "in turn"])
+def test_a_training_on_no_data_set_leaves_no_run_behind(tmp_path, capsys, monkeypatch, wait):
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    run = tmp_path / "runs" / "mine"
+    train = ["train", "--variant", "dmvae", "--dataset", "nothing", "--out", str(run), *wait]
+    assert "no data set 'nothing'" in failed(capsys, train)
+    assert not run.exists()
+    runs.check_name("mine")
+    run.mkdir(parents=True)
+    (run / "notes.txt").write_text("a person's")
+    assert "no data set 'nothing'" in failed(capsys, train)
+    assert [file.name for file in run.iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without an accelerator")
 def test_a_training_for_a_device_that_is_not_there_leaves_no_run_behind(own, tmp_path, capsys):
     arguments = ["train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(tmp_path / "run"), "--device", "cuda"]
