@@ -16,8 +16,7 @@ __all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue"
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from safetensors.torch import load_file, save_file
 
 from .data import DATASETS
 from .data.base import PairedDataset
+from .files import write_atomically
 from .history import is_number
 from .latents import Block
 from .modalities import Modality
@@ -434,23 +434,3 @@ def read_json(file: Path) -> dict:
     if not isinstance(content, dict):
         raise CheckpointError(f"{file}: expected a JSON object, got {type(content).__name__}")
     return content
-
-
-def write_atomically(file: Path, write: Callable[[str], object]) -> None:
-    """Calls `write` with the name of a temporary file beside `file`, then moves it into place.
-
-    Raises:
-        OSError: Where it cannot be written; what `file` held is still there.
-    """
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(handle)
-    try:
-        try:
-            write(temporary)
-        except SafetensorError as error:  # of a full disk, too, safetensors tells in an error of its own
-            raise OSError(f"{file} could not be written: {error}") from None
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

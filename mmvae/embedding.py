@@ -16,8 +16,6 @@ __all__ = [
 
 import hashlib
 import json
-import os
-import tempfile
 import threading
 import zipfile
 import zlib
@@ -27,6 +25,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+
+from .files import mark_used, opened_atomically
 
 # layouts is imported where it is used: it brings numba, which PCA and a map read from disk can do without.
 
@@ -181,17 +181,11 @@ class Embedding:
         """Write the map as .npz without pickle, whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(
-                    file, params=np.array(params_to_json(self.params)), positions=self.positions, codes=self.codes,
-                    mean=self.mean, axes=self.axes,
-                )  # fmt: skip
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with opened_atomically(path) as file:
+            np.savez_compressed(
+                file, params=np.array(params_to_json(self.params)), positions=self.positions, codes=self.codes,
+                mean=self.mean, axes=self.axes,
+            )  # fmt: skip
 
     @classmethod
     def load(cls, path: str | Path) -> Embedding:
@@ -266,6 +260,7 @@ def cached_embed(
         embedding = embed(codes, params, on_frame, cancelled)
         embedding.save(path)
         return embedding
+    mark_used(path)
     if on_frame is not None:
         on_frame(1.0, embedding.positions.copy())
     return embedding

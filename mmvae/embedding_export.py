@@ -11,12 +11,14 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from .files import opened_atomically
 from .palettes import ON_DARK
 from .pictures import as_bytes
 
@@ -261,10 +263,10 @@ def _sheet(pixels: np.ndarray, across: int, down: int, width: int, height: int) 
     return sheet
 
 
-def _opened(path: str | Path):
+def _opened(path: str | Path) -> AbstractContextManager[IO[str]]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("w", encoding="utf-8", newline="")
+    return opened_atomically(path, "w", encoding="utf-8", newline="")
 
 
 def _cell(value: object) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .checkpoints import Checkpoint, write_atomically
+from .checkpoints import Checkpoint
 from .data.base import PairedDataset
+from .files import write_atomically
 from .model import MultimodalVAE
 
 MOST_PAIRS = 10_000

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from .checkpoints import write_atomically
+from .files import write_atomically
 from .explore import TraversalFigure
 from .inputs import MOST_PIXELS
 from .point import Point, PointError

@@ -35,9 +35,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, home_folder, read_json, write_atomically, write_json
+from .checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, home_folder, read_json, write_json
 from .data.base import Factor, PairedDataset
 from .data.render import render
+from .files import write_atomically
 
 SCHEMA = 1
 FEATURES = 64

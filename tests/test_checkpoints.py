@@ -14,7 +14,7 @@ from tiny import TinyPairs, tiny_images, tiny_model
 
 from mmvae import checkpoints
 from mmvae.checkpoints import (CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
-                               write_atomically, write_json, write_weights)
+                               write_json, write_weights)
 from mmvae.variants import VARIANTS
 
 TOLERANCE = {"atol": 3e-3, "rtol": 1e-2}  # of half precision's eleven bits, through a network
@@ -261,18 +261,6 @@ def test_a_folder_in_place_of_the_weights_is_refused(folder):
 
 
 # ---- files
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
-    def fail(temporary: str) -> None:
-        Path(temporary).write_text("half")
-        raise OSError("disk full")
-
-    write_json(tmp_path / "a.json", {"kept": True})
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(tmp_path / "a.json", fail)
-    assert read_json(tmp_path / "a.json") == {"kept": True}
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-
 
 def test_weights_for_which_the_disk_has_no_room_are_refused_in_one_line_and_leave_the_old_ones(folder):
     resource = pytest.importorskip("resource")  # not on Windows

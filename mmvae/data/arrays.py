@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["read_arrays", "write_arrays"]
+__all__ = ["read_arrays", "whole_arrays", "write_arrays"]
 
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import opened_atomically
 from .base import DataError
 
 
@@ -41,16 +41,19 @@ def read_arrays(path: Path, expected: Sequence[str] = ()) -> dict[str, np.ndarra
                         "write it again with numpy.savez") from None
 
 
+def whole_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an .npz file that can be made again: None where it is missing or damaged."""
+    try:
+        return read_arrays(path)
+    except DataError:
+        return None
+
+
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write an .npz file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:  # an open file, because savez appends .npz to names
-            np.savez(file, **arrays)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with opened_atomically(path) as file:  # an open file, because savez appends .npz to names
+        np.savez(file, **arrays)
 
 
 def _reason(path: Path, error: Exception) -> str:

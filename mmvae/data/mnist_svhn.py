@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["DOWNLOAD_BYTES", "MnistSvhn", "download"]
 
 import gzip
-import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..files import opened_atomically
 from . import DATASETS
 from .arrays import read_arrays
 from .base import DataError
@@ -102,10 +102,8 @@ def download(root: Path, progress: Callable[[int, int], None] | None = None) -> 
 
 
 def _unpack(path: Path) -> None:
-    part = path.with_suffix(".part")
-    with gzip.open(path) as packed, part.open("wb") as unpacked:
+    with gzip.open(path) as packed, opened_atomically(path.with_suffix("")) as unpacked:
         shutil.copyfileobj(packed, unpacked)
-    os.replace(part, path.with_suffix(""))
     path.unlink()
 
 
