@@ -6,14 +6,12 @@ What was computed is kept in a folder, so that the same map opens at once.
 
 from __future__ import annotations
 
-__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "check_choice", "codes_of", "figures_of", "gap_of", "judged", "layouts_for", "plain",
-           "read_arrays", "source_blocks"]
+__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "check_choice", "codes_of", "figures_of", "gap_of", "images_digest", "judged", "layouts_for",
+           "plain", "source_blocks"]
 
 import hashlib
 import json
 import threading
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,10 +21,11 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from .checkpoints import write_atomically
 from .data import DATASETS, version_of
-from .data.base import SPLITS, Factor, PairedDataset
+from .data.arrays import whole_arrays, write_arrays
+from .data.base import SPLITS, DataError, Factor, PairedDataset
 from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, embed, params_to_json, preservation
+from .files import mark_used
 from .metrics.clusters import ModalityGap, Probe, knn_accuracy, modality_gap, silhouette
 from .metrics.clusters import judged as judged_probe
 from .metrics.codes import as_classes, hold_out
@@ -43,6 +42,7 @@ FIRST_CODES, MORE = 1000, 0.05
 #: Bytes of kept maps beyond which the oldest go.
 KEPT_BYTES = 1_000_000_000
 FIGURE_ITEMS = 3000
+LOOKED_AT = 16  # items whose images tell one data set from another of the same name
 VERSION = 1  # raise where the same choice gives other codes
 JUDGED = 2  # raise where the same codes are judged otherwise
 
@@ -336,7 +336,7 @@ class Job:
 
     def __init__(self, model: MultimodalVAE, data: PairedDataset | None, weights: str, choice: Choice, params: Params | None, folder: Path) -> None:
         self.model, self.data, self.weights, self.choice, self.params, self.folder = model, data, weights, choice, params, folder
-        items = f"{data.name} {len(data.split(choice.split))}" if data is not None else "no data"
+        items = f"{data.name} {_split_digest(data, choice.split)}" if data is not None else "no data"
         if data is not None and data.name not in DATASETS:
             items += f" {version_of(data.name)}"  # a person's own images may be others from one day to the next
         asked = f"{VERSION} {weights} {items} {choice.text()}"
@@ -387,20 +387,26 @@ class Job:
         except Cancelled:
             self.state = "cancelled"
         except Exception as error:  # the end of a thread: what is not said here is said nowhere
-            self.complaint, self.state = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error), "failed"
+            self.complaint, self.state = str(error) if isinstance(error, (ValueError, DataError)) else f"{type(error).__name__}: {error}", "failed"
         _prune(self.folder)
 
     def judge(self, readers: Readers | None, tell: Tell | None = None) -> dict[str, np.ndarray]:
-        """`judged` of this job's codes, computed once and kept."""
+        """`judged` of this job's codes, computed once and kept.
+
+        Raises:
+            ValueError: Where the images are not on this machine.
+            Cancelled: Where the job was cancelled before it was done with this.
+        """
         with self._judging:
             if self.data is None:
                 raise ValueError("the images to compare with are not on this machine")
             if self._judged is None:
                 path = self.folder / f"judged-{JUDGED}-{self.codes_key}.npz"
-                self._judged = read_arrays(path)
-                if self._judged is None or (readers is not None and "verdict" not in self._judged):
-                    self._judged = judged(self.model, self.data, self.codes, readers, tell)
-                    _write_arrays(path, self._judged)
+                found = _read_kept(path)
+                if found is None or (readers is not None and "verdict" not in found):
+                    found = judged(self.model, self.data, self.codes, readers, tell, self._cancel.is_set)
+                    write_arrays(path, **found)
+                self._judged = found
             return self._judged
 
     def preservation(self) -> tuple[float, float]:
@@ -422,18 +428,34 @@ class Job:
         if self.data is None:
             raise ValueError("the images of the data set are not on this machine")
         codes = codes_of(self.model, self.data, self.choice, tell, self._cancel.is_set, _Preview(self._look, self.params))
-        _write_arrays(self.folder / f"codes-{self.codes_key}.npz", {
-            "ids": codes.ids, "giver": codes.giver, "full": codes.full, "columns": codes.columns, "kl": codes.kl,
-            **{f"label {name}": values for name, values in codes.labels.items()}})
+        write_arrays(self.folder / f"codes-{self.codes_key}.npz", ids=codes.ids, giver=codes.giver, full=codes.full, columns=codes.columns, kl=codes.kl,
+                     **{f"label {name}": values for name, values in codes.labels.items()})
         return codes
 
     def _kept(self, kind: str, key: str) -> Codes | None:
-        arrays = read_arrays(self.folder / f"{kind}-{key}.npz")
+        arrays = _read_kept(self.folder / f"{kind}-{key}.npz")
         try:
             return arrays and Codes(labels={name.removeprefix("label "): values for name, values in arrays.items() if name.startswith("label ")},
                                     **{name: values for name, values in arrays.items() if not name.startswith("label ")})
         except TypeError:  # an array is missing
             return None
+
+
+def images_digest(data: PairedDataset, ids: np.ndarray) -> str:
+    """A digest of a few items' images in 8 bits, of these ids: ids alone do not tell two copies of a data set apart.
+
+    Raises:
+        DataError: Where an id is none of the data set's.
+    """
+    images, _ = data.items(ids[:: max(1, len(ids) // LOOKED_AT)][:LOOKED_AT])
+    parts = (np.round(images[name].numpy() * 255).astype(np.uint8).tobytes() for name in sorted(images))
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def _split_digest(data: PairedDataset, split: str) -> str:
+    """Which items a split has: the same of all its ids, and of a few of its images."""
+    ids = data.split(split).numpy()
+    return f"{hashlib.sha256(ids.tobytes()).hexdigest()[:16]} {images_digest(data, ids)}"
 
 
 class _Preview:
@@ -455,23 +477,12 @@ class _Preview:
         self.show(self.first.place(codes))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an .npz file, or None where there is none that can be read."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
-
-
-def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-    def write(temporary: str) -> None:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)
-
-    write_atomically(path, write)
+def _read_kept(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of a file that is kept; None where it is not there, or damaged."""
+    arrays = whole_arrays(path)
+    if arrays is not None:
+        mark_used(path)
+    return arrays
 
 
 def _prune(folder: Path, limit: int = KEPT_BYTES) -> None:

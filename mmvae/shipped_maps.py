@@ -17,16 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoints import write_atomically
-from .data.base import PairedDataset
+from .data.arrays import whole_arrays
+from .data.base import DataError, PairedDataset
 from .embedding import PCA, UMAP, Embedding, Params, params_from_json, params_to_json
-from .maps import Choice, Codes, Job, layouts_for, read_arrays
+from .files import opened_atomically
+from .maps import Choice, Codes, Job, images_digest, layouts_for
 from .model import MultimodalVAE
 
 FOLDER = "maps"
 FIRST = 2000  # items of a map that nobody has chosen yet
 FORMAT = 1
-LOOKED_AT = 16  # items whose images tell one data set from another of the same name
 LABEL = "label "
 
 
@@ -45,7 +45,7 @@ def write_map(folder: Path, job: Job) -> Path:
     """
     if job.embedding is None or job.data is None:
         raise ValueError(job.complaint or f"the map is {job.state}, only a finished one can be kept")
-    about = {"format": FORMAT, "weights": job.weights, "data": job.data.name, "images": _images(job.data, job.codes.ids),
+    about = {"format": FORMAT, "weights": job.weights, "data": job.data.name, "images": images_digest(job.data, job.codes.ids),
              "choice": asdict(job.choice), "layout": _layout(job.params)}
     found, codes = job.embedding, job.codes
     arrays = {"about": np.array(json.dumps(about, sort_keys=True)), **_packed("positions", found.positions, np.uint16),
@@ -53,12 +53,8 @@ def write_map(folder: Path, job: Job) -> Path:
               "columns": codes.columns, **_packed("kl", codes.kl[:, None], np.uint8), **{LABEL + name: values for name, values in codes.labels.items()}}
     file = folder / FOLDER / _name(job.choice, job.params)
     file.parent.mkdir(exist_ok=True)
-
-    def write(temporary: str) -> None:
-        with open(temporary, "wb") as sink:
-            np.savez_compressed(sink, **arrays)
-
-    write_atomically(file, write)
+    with opened_atomically(file) as sink:
+        np.savez_compressed(sink, **arrays)
     return file
 
 
@@ -69,13 +65,13 @@ def read_map(folder: Path, weights: str, choice: Choice, params: Params | None, 
         weights: The digest of the weights: a map of others is not read.
         data: Whose items; a map of other images is not read. None where they are not on this machine.
     """
-    arrays = read_arrays(folder / FOLDER / _name(choice, params))
+    arrays = whole_arrays(folder / FOLDER / _name(choice, params))
     try:
         if arrays is None or _about(arrays, weights) != (choice, params):
             return None
         ids = arrays["ids"]
         about = json.loads(str(arrays["about"]))
-        if data is not None and (data.name != about["data"] or _images(data, ids) != about["images"]):
+        if data is not None and (data.name != about["data"] or images_digest(data, ids) != about["images"]):
             return None
         codes = Codes(ids, arrays["giver"], _unpacked("codes", arrays), arrays["columns"], _unpacked("kl", arrays)[:, 0],
                       {name.removeprefix(LABEL): values for name, values in arrays.items() if name.startswith(LABEL)})
@@ -84,7 +80,7 @@ def read_map(folder: Path, weights: str, choice: Choice, params: Params | None, 
         if len(lengths) != 1 or positions.shape[1:] != (2,):
             return None
         return codes, Embedding(params or PCA(), positions, codes.shown, arrays["mean"], arrays["axes"])
-    except (KeyError, ValueError, TypeError, IndexError):  # a file of another format, or damaged
+    except (KeyError, ValueError, TypeError, IndexError, DataError):  # of another format, damaged, or of items that are not here
         return None
 
 
@@ -93,7 +89,7 @@ def maps_in(folder: Path, weights: str) -> list[tuple[Choice, Params | None]]:
     found = []
     for file in sorted((folder / FOLDER).glob("*.npz")):
         try:
-            asked = _about(read_arrays(file) or {}, weights)
+            asked = _about(whole_arrays(file) or {}, weights)
         except (KeyError, ValueError, TypeError):
             continue
         if asked is not None:
@@ -118,13 +114,6 @@ def _name(choice: Choice, params: Params | None) -> str:
     """The same for maps that replace one another: the weights are not part of it."""
     asked = hashlib.sha256(f"{choice.text()} {_layout(params)}".encode()).hexdigest()
     return f"{params.method if params else 'plain'}-{asked[:12]}.npz"
-
-
-def _images(data: PairedDataset, ids: np.ndarray) -> str:
-    """A digest of a few items' images in 8 bits: ids alone do not tell two copies of a data set apart."""
-    images, _ = data.items(ids[:: max(1, len(ids) // LOOKED_AT)][:LOOKED_AT])
-    parts = (np.round(images[name].numpy() * 255).astype(np.uint8).tobytes() for name in sorted(images))
-    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def _packed(name: str, values: np.ndarray, kind: type[np.unsignedinteger]) -> dict[str, np.ndarray]:

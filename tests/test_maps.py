@@ -12,7 +12,7 @@ import torch
 from tiny import TinyPairs, tiny_model
 
 from mmvae import maps
-from mmvae.data import Factor
+from mmvae.data import DataError, Factor
 from mmvae.data.own import OwnPairs
 from mmvae.embedding import PCA, TSNE, Cancelled
 from mmvae.maps import EACH, PAIR, Choice, Codes, Job, check_choice, codes_of, figures_of, gap_of, judged, layouts_for, plain, source_blocks
@@ -220,6 +220,66 @@ def test_a_map_of_ones_own_images_is_not_that_of_those_that_were_there_before(tm
         return job(tmp_path, OwnPairs(tmp_path / "pairs.npz"), count=1).key
 
     assert drawn(200) == drawn(200) != drawn(100)
+
+
+def test_a_map_of_other_images_or_ids_under_the_same_name_has_another_key(tmp_path, data):
+    class Moved(TinyPairs):
+        """As many items of as many images, under other ids."""
+
+        def split(self, name):
+            return super().split(name).flip(0)
+
+    others = TinyPairs()
+    others.images = {name: 1 - images for name, images in others.images.items()}
+    keys = [{each.key, each.codes_key} for each in (job(tmp_path, data), job(tmp_path, others), job(tmp_path, Moved()))]
+    assert len(set.union(*keys)) == 6
+
+
+def test_the_files_used_longest_ago_go_first(tmp_path, data):
+    for name, params in (("read", PCA()), ("left", TSNE(iterations=50))):
+        made = job(tmp_path / name, data, params)
+        made.run()
+        made.judge(None)
+    files = {path: path.stat().st_size for path in tmp_path.rglob("*.npz")}
+    for path in files:
+        os.utime(path, (0, 0))
+    again = job(tmp_path / "read", data)
+    again.run()
+    again.judge(None)
+    kept = tmp_path / "all"
+    kept.mkdir()
+    for path in files:
+        path.rename(kept / f"{path.parent.name}-{path.name}")
+    maps._prune(kept, sum(size for path, size in files.items() if path.parent.name == "read"))
+    assert {path.name.partition("-")[0] for path in kept.iterdir()} == {"read"} and len(list(kept.iterdir())) == 3
+
+
+def test_judging_ends_where_the_map_is_cancelled_and_can_be_done_by_another_of_its_codes(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(maps, "CHUNK", 4)
+    made, shares = job(tmp_path, data), []
+    made.run()
+
+    def tell(share: float) -> None:
+        shares.append(share)
+        made.cancel()
+
+    with pytest.raises(Cancelled, match="judging was stopped"):
+        made.judge(None, tell)
+    assert len(shares) == 1 and not list(tmp_path.glob("judged-*"))
+    again = job(tmp_path, data)
+    again.run()
+    assert len(again.judge(None)["error"]) == 24
+
+
+def test_items_that_are_not_there_are_said_in_one_line(tmp_path):
+    class Gone(TinyPairs):
+        def items(self, ids):
+            raise DataError("item 8123: no such pair")
+
+    gone = job(tmp_path, TinyPairs())
+    gone.data = Gone()
+    gone.run()
+    assert (gone.state, gone.complaint) == ("failed", "item 8123: no such pair")
 
 
 def test_there_are_points_to_look_at_before_all_codes_are_known(tmp_path, data, monkeypatch):

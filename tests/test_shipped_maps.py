@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny import TinyPairs, tiny_model
 
+from mmvae.data import DataError
 from mmvae.embedding import PCA, TSNE
 from mmvae.maps import Choice, Job
 from mmvae.shipped_maps import FIRST, FOLDER, first_map, maps_in, read_map, write_map
@@ -47,6 +48,15 @@ def test_a_map_of_other_weights_another_choice_or_other_images_is_not_read(tmp_p
     others.images = {name: 1 - images for name, images in others.images.items()}
     assert read_map(tmp_path, "0123abcd", CHOICE, PCA(), others) is None
     assert read_map(tmp_path, "0123abcd", CHOICE, PCA(), None) is not None
+
+
+def test_a_map_of_items_that_the_data_set_does_not_have_is_not_read(tmp_path, data, made):
+    class Fewer(TinyPairs):
+        def items(self, ids):
+            raise DataError(f"item {ids[0]}: no such pair")
+
+    write_map(tmp_path, made)
+    assert read_map(tmp_path, "0123abcd", CHOICE, PCA(), Fewer()) is None
 
 
 def test_a_damaged_file_is_no_map(tmp_path, data, made):

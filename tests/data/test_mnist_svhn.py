@@ -9,8 +9,12 @@ import torch
 from scipy.io import savemat
 from torchvision.datasets import SVHN
 
-from mmvae.data import SPLITS, DataError, dataset
+from mmvae.data import DATASETS, SPLITS, DataError, dataset
 from mmvae.data import mnist_svhn
+from mmvae.embedding import PCA
+from mmvae.maps import Choice, Job
+from mmvae.model import MultimodalVAE
+from mmvae.variants import VARIANTS
 
 REAL = Path(__file__).parents[2] / "../shared/data"
 real = pytest.mark.skipif(not (REAL / "svhn.npz").is_file(), reason="the real images are not on this machine")
@@ -116,6 +120,28 @@ def test_a_file_cut_short_is_refused_by_name(root, name):
     with pytest.raises(DataError) as caught:
         dataset("mnist-svhn", root)
     assert str(root / name) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_archive_that_breaks_off_is_not_unpacked_in_part(root):
+    raw = root / "MNIST" / "raw"
+    packed = raw / "train-images-idx3-ubyte.gz"
+    packed.write_bytes(packed.read_bytes()[:-20])
+    before = sorted(raw.iterdir())
+    with pytest.raises(EOFError):
+        mnist_svhn._unpack(packed)
+    assert sorted(raw.iterdir()) == before
+
+
+def test_a_map_of_the_crops_is_not_served_for_the_official_photos(root, tmp_path):
+    model = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["mnist-svhn"])
+
+    def keys() -> tuple[str, str]:
+        job = Job(model, dataset("mnist-svhn", root), "weights", Choice(("z_shared",), count=5), PCA(), tmp_path)
+        return job.key, job.codes_key
+
+    official = keys()
+    write_crops(root)
+    assert not set(official) & set(keys())
 
 
 def test_crops_without_photos_are_refused(root):
