@@ -223,6 +223,8 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
+    if value >= 2**63:  # ids and seeds are int64
+        raise argparse.ArgumentTypeError(f"{text[:60]} is larger than {2**63 - 1}")
     return value
 
 

@@ -496,10 +496,18 @@ def test_a_training_for_a_device_that_is_not_there_leaves_no_run_behind(own, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_what_is_no_number_is_told_in_words(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--steps", "many"], "argument --steps: 'many' is no whole number"),
+        (["train", "--seed", str(2**63)], "argument --seed: 9223372036854775808 is larger than 9223372036854775807"),
+        (["reconstruct", "some", "--out", "a.png", "--items", "99999999999999999999"], "argument --items: 99999999999999999999 is larger"),
+    ],
+)
+def test_what_is_no_number_is_told_in_words(capsys, arguments, said):
     with pytest.raises(SystemExit) as stop:
-        main(["train", "--steps", "many"])
-    assert stop.value.code == 2 and "argument --steps: 'many' is no whole number" in capsys.readouterr().err
+        main(arguments)
+    assert stop.value.code == 2 and said in capsys.readouterr().err
 
 
 def test_progress_without_a_terminal_is_plain_lines(capsys):
