@@ -10,17 +10,18 @@ import torch
 from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint, CheckpointError, digest
-from mmvae.data import DataError, PairedDataset
+from mmvae.data import DataError, Factor, PairedDataset
 from mmvae.model import CannotInfer
 from mmvae.point import Point, PointError
 from ui import datasets, models, navigation
 from ui.explaining import explain
 from ui.gallery import gallery
-from ui.pairs import Pairs, pairs_of, stored_posterior
+from ui.pairs import Pairs, beside, item_number, opening_pair, pairs_of, split_of, stored_posterior
 from ui.panel import Beliefs, beliefs_of, draw, panel
 from ui.translating import thumbnails
 
 PANEL, BROWSE = "explore panel", "explore browse"
+SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
 COMPLAINT = 600  # characters of one that are shown: a link may hold any number
 
 
@@ -35,6 +36,7 @@ class View:
         code: All blocks one after the other; None for the posterior mean.
         revision: Counts what the person chose here: the panel takes on the code when it changes.
         complaint: Why a wish could not be followed.
+        note: What else changed with the factor that was moved.
     """
 
     model: str
@@ -43,10 +45,11 @@ class View:
     code: tuple[float, ...] | None = None
     revision: int = 0
     complaint: str = ""
+    note: str = ""
 
     def moved(self, **changes) -> View:
         """The view after a choice: the code starts anew unless one is given."""
-        return replace(self, **{"code": None, "complaint": "", **changes}, revision=self.revision + 1)
+        return replace(self, **{"code": None, "complaint": "", "note": "", **changes}, revision=self.revision + 1)
 
 
 def view() -> View:
@@ -95,7 +98,9 @@ def follow_address() -> None:
         if text:
             asked = opened_at(text)
         elif name:
-            asked = View(name, int(item) if item else None, models.checkpoint(name).model.names if item else ())
+            asked = View(name)  # stays where the item's number is none
+            if item:
+                asked = View(name, item_number(item), models.checkpoint(name).model.names)
     except (PointError, CheckpointError, ValueError) as error:
         asked = replace(asked, complaint=f"The link could not be opened: {error}.")
     st.session_state["explore"] = replace(asked, revision=current.revision + 1 if current else 0)
@@ -119,12 +124,29 @@ def model_choice(checkpoint: Checkpoint) -> None:
     names = models.names()
     st.session_state["explore model"] = view().model
     st.selectbox("Model", names, key="explore model", format_func=models.label_of,
-                 on_change=lambda: choose(model=st.session_state["explore model"], item=None, observed=()))
+                 on_change=lambda: other_model(checkpoint, st.session_state["explore model"]))
     variant, model = checkpoint.model.variant, checkpoint.model
     with st.popover(f"About: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help=f"What {variant.title} is"):
         st.markdown(f"{variant.summary}")
         explain(variant, model.modalities)
         st.caption(f"Source: {variant.source}")
+
+
+def other_model(before: Checkpoint, name: str) -> None:
+    """Goes to another model: with the pair where it is of the same data, and what is observed of it as far as the variant can infer from that."""
+    item, observed = view().item, view().observed
+    try:
+        after = models.checkpoint(name)
+    except CheckpointError:  # the page says what is wrong with it
+        return choose(model=name, item=None, observed=())
+    data = models.data_for(after)
+    if models.trained_on(name) != models.trained_on(before.name) or data is None and pairs_of(after, data).position(item) is None:
+        item = None
+    if item is None:
+        return choose(model=name, item=None, observed=())
+    if not set(observed) <= set(after.model.names) or refusal(after, observed):
+        observed = after.model.names
+    choose(model=name, item=item, observed=observed)
 
 
 def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs, labels: dict[str, float]) -> None:
@@ -135,15 +157,30 @@ def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs
     browse(checkpoint, data, pairs)
     at = pairs.position(view().item)
 
-    def find(factor: str) -> None:
+    def find(factor: Factor) -> None:
         wanted = {f.name: st.session_state[f"explore {f.name}"] for f in pairs.factors}
-        choose(item=pairs.nearest(wanted, factor), observed=view().observed)
+        if factor.name not in labels:  # of no pair that is known
+            return choose(item=pairs.nearest(wanted, factor.name), observed=view().observed)
+        found = beside(data, pairs, wanted, factor.name, labels[factor.name])
+        if found is None:
+            same = " and ".join(f"{f.name} {f.format(wanted[f.name])}" for f in pairs.factors if f.kind == "categorical")
+            return choose(item=view().item, observed=view().observed,
+                          note=f"No pair{same and f' of {same}'} has {factor.name} {factor.format(wanted[factor.name])} or lies beyond.")
+        _, shown = pair_of(data, pairs, found)
+        other = [f"{f.name} {f.format(shown[f.name])}" for f in pairs.factors if shown[f.name] != wanted[f.name]]
+        choose(item=found, observed=view().observed, note=f"No pair is just that: {', '.join(other)} instead." if other else "")
 
     for factor in pairs.factors:
         values = sorted({*pairs.values(factor), *([labels[factor.name]] if factor.name in labels else [])})
         st.session_state[f"explore {factor.name}"] = labels.get(factor.name, values[0])
         choose_from = st.selectbox if factor.kind == "categorical" else st.select_slider
-        choose_from(factor.name.capitalize(), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor.name,))
+        choose_from(factor.name.capitalize(), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor,))
+
+    if view().note:
+        st.caption(navigation.plain(view().note, COMPLAINT))
+    split = split_of(data, view().item) if data is not None and view().item is not None else None
+    if split:
+        st.caption(f"Pair {view().item} · of the {SPLIT_TITLES[split]} pairs")
 
     def go(position: int) -> None:
         choose(item=int(pairs.ids[position % len(pairs.ids)]), observed=view().observed)
@@ -260,7 +297,7 @@ def explore() -> None:
     data = models.data_for(checkpoint)
     pairs = pairs_of(checkpoint, data)
     if view().item is None and len(pairs.ids) and view().code is None:
-        st.session_state["explore"] = replace(view(), item=pairs.plainest(), observed=checkpoint.model.names)
+        st.session_state["explore"] = replace(view(), item=opening_pair(checkpoint, data, pairs), observed=checkpoint.model.names)
     try:
         images, labels = pair_of(data, pairs, view().item)
     except DataError as error:

@@ -1,8 +1,8 @@
-"""Finding a pair by its factors, among the test items of a data set or the few that a checkpoint carries."""
+"""Finding a pair by its factors, among the items of a data set or the few that a checkpoint carries."""
 
 from __future__ import annotations
 
-__all__ = ["Pairs", "pairs_of", "stored_posterior"]
+__all__ = ["Pairs", "beside", "item_number", "opening_pair", "pairs_of", "split_of", "stored_posterior"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,12 @@ from math import log, sqrt
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mmvae import DATASETS
 from mmvae.checkpoints import Checkpoint
-from mmvae.data import Factor, PairedDataset
+from mmvae.data import SPLITS, Factor, PairedDataset
+from mmvae.data.faces import FaceGrid
 from mmvae.gaussian import Belief, DiagonalGaussian, DiagonalLaplace
 from mmvae.model import CannotInfer
 
@@ -22,6 +24,8 @@ from .models import Recent
 
 #: Test items that are looked through, and how many are read at a time: labels come with their pictures.
 MOST, CHUNK = 1500, 250
+#: Items of all splits that are looked through where the test items lack a combination of factors.
+WHOLE = 20_000
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,89 @@ class Pairs:
             distance += off * (10 * len(self.factors) if factor.name == first else 1)
         return int(self.ids[distance.argmin()])
 
+    def exactly(self, wanted: Mapping[str, float]) -> int | None:
+        """The first item with these labels, or None."""
+        alike = np.ones(len(self.ids), bool)
+        for factor in self.factors:
+            alike &= self.labels[factor.name] == wanted[factor.name]
+        return int(self.ids[alike.argmax()]) if alike.any() else None
+
+    def onwards(self, wanted: Mapping[str, float], moved: str, before: float) -> int | None:
+        """The item to go to where one factor was moved and no item has just these labels; None where none lies that way.
+
+        Another categorical factor never changes for an ordered one, nor for a categorical one where that can be had.
+
+        Arguments:
+            moved: The factor that was moved, to its label in `wanted`.
+            before: Its label until then: an ordered factor goes on to the next that there is in its direction.
+        """
+        distance, others = np.zeros(len(self.ids)), np.zeros(len(self.ids))
+        there = np.zeros(len(self.ids), bool)
+        for factor in self.factors:
+            labels = self.labels[factor.name].astype(float)
+            if factor.kind == "categorical":
+                off = labels != wanted[factor.name]
+                others += off & (factor.name != moved)
+                there |= ~off & (factor.name == moved)
+            else:
+                span = max(factor.values) - min(factor.values)
+                far = np.abs(labels - wanted[factor.name]) / span
+                distance += far * (10 * len(self.factors) if factor.name == moved else 1)
+                there |= ((labels - before) * (wanted[factor.name] - before) > 0) & (factor.name == moved)
+        if next(factor.kind for factor in self.factors if factor.name == moved) == "ordered":
+            there &= others == 0
+        if not there.any():
+            return None
+        return int(self.ids[np.where(there, others * 100 * len(self.factors) + distance, np.inf).argmin()])
+
+
+def beside(data: PairedDataset | None, pairs: Pairs, wanted: Mapping[str, float], moved: str, before: float) -> int | None:
+    """The pair where one factor alone was moved, of any split of the data set; else what `Pairs.onwards` says.
+
+    The pairs of the list come first, and most moves need no others. What there is of all splits is looked through only
+    where a combination is not among them: a set that knows nothing but its digits never needs that.
+    """
+    exact = pairs.exactly(wanted)
+    if exact is not None or data is None:
+        return exact if exact is not None else pairs.onwards(wanted, moved, before)
+    everything = _whole(data)
+    exact = everything.exactly(wanted)
+    return exact if exact is not None else everything.onwards(wanted, moved, before)
+
+
+def split_of(data: PairedDataset, item: int) -> str | None:
+    """Which split a pair is of; None where the set pairs its images anew and does not list this pair."""
+    return next((name for name in SPLITS if (data.split(name) == item).any()), None)
+
+
+def item_number(text: str) -> int:
+    """The number of an item in a link.
+
+    Raises:
+        ValueError: Where it is none; one line.
+    """
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"item {text[:60]!r} is no whole number")
+    if len(text) > 19 or int(text) >= 2**63:  # ids are int64; Python refuses to read thousands of digits
+        raise ValueError(f"item {text[:60]} is larger than any item's number")
+    return int(text)
+
+
+def opening_pair(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs) -> int:
+    """The pair to begin with: plain to see by its ordered factors; where there are none, the one that the model draws best.
+
+    Of classes alone, one pair is as plain as another, but a model draws some of them as another class: of the checkpoint's
+    reference pairs it is the one with the smallest squared error, each modality's in units of its mean over them.
+    """
+    reference = opened.statistics.get("reference", {}).get("ids", [])
+    if data is None or not reference or not pairs.factors or any(factor.kind == "ordered" for factor in pairs.factors):
+        return pairs.plainest()
+    images, _ = data.items(reference)
+    with torch.inference_mode():
+        drawn = opened.model.decode({name: belief.mean for name, belief in opened.model.posterior(images).items()})
+    errors = [(drawn[name] - images[name]).square().flatten(1).mean(1) for name in opened.model.names]
+    return reference[int(sum(error / error.mean() for error in errors).argmin())]
+
 
 def pairs_of(opened: Checkpoint, data: PairedDataset | None) -> Pairs:
     """Test items of a data set, the same in every session, or where it is not at hand the reference items that the checkpoint carries."""
@@ -109,9 +196,23 @@ def stored_posterior(opened: Checkpoint, item: int | None, observed: Sequence[st
 
 def _index(data: PairedDataset) -> Pairs:
     ids = data.split("test")
-    ids = ids[np.sort(np.random.default_rng(0).permutation(len(ids))[:MOST])]
+    return _labelled(data, ids[np.sort(np.random.default_rng(0).permutation(len(ids))[:MOST])])
+
+
+def _labelled(data: PairedDataset, ids: Tensor) -> Pairs:
     chunks = [data.items(chunk)[1] for chunk in ids.split(CHUNK)]
     return Pairs(ids.numpy(), {f.name: np.concatenate([chunk[f.name].numpy() for chunk in chunks]) for f in data.factors}, data.factors)
 
 
+def _everything(data: PairedDataset) -> Pairs:
+    """Test, validation and training pairs in this order: the full grid of faces, of other sets the first `WHOLE`."""
+    ids = torch.cat([data.split(name) for name in reversed(SPLITS)])
+    if not isinstance(data, FaceGrid):
+        return _labelled(data, ids[:WHOLE])
+    steps = np.unravel_index(ids.numpy(), data.shape)  # the id alone says it: no picture is read
+    grids = [np.arange(data.shape[0]), *(np.array(factor.values, np.float32) for factor in data.factors[1:])]
+    return Pairs(ids.numpy(), {f.name: grid[step] for f, grid, step in zip(data.factors, grids, steps, strict=True)}, data.factors)
+
+
 _indexed = Recent(4, _index)
+_whole = Recent(2, _everything)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
@@ -9,10 +10,20 @@ from visits import ran
 
 from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import config_of, digest, load, save
+from mmvae.data.faces import FaceGrid
 from mmvae.model import MultimodalVAE
 from mmvae.point import Point
+from ui import models
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "explore.py")
+
+
+class BlackFaces(FaceGrid):
+    """The grid of faces, all of them in the dark."""
+
+    def pictures(self):
+        identities, azimuths, elevations, lightings = self.shape
+        return tuple(np.broadcast_to(np.uint8(0), (identities, azimuths, views, 64, 64)) for views in (elevations, lightings))
 
 
 def write(folder: Path, variant: str) -> MultimodalVAE:
@@ -33,6 +44,9 @@ def write(folder: Path, variant: str) -> MultimodalVAE:
 def home(tmp_path, monkeypatch) -> Path:
     write(tmp_path / "checkpoints" / "plain", "vanilla")
     write(tmp_path / "checkpoints" / "split", "mumo")
+    write(tmp_path / "checkpoints" / "other", "mumo")
+    digits = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["digits"]).eval()
+    save(tmp_path / "checkpoints" / "digits", digits, config_of(digits, {}))
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
     monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
@@ -64,6 +78,37 @@ def test_pairs_are_found_by_factor_and_stepped_through(home):
     button(page, "‹ prev").click().run()
     assert page.session_state["explore"].item == 90
     assert page.selectbox(key="explore identity").value == 6
+
+
+def test_a_factor_that_leads_nowhere_leaves_the_person_and_says_so(home):
+    page = opened(model="split")
+    page.select_slider(key="explore azimuth").set_value(90.0).run()
+    assert page.session_state["explore"].item == 70 and page.select_slider(key="explore azimuth").value == -90.0
+    assert any("No pair of identity" in caption.value and "azimuth +90°" in caption.value for caption in page.caption)
+
+
+def test_one_factor_of_a_face_leads_to_the_same_person_and_the_page_says_of_which_pairs_it_is(home, monkeypatch):
+    monkeypatch.setattr(models, "data_for", lambda opened: BlackFaces("faces"))
+    page = opened(model="split")
+    labels = {f.name: page.session_state[f"explore {f.name}"] for f in DATASETS["faces"].factors}
+    assert any("of the test pairs" in caption.value for caption in page.caption)
+    page.select_slider(key="explore azimuth").set_value(labels["azimuth"] + 9.0).run()
+    assert not page.exception
+    assert {name: page.session_state[f"explore {name}"] for name in labels} == labels | {"azimuth": labels["azimuth"] + 9.0}
+    assert any("of the training pairs" in caption.value for caption in page.caption)
+
+
+def test_another_model_of_the_same_data_keeps_the_pair_and_what_it_can_infer_from(home):
+    page = opened(model="split", item="80")
+    button(page, "only lighting").click().run()
+    page.selectbox(key="explore model").set_value("other").run()
+    view = page.session_state["explore"]
+    assert (view.model, view.item, view.observed) == ("other", 80, ("lighting",))
+    page.selectbox(key="explore model").set_value("plain").run()  # which has no posterior given lighting alone
+    view = page.session_state["explore"]
+    assert (view.model, view.item, view.observed) == ("plain", 80, ("elevation", "lighting"))
+    page.selectbox(key="explore model").set_value("digits").run()
+    assert page.session_state["explore"].model == "digits" and page.session_state["explore"].item != 80
 
 
 def test_what_a_variant_cannot_infer_is_refused_with_the_reason(home):
@@ -111,10 +156,18 @@ def test_a_point_that_does_not_fit_is_told_in_words(home, text, words):
     assert any(words in warning.value for warning in page.warning)
 
 
+@pytest.mark.parametrize("item", ["99999999999999999999", "9" * 5000, "five"])
+def test_a_number_that_no_item_has_is_told_in_one_line(home, item):
+    page = opened(model="plain", item=item)
+    (warning,) = page.warning
+    assert "could not be opened" in warning.value and "item" in warning.value and len(warning.value) < 150
+    assert page.session_state["explore"].model == "plain" and page.session_state["explore"].item == 70
+
+
 @pytest.mark.parametrize("asked", ["gone", "../plain"])
 def test_a_model_that_is_gone_is_named_and_the_first_one_shown_with_its_picker(home, asked):
     page = opened(model=asked)
-    assert page.session_state["explore"].model == "split" and not page.error
+    assert page.session_state["explore"].model == models.names()[0] and not page.error
     assert any(asked in warning.value for warning in page.warning)
     assert any(box.label == "Model" for box in page.selectbox)
     assert "model" not in page.query_params
