@@ -32,7 +32,8 @@ from . import figures, models, palette
 POINTS = 300  # of a curve: more than there are pixels for
 DEAD = 0.05  # nats, below which a dimension carries nothing
 ITEMS, FRAMES = 8, 5
-DASHES = {"J": "solid", "I": "dash", "T": "dot"}
+GIVEN = "JIT"  # what a term of the loss infers from: the pair, the first modality, the second
+DASHES = dict(zip(GIVEN, ("solid", "dash", "dot")))
 HEIGHT, HIGHEST = 240, 400  # pixels of a chart, and of one with many rows
 ROW, AROUND = 12, 36  # pixels of a row that can be labelled, and of a chart's title and axis
 
@@ -120,7 +121,7 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
         figure.add_scatter(
             x=at,
             y=[event["parts"].get(name) for event in steps],
-            name=name.replace(" reconstruction", "").replace(" kl", ""),
+            name=_term(name, names),
             mode="lines",
             line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], "solid")),
         )
@@ -131,12 +132,31 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
     return total, rebuilt, rest
 
 
+def _term(name: str, modalities: Sequence[str]) -> str:
+    """A part of the loss as a legend names it.
+
+    Losses say J for what is inferred from the pair, and I and T, the letters of the faces' two views, for what is inferred from the
+    first modality alone and from the second.
+
+    Arguments:
+        name: As in `mmvae.objective.Loss`, such as ``"I→both reconstruction mnist"``.
+        modalities: The names of the first and the second.
+    """
+    given, *rest = name.replace(" reconstruction", "").replace(" kl", "").split(maxsplit=1)
+    letter, *onto = given.split("→")
+    if letter not in GIVEN or not rest:
+        return " ".join([given, *rest])
+    return f"{'→'.join([('pair', *modalities)[GIVEN.index(letter)], *onto])}: {rest[0]}"
+
+
 def _log_ticks(values: Sequence[float], most: int = 6) -> list[float]:
     """Round numbers for a logarithmic axis over these values, few enough not to touch: powers of ten, with halves and fifths
-    of them where there is room, and evenly spaced ones within less than a decade."""
+    of them where there is room, and evenly spaced ones within less than a decade. Of one value, that value to three digits."""
     if not values:
         return []
     low, high = min(values), max(values)
+    if low == high:
+        return [float(f"{low:.3g}")]
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 5), (1, 3), (1,)):
         ticks = [digit * 10.0**decade for decade in decades for digit in digits]
@@ -144,7 +164,7 @@ def _log_ticks(values: Sequence[float], most: int = 6) -> list[float]:
         if len(ticks) <= most:
             break
     stride = -(-len(ticks) // most)
-    if len(ticks) > 2 or low == high:
+    if len(ticks) > 2:
         return ticks[::stride]
     unit = 10.0 ** math.floor(math.log10(high - low))
     step = next(unit * m for m in (0.5, 1, 2, 5) if (high - low) / (unit * m) <= most - 1)

@@ -29,6 +29,25 @@ def test_a_constant_curve_has_an_axis_too():
     assert list(rebuilt.layout.yaxis.tickvals) == [5.0]
 
 
+@pytest.mark.parametrize("totals", [[12.3], [12.3] * 9, [8123.456], [1e-3]], ids=["one step", "constant", "thousands", "small"])
+def test_a_run_of_one_point_or_one_value_has_an_axis_with_one_number(totals):
+    total, rebuilt, _ = curves(*training(totals, {"z_shared": 3}), "dark")
+    for figure in (total, rebuilt):
+        (place,) = figure.layout.yaxis.tickvals
+        assert place == pytest.approx(totals[0], rel=0.005) and len(figure.layout.yaxis.ticktext[0]) <= 6
+
+
+def test_terms_of_ones_own_data_are_named_by_its_modalities():
+    told, config = training([5.0], {"z_Cam_A": 1, "z_shared": 3, "z_Depth_Map": 1})
+    config["modalities"] = [{"name": "Cam_A"}, {"name": "Depth_Map"}]
+    told[0]["parts"] = dict.fromkeys(("J reconstruction Cam_A", "I→both reconstruction Depth_Map", "T reconstruction Depth_Map",
+                                      "I→both kl z_shared", "T kl z_Depth_Map", "match Cam_A", "contrast", "bound K=8"), 1.0)
+    _, rebuilt, rest = curves(told, config, "dark")
+    assert [trace.name for trace in rebuilt.data] == ["pair: Cam_A", "Cam_A→both: Depth_Map", "Depth_Map: Depth_Map"]
+    assert [trace.name for trace in rest.data] == ["Cam_A→both: z_shared", "Depth_Map: z_Depth_Map", "match Cam_A", "contrast", "bound K=8"]
+    assert [trace.line.dash for trace in rebuilt.data] == ["solid", "dash", "dot"]
+
+
 def test_dimensions_are_named_in_a_size_that_can_be_read_and_each_where_there_is_room():
     few, many, most = (
         kl_strip(*training([1.0], dims), "dark").layout
