@@ -26,6 +26,7 @@ from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
 from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, measure, measurement, smoothed, span_of
+from ui.gallery import titled
 from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
 from ui.navigation import joined_names, plain
@@ -268,7 +269,7 @@ def the_pair(opened: Sequence[Checkpoint]) -> tuple[Pairs, PairedDataset | None]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-pair"):
         for factor in pairs.factors:
             st.session_state[f"compare {factor.name}"] = pairs.labels[factor.name][at].item()
-            st.selectbox(factor.name.capitalize(), pairs.values(factor), key=f"compare {factor.name}", format_func=factor.format, width=118,
+            st.selectbox(titled(factor), pairs.values(factor), key=f"compare {factor.name}", format_func=factor.format, width=118,
                          on_change=find, args=(factor.name,))
         st.button("‹ prev", key="compare previous", on_click=lambda: go(at - 1))
         st.button("random", key="compare random", on_click=lambda: go(random.randrange(len(pairs.ids))))

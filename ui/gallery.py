@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST", "first_items", "gallery"]
+__all__ = ["MOST", "first_items", "gallery", "titled"]
 
 import hashlib
 import io
@@ -58,7 +58,7 @@ def gallery(pairs: Pairs, modality: str | None, picked: Sequence[int], thumbnail
         else:
             _bar(pairs, [f for f in visible if f not in few], key, found, bool(picked), on_pick)
         for factor in few:
-            st.pills(factor.name.capitalize(), pairs.values(factor), selection_mode="multi", format_func=factor.format,
+            st.pills(titled(factor), pairs.values(factor), selection_mode="multi", format_func=factor.format,
                      key=f"{key} {factor.name}", label_visibility="collapsed", persist_state="session")
         if len(found) > len(shown):
             st.html(f'<div class="muted">{len(shown)} of {len(found):,} that match</div>')
@@ -90,8 +90,13 @@ def _bar(pairs: Pairs, factors: Sequence[Factor], key: str, found: Sequence[int]
 def _filters(pairs: Pairs, factors: Sequence[Factor], key: str, side_by_side: bool = True) -> None:
     places = st.columns(len(factors)) if side_by_side and factors else [st.container() for _ in factors]
     for place, factor in zip(places, factors, strict=True):
-        place.multiselect(factor.name.capitalize(), pairs.values(factor), format_func=factor.format, placeholder="any",
+        place.multiselect(titled(factor), pairs.values(factor), format_func=factor.format, placeholder="any",
                           key=f"{key} {factor.name}", persist_state="session")
+
+
+def titled(factor: Factor) -> str:
+    """A factor's name as a control is labelled: its first letter large, the rest as whoever named it writes it."""
+    return factor.name[:1].upper() + factor.name[1:]
 
 
 def first_items(pairs: Pairs, modality: str | None, n: int) -> list[int]:
