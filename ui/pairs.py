@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvae import DATASETS
-from mmvae.checkpoints import Checkpoint
+from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import SPLITS, Factor, PairedDataset
 from mmvae.data.faces import FaceGrid
 from mmvae.gaussian import Belief, DiagonalGaussian, DiagonalLaplace
 from mmvae.model import CannotInfer
+from mmvae.readers import Readers, readers_for
 
 from .models import Recent
 
 #: Test items that are looked through, and how many are read at a time: labels come with their pictures.
 MOST, CHUNK = 1500, 250
+#: The probability from which on a reader takes a picture for what it is.
+SURE = 0.9
 #: Items of all splits that are looked through where the test items lack a combination of factors.
 WHOLE = 20_000
 
@@ -151,16 +154,28 @@ def opening_pair(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs) -
     """The pair to begin with: plain to see by its ordered factors; where there are none, the one that the model draws best.
 
     Of classes alone, one pair is as plain as another, but a model draws some of them as another class: of the checkpoint's
-    reference pairs it is the one with the smallest squared error, each modality's in units of its mean over them.
+    reference pairs whose pictures, as decoded, the data set's readers take for what they are, it is the one with the
+    smallest squared error, each modality's in units of its mean over them.
     """
     reference = opened.statistics.get("reference", {}).get("ids", [])
     if data is None or not reference or not pairs.factors or any(factor.kind == "ordered" for factor in pairs.factors):
         return pairs.plainest()
-    images, _ = data.items(reference)
+    images, labels = data.items(reference)
     with torch.inference_mode():
         drawn = opened.model.decode({name: belief.mean for name, belief in opened.model.posterior(images).items()})
     errors = [(drawn[name] - images[name]).square().flatten(1).mean(1) for name in opened.model.names]
-    return reference[int(sum(error / error.mean() for error in errors).argmin())]
+    error = sum(each / each.mean() for each in errors)
+    readers = _readers(opened.model.dataset)
+    readings = [(name, reading) for seen in readers.read(drawn).values() for name, reading in seen.items()] if readers else []
+    doubts = sum((reading.probabilities[range(len(reference)), labels[name]] < SURE for name, reading in readings), torch.zeros(len(reference)))
+    return reference[int(torch.where(doubts == doubts.min(), error, torch.inf).argmin())]
+
+
+def _readers(dataset: str | None) -> Readers | None:
+    try:
+        return readers_for(dataset) if dataset else None
+    except CheckpointError:  # whoever reads for more than a first pair tells of it
+        return None
 
 
 def pairs_of(opened: Checkpoint, data: PairedDataset | None) -> Pairs:
