@@ -123,7 +123,7 @@ def beliefs_here(checkpoint: Checkpoint, images: dict[str, Tensor]) -> Beliefs:
 def model_choice(checkpoint: Checkpoint) -> None:
     names = models.names()
     st.session_state["explore model"] = view().model
-    st.selectbox("Model", names, key="explore model", format_func=models.label_of,
+    st.selectbox("Model", names, key="explore model", format_func=models.short_label_of,
                  on_change=lambda: other_model(checkpoint, st.session_state["explore model"]))
     variant, model = checkpoint.model.variant, checkpoint.model
     with st.popover(f"About: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help=f"What {variant.title} is"):
@@ -330,6 +330,8 @@ STYLE = """<style>
 .st-key-explore-left {font-size: .86rem; gap: .55rem}
 .st-key-explore-left label p, .st-key-explore-left button p {font-size: .82rem}
 .st-key-explore-left button {min-height: 1.95rem; padding: 0 .55rem}
+.st-key-explore-left input {font-size: .8rem; text-overflow: ellipsis}
+[role="option"] div {font-size: .8rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap}
 .st-key-explore-left [data-testid="stSlider"] {padding: 0 .4rem}
 .st-key-explore-left [data-testid="stHorizontalBlock"], .st-key-explore-left .stHorizontalBlock {gap: .4rem}
 [data-testid="stPopoverBody"]:has([class*="st-key-gallery"]) {width: min(34rem, 94vw); max-width: 94vw}

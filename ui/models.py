@@ -5,7 +5,7 @@ Works outside a script run too, where Streamlit's own caches do not: the live ro
 
 from __future__ import annotations
 
-__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title", "data_title_of", "data_titles", "digest_of", "label_of", "names", "path_of", "title_of", "trained_on",
+__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title", "data_title_of", "data_titles", "digest_of", "label_of", "names", "path_of", "short_label_of", "title_of", "trained_on",
            "unreadable", "variant_label_of", "version_of"]
 
 import gc
@@ -30,6 +30,8 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 FILES = (CONFIG, WEIGHTS, STATISTICS, CARD)
+#: Titles of data sets where there is little room; that of others is short.
+SHORT = {"faces": "Faces", "digits": "Digits", "basel-faces": "Basel"}
 STATISTICS_PAIRS = 400  # of a run that has not written its own yet
 
 
@@ -189,6 +191,11 @@ def label_of(name: str) -> str:
     Labels must differ because a select box of Streamlit's tells its options apart by them alone.
     """
     return _label(name, title_of)
+
+
+def short_label_of(name: str) -> str:
+    """`label_of` in a narrow box, which cuts the end: the data set first and in short, ``"MNIST–SVHN · DMVAE + clusters + cycle"``."""
+    return _label(name, lambda config: f"{SHORT.get(config['dataset'], data_title_of(config))} · {config['variant']['title']}")
 
 
 def variant_label_of(name: str) -> str:

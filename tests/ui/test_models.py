@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,7 +133,15 @@ def test_no_two_models_of_a_list_have_one_label(tmp_path, monkeypatch):
     model = tiny_model("mumo")
     for name in ("a-mumo", "second try"):
         save(tmp_path / "checkpoints" / name, model, config_of(model, {}))
-    assert len({models.label_of(name) for name in models.names()}) == len({models.variant_label_of(name) for name in models.names()}) == 2
+    for label in (models.label_of, models.short_label_of, models.variant_label_of):
+        assert len({label(name) for name in models.names()}) == 2
+
+
+def test_a_label_cut_at_its_end_still_tells_the_shipped_models_apart():
+    shipped = Path(__file__).parents[2] / "checkpoints"
+    labels = [models.short_label_of(name) for name in models.names() if (shipped / name).is_dir()]
+    assert "MNIST–SVHN · DMVAE + clusters + cycle" in labels and len(labels) > 8
+    assert len({label[:24] for label in labels}) == len(labels)
 
 
 def pairs(file, n):
