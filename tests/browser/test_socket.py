@@ -13,7 +13,7 @@ window.WebSocket = class {
   close() {}
 };
 const hello = { digest: "0", dims: 1, pictures: [{ modality: "a", shape: [1, 1, 1] }], readings: [{ size: 1 }], bound: 8, max_codes: 16 };
-window.greet = (socket) => socket.onmessage({ data: JSON.stringify(hello) });
+window.greet = (socket, digest = "0") => socket.onmessage({ data: JSON.stringify({ ...hello, digest }) });
 window.read = (message) => {
   const view = new DataView(message);
   const count = view.getUint16(6, true);
@@ -41,7 +41,7 @@ def script(alone):
 def test_what_was_cancelled_while_the_connection_was_lost_is_not_delivered(script):
     delivered = script.evaluate("""async () => {
       const { Live } = await import("/socket.js");
-      const delivered = [], live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const delivered = [], live = new Live("ws://panel.test", "m", "0", { pictures() {}, status() {} });
       const codes = (value) => Array.from({ length: 24 }, () => Float32Array.of(value));
       greet(sockets[0]);
       const cancel = live.strip(codes(1), (i, [pixels]) => delivered.push(pixels[0]));
@@ -65,7 +65,7 @@ def test_what_was_cancelled_while_the_connection_was_lost_is_not_delivered(scrip
 def test_a_strip_that_was_under_way_comes_once_and_whole(script):
     delivered = script.evaluate("""async () => {
       const { Live } = await import("/socket.js");
-      const delivered = [], live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const delivered = [], live = new Live("ws://panel.test", "m", "0", { pictures() {}, status() {} });
       greet(sockets[0]);
       live.strip(Array.from({ length: 24 }, (_, i) => Float32Array.of(i)), (i, [pixels]) => delivered.push([i, pixels[0]]));
       await until(() => sockets[0].sent.length === 2);
@@ -85,7 +85,7 @@ def test_a_strip_that_was_under_way_comes_once_and_whole(script):
 def test_a_picture_that_a_lost_connection_left_unread_is_read_after_it(script):
     asked = script.evaluate("""async () => {
       const { Live } = await import("/socket.js");
-      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const live = new Live("ws://panel.test", "m", "0", { pictures() {}, status() {} });
       greet(sockets[0]);
       live.show(Float32Array.of(0));  // alone so far, it need not wait to be read
       live.show(Float32Array.of(1));
@@ -105,7 +105,7 @@ def test_a_picture_that_a_lost_connection_left_unread_is_read_after_it(script):
 def test_pictures_decoded_together_with_others_are_asked_for_once_more_alone_when_a_drag_rests(script):
     asked = script.evaluate("""async (together) => {
       const { Live } = await import("/socket.js");
-      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const live = new Live("ws://panel.test", "m", "0", { pictures() {}, status() {} });
       const shared = (message) => { const other = message.slice(0); new DataView(other).setUint8(5, read(message).flags | together); return other; };
       greet(sockets[0]);
       live.show(Float32Array.of(0));
@@ -124,7 +124,7 @@ def test_pictures_decoded_together_with_others_are_asked_for_once_more_alone_whe
 def test_the_pictures_of_a_single_press_come_first_and_are_read_right_after(script):
     asked = script.evaluate("""async () => {
       const { Live } = await import("/socket.js");
-      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const live = new Live("ws://panel.test", "m", "0", { pictures() {}, status() {} });
       greet(sockets[0]);
       live.show(Float32Array.of(1));
       const early = sockets[0].sent.length;
@@ -139,7 +139,7 @@ def test_the_pictures_of_a_single_press_come_first_and_are_read_right_after(scri
 def test_a_slow_server_is_asked_for_fewer_readings_until_it_is_quick_again(script):
     found = script.evaluate("""async () => {
       const { Live } = await import("/socket.js");
-      const live = new Live("ws://panel.test", "m", { pictures() {}, status() {} });
+      const live = new Live("ws://panel.test", "m", "0", { pictures() {}, status() {} });
       const drag = async (count, delay) => {
         let readings = 0;
         for (let i = 0; i < count; i++) {
@@ -165,7 +165,7 @@ def test_a_silent_connection_is_left_and_taken_up_again_later_each_time(script):
     script.evaluate("""async () => {
       const { Live } = await import("/socket.js");
       window.states = [];
-      window.live = new Live("ws://panel.test", "m", { pictures() {}, status: (state) => states.push(state) });
+      window.live = new Live("ws://panel.test", "m", "0", { pictures() {}, status: (state) => states.push(state) });
       greet(sockets[0]);
     }""")
     script.clock.run_for(60_000)
@@ -189,3 +189,59 @@ def test_a_silent_connection_is_left_and_taken_up_again_later_each_time(script):
     }""")
     script.clock.run_for(11_000)  # it answered: as at first
     assert script.evaluate("sockets.length") == 4
+
+
+def test_a_greeting_of_other_weights_is_reported_and_nothing_is_asked_of_them(script):
+    script.clock.install()
+    script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const states = [], live = new Live("ws://panel.test", "m", "0", { pictures() {}, status: (state) => states.push(state) });
+      greet(sockets[0]);
+      live.show(Float32Array.of(1));
+      answer(sockets[0], sockets[0].sent.at(-1));
+      sockets[0].onclose({ code: 1006, reason: "" });
+      window.states = states;
+      window.live = live;
+    }""")
+    script.clock.run_for(300)
+    script.evaluate("""() => {
+      greet(sockets[1], "1");
+      live.show(Float32Array.of(2));
+    }""")
+    assert script.evaluate("[states.at(-1), sockets[1].sent.length, live.hello]") == ["replaced", 0, None]
+    script.clock.run_for(5_000)
+    script.evaluate("greet(sockets[2])")  # the weights are the ones asked for again
+    assert script.evaluate("[states.at(-1), read(sockets[2].sent.at(-1)).values[0]]") == ["live", 2]
+
+
+def test_a_server_that_greets_and_closes_is_given_up_until_it_answers(script):
+    script.clock.install()
+    script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      window.states = [];
+      window.shown = [];
+      window.live = new Live("ws://panel.test", "m", "0", {
+        pictures: ({ images }) => shown.push(images[0][0]),
+        status: (state) => { states.push(state); if (state === "live") live.show(Float32Array.of(7)); },
+      });
+      window.fail = () => {
+        greet(sockets.at(-1));
+        live.show(Float32Array.of(1));
+        sockets.at(-1).onclose({ code: 1011, reason: "" });
+      };
+    }""")
+    for _ in range(4):
+        script.evaluate("fail()")
+        script.clock.run_for(4_500)
+    before = script.evaluate("states.lastIndexOf('live')")
+    for _ in range(3):
+        script.evaluate("fail()")
+        script.clock.run_for(4_500)
+    assert script.evaluate("[states.at(-1), states.lastIndexOf('live'), sockets.length]") == ["fallback", before, 8]  # a greeting is no proof any more
+    script.evaluate("""() => {
+      greet(sockets.at(-1));
+      answer(sockets.at(-1), sockets.at(-1).sent.at(-1));
+    }""")
+    assert script.evaluate("[states.at(-1), shown]") == ["live", []]  # of a code from before
+    script.evaluate("answer(sockets.at(-1), sockets.at(-1).sent.at(-1))")
+    assert script.evaluate("shown") == [7]

@@ -96,7 +96,7 @@ class Compare {
       before.delete(key);
       model.live.on = on;
       this.connection(model, "live", "");
-    } else model.live = new Live(url, model.checkpoint, on);
+    } else model.live = new Live(url, model.checkpoint, model.digest, on);
   }
 
   connection(model, state, text) {
@@ -108,9 +108,10 @@ class Compare {
         this.dials(model);
         model.live.show(model.code);
       });
-    } else if (state === "fallback") this.drawByRerun();
-    this.readout.textContent = { connecting: "connecting…", lost: "connection lost, trying again…", refused: text,
-      fallback: "slow: no live connection, pictures come by reruns" }[state] ?? "";
+    } else if (state === "replaced") this.setTriggerValue("draw", { id: 0, codes: [] }); // a rerun, which tells of the other weights, and no pictures
+    else if (state === "fallback") this.drawByRerun();
+    this.readout.textContent = { connecting: "connecting…", lost: "connection lost, trying again…", refused: text, replaced: "other weights, opening them…",
+      fallback: "no live connection, pictures come by reruns where the server answers" }[state] ?? "";
   }
 
   dials(model) {

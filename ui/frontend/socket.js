@@ -16,21 +16,21 @@ const QUIET = 120; // ms after a drag's last code before strips go on: they neve
 const READ_EVERY = 50; // ms between readings of a drag's pictures: gauges are for the eye, which reads no more figures than that
 const SLOW = 100; // ms that an answer takes on average, from which on the panel draws as little as it can
 const BACKOFF = [250, 500, 1000, 2000, 4000];
-const HOPELESS = 4; // failures in a row after which pictures come by reruns, while trying goes on
+const HOPELESS = 4; // failures without an answer between, after which pictures come by reruns, while trying goes on
 const UNKNOWN_MODEL = 4404;
 const TICK = 1000; // ms
 const SILENCE = 10; // ticks without a word from the server while it owes an answer, after which the connection is taken for lost
 const LONGEST = 160; // ticks: the silence borne doubles each time, so that a server that is only slow is not left for ever
 
 /**
- * A connection to the live route for one model, which comes back by itself.
+ * A connection to the live route for one model of these weights, which comes back by itself.
  *
  * on.pictures({images, readings, ms}): the newest drag's pictures, one Uint8Array for each modality.
- * on.status(state, text): "connecting", "live", "lost", "fallback" or "refused".
+ * on.status(state, text): "connecting", "live", "lost", "fallback", "refused", or "replaced" where the model has other weights than these.
  */
 export class Live {
-  constructor(url, model, on) {
-    Object.assign(this, { url, model, on });
+  constructor(url, model, digest, on) {
+    Object.assign(this, { url, model, digest, on });
     this.id = 0;
     this.failures = 0;
     this.newest = null;
@@ -52,7 +52,7 @@ export class Live {
   }
 
   open() {
-    this.on.status(this.failures >= HOPELESS ? "fallback" : "connecting", "");
+    this.on.status(this.hopeless ? "fallback" : "connecting", "");
     const socket = new WebSocket(this.url);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ model: this.model }));
@@ -74,24 +74,29 @@ export class Live {
     this.silent = owed ? this.silent + 1 : 0;
     if (this.silent < this.borne) return;
     this.borne = Math.min(2 * this.borne, LONGEST);
+    this.leave();
+  }
+
+  leave(state) {
     const { socket } = this;
     socket.onopen = socket.onmessage = socket.onclose = null; // it may learn of its end only much later
     socket.close();
-    this.lost({ reason: "" });
+    this.lost({ reason: "" }, state);
   }
 
   greeted(hello) {
+    if (hello.digest !== this.digest) return this.leave("replaced");
     this.hello = hello;
     this.sizes = hello.pictures.map(({ shape }) => shape.reduce((a, b) => a * b));
     this.width = hello.readings.reduce((sum, reading) => sum + reading.size, 0);
-    this.failures = 0;
-    this.on.status("live", "");
+    if (this.hopeless && this.code) this.ask(this.code); // a greeting alone was no proof before: its answer is
+    else this.on.status("live", "");
     this.pump();
     this.readLast(); // what a lost connection left unread
     this.pumpStrips();
   }
 
-  lost(event) {
+  lost(event, state = null) {
     if (this.closed) return;
     clearInterval(this.watching);
     this.hello = null;
@@ -103,7 +108,7 @@ export class Live {
     this.strips.clear();
     if (event.code === UNKNOWN_MODEL) return this.on.status("refused", event.reason);
     this.failures += 1;
-    this.on.status(this.failures >= HOPELESS ? "fallback" : "lost", event.reason);
+    this.on.status(state ?? (this.hopeless ? "fallback" : "lost"), event.reason);
     this.retry = setTimeout(() => this.open(), BACKOFF[Math.min(this.failures - 1, BACKOFF.length - 1)]);
   }
 
@@ -114,6 +119,10 @@ export class Live {
     clearTimeout(this.later);
     clearTimeout(this.reading);
     this.socket.close();
+  }
+
+  get hopeless() {
+    return this.failures >= HOPELESS;
   }
 
   /** Whether a drag's newest code was not answered yet. */
@@ -200,6 +209,9 @@ export class Live {
   }
 
   answered(buffer) {
+    const proof = this.hopeless;
+    this.failures = 0;
+    if (proof) this.on.status("live", "");
     const view = new DataView(buffer);
     const id = view.getUint32(0, true);
     const count = view.getUint16(6, true);
@@ -212,7 +224,7 @@ export class Live {
     const wait = performance.now() - (this.sent.get(id) ?? performance.now());
     this.lag = mix(this.lag || wait, wait, 0.2);
     for (const earlier of [...this.sent.keys()]) if (earlier <= id) this.sent.delete(earlier);
-    if (id > this.shown) {
+    if (id > this.shown && !proof) { // a proof's pictures are of a code from before
       this.shown = id;
       this.together = Boolean(view.getUint8(5) & TOGETHER);
       // a copy, since readings need not lie at a multiple of four bytes
