@@ -2,12 +2,14 @@
 // Heights are square roots of densities: beside a sure expert the prior would be a flat line otherwise.
 
 import { density, deviation, mean } from "./beliefs.js";
-import { clamp, el, signed, svg, symbol } from "./dom.js";
+import { clamp, el, mix, signed, svg, symbol } from "./dom.js";
 
 const WIDTH = 400;
 const HEIGHT = 104;
-const POINTS = 200;
-const STEPS = [0.1, 0.2, 0.5, 1, 2, 5]; // between the axis's numbers
+const POINTS = 200; // of a curve, evenly over the plot
+const REACH = 4; // standard deviations to either side of a mean that are in the plot
+const NEAR = 24; // more points within them, since a narrow curve is a triangle otherwise
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]; // between the axis's numbers
 const NUMBERS = 8; // at most
 
 export class Experts {
@@ -30,20 +32,24 @@ export class Experts {
     this.title.replaceChildren("Beliefs about ", symbol(dimension.symbol, dimension.index));
     const d = dimension.index;
     const margin = 0.08 * (high - low);
-    Object.assign(this, { from: low - margin, to: high + margin });
+    const used = [...beliefs.fused, ...beliefs.experts.filter((expert) => expert.used)];
+    const ends = used.flatMap(({ mean, stddev }) => [mean[d] - REACH * stddev[d], mean[d] + REACH * stddev[d]]);
+    Object.assign(this, { from: Math.min(low - margin, ...ends), to: Math.max(high + margin, ...ends) });
     this.root.className = `experts hue${dimension.hue}`;
     this.showAxis(deviation(beliefs.prior, d));
-    const places = Array.from({ length: POINTS }, (_, i) => this.from + ((this.to - this.from) * i) / (POINTS - 1));
+    const near = [...beliefs.fused, ...beliefs.experts].flatMap(({ mean, stddev }) => evenly(NEAR + 1, mean[d] - REACH * stddev[d], mean[d] + REACH * stddev[d]));
+    const places = [...evenly(POINTS, this.from, this.to), ...near.filter((z) => z > this.from && z < this.to)].sort((a, b) => a - b);
     const curve = (parts) => places.map((z) => Math.sqrt(density(parts, d, beliefs.family, z)));
     const fused = curve(beliefs.fused);
     const prior = curve(beliefs.prior);
     const experts = beliefs.experts.map((expert) => ({ ...expert, ys: curve([{ ...expert, weight: 1 }]) }));
     const top = Math.max(...fused, ...prior, ...experts.filter(({ used }) => used).flatMap(({ ys }) => ys));
-    const path = (ys, attributes) => svg("path", { d: outline(ys, top), "vector-effect": "non-scaling-stroke", ...attributes });
+    const outline = (ys) => ys.map((y, i) => `${i ? "L" : "M"}${(WIDTH * this.at(places[i])).toFixed(2)} ${(HEIGHT - 2 - ((HEIGHT - 8) * Math.min(y, top)) / top).toFixed(2)}`).join("");
+    const path = (ys, attributes) => svg("path", { d: outline(ys), "vector-effect": "non-scaling-stroke", ...attributes });
     this.plot.replaceChildren(
       path(prior, { class: "prior" }),
       ...experts.map(({ ys, hue, used }) => path(ys, { class: `expert hue${hue}${used ? "" : " unused"}` })),
-      svg("path", { d: `${outline(fused, top)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`, class: "area" }),
+      svg("path", { d: `${outline(fused)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`, class: "area" }),
       path(fused, { class: "fused" }),
     );
     const together = `${signed(mean(beliefs.fused, d))} ± ${deviation(beliefs.fused, d).toFixed(2)}`;
@@ -82,6 +88,5 @@ export class Experts {
   }
 }
 
-function outline(ys, top) {
-  return ys.map((y, i) => `${i ? "L" : "M"}${((WIDTH * i) / (POINTS - 1)).toFixed(1)} ${(HEIGHT - 2 - ((HEIGHT - 8) * Math.min(y, top)) / top).toFixed(2)}`).join("");
-}
+/** So many numbers at equal steps, both ends among them. */
+const evenly = (count, from, to) => Array.from({ length: count }, (_, i) => mix(from, to, i / (count - 1)));

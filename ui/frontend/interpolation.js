@@ -1,7 +1,7 @@
 // From one point to another: a strip of pictures on the way, for all blocks or some, straight or along the sphere.
 
 import { button, el, mix } from "./dom.js";
-import { paint, pickable } from "./pictures.js";
+import { columns, paint, pickable } from "./pictures.js";
 
 const STEPS = 9;
 
@@ -11,7 +11,7 @@ export class Interpolation {
     const { modalities, blocks } = panel.data;
     this.ends = [null, null]; // codes
     this.points = [null, null]; // their texts, which also say of which pair they are
-    this.pins = ["A", "B"].map((name, i) => button(`set ${name}`, `${name} is the code as it is now`, () => this.pin(i)));
+    this.pins = ["A", "B"].map((name, i) => button(`set ${name}`, `${name} becomes the code as it is now`, () => this.pin(i)));
     const scopes = [["all", "all blocks"], ...(blocks.length > 1 ? [["shared", "shared only"], ["private", "private only"]] : [])];
     this.scope = el("select", { "aria-label": "blocks that move", onchange: () => this.refresh() }, scopes.map(([value, title]) => el("option", { value }, title)));
     this.form = el("select", { "aria-label": "path", onchange: () => this.refresh() },
@@ -23,8 +23,9 @@ export class Interpolation {
       .map(([kind, label, title]) => button(label, title, ({ currentTarget }) => this.save(kind, currentTarget)))];
     this.needing = [...between, ...ways.flatMap(({ buttons }) => buttons)]; // both ends
     this.hint = el("p", { class: "hint", role: "status" });
-    this.root = el("div", { class: "between" }, el("div", { class: "buttons" }, this.pins, this.scope, this.form, between), this.hint,
-      el("div", { class: "way" }, ways.map(({ root }) => root)));
+    const ends = el("div", { class: "way-ends", "aria-hidden": "true", style: columns(modalities[0].shape, STEPS) }, el("span", {}, "A"), el("span", {}, "B"));
+    this.way = el("div", { class: "way" }, ends, ways.map(({ root }) => root));
+    this.root = el("div", { class: "between" }, el("div", { class: "buttons" }, this.pins, this.scope, this.form, between), this.hint, this.way);
     this.tellEnds();
   }
 
@@ -34,13 +35,14 @@ export class Interpolation {
     const missing = a ? "Now go to another pair or code and set B." : b ? "Set A too." : "Set A, then go to another pair or code and set B.";
     this.hint.textContent = a && b ? "From A to B: a click on a picture goes there." : `${missing} Playing and saving need both.`;
     for (const node of this.needing) node.disabled = !a || !b;
+    this.way.hidden = !a || !b;
   }
 
   pin(i) {
     this.ends[i] = this.panel.state.code.slice();
     this.points[i] = this.panel.point();
     this.pins[i].classList.add("set");
-    this.pins[i].textContent = `${"AB"[i]} set`;
+    this.pins[i].textContent = `replace ${"AB"[i]}`;
     this.tellEnds();
     this.refresh();
   }

@@ -11,6 +11,7 @@ export class Traversal {
   constructor(panel) {
     this.panel = panel;
     this.frame = START;
+    this.step = 1; // from a frame to the next while it plays: −1 on the way back
     this.frames = Array.from({ length: FRAMES }, () => []);
     const { modalities } = panel.data;
     this.truth = modalities.map((modality) => canvas(modality.shape));
@@ -22,9 +23,8 @@ export class Traversal {
     this.label = el("output", { title: "how far each dimension is swept through its range" });
     this.playing = button("▶ play", "play the sweep", () => this.toggle());
     const line = (shape, ...parts) => el("div", { class: "sweep", style: beside("24px", shape, count) }, parts);
-    const names = panel.dimensions.map((d) => el("span", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
     const { shape } = modalities[0];
-    const head = line(shape, el("span"), el("span", { class: "truth" }, "pair"), el("span"), el("div", { class: "names", style: columns(shape, count) }, names));
+    const head = line(shape, el("span"), el("span", { class: "truth" }, "pair"), el("span"), el("div", { class: "names", style: columns(shape, count) }, headings(panel)));
     const row = (modality, m) => line(modality.shape, el("span", {}, "x", el("sub", {}, modality.symbol)), el("div", { class: "truth" }, this.truth[m]), el("span"), sweeps[m].root);
     this.root = el("div", { class: "traversal" },
       el("div", { class: "sweeps" }, head, modalities.map(row)),
@@ -80,10 +80,11 @@ export class Traversal {
     };
   }
 
-  /** Every frame: coarse steps first, so that an early play already moves. */
+  /** Every frame, in the order in which playing comes to them. */
   askAll() {
-    const order = [10, 5, 1].flatMap((step) => Array.from({ length: FRAMES }, (_, i) => i).filter((i) => i % step === 0));
-    this.ask([...new Set(order)]);
+    const all = Array.from(this.frames.keys());
+    const [above, below] = [all.slice(this.frame), all.slice(0, this.frame).reverse()];
+    this.ask(this.step > 0 ? [...above, ...below] : [...below, ...above]);
   }
 
   seek(frame) {
@@ -103,10 +104,9 @@ export class Traversal {
     if (this.timer) return this.leave();
     this.askAll();
     this.playing.textContent = "■ stop";
-    let step = 1;
     this.timer = setInterval(() => {
-      if (this.frame + step < 0 || this.frame + step >= FRAMES) step = -step;
-      const next = this.frame + step;
+      if (this.frame + this.step < 0 || this.frame + this.step >= FRAMES) this.step *= -1;
+      const next = this.frame + this.step;
       if (this.frames[next].filter(Boolean).length < this.panel.dimensions.length) return; // not decoded yet: wait for it
       this.frame = next;
       this.show();
@@ -118,4 +118,13 @@ export class Traversal {
     this.timer = null;
     this.playing.textContent = "▶ play";
   }
+}
+
+/** What stands over the columns: each dimension's symbol, or where they are many its number below its block's. */
+function headings({ dimensions, data, crowded }) {
+  if (!crowded) return dimensions.map((d) => el("span", { class: `hue${d.hue}` }, symbol(d.symbol, d.index)));
+  return [
+    ...data.blocks.map((block) => el("span", { class: `hue${block.hue} block`, title: block.title, style: `grid-column: span ${block.dims.length}` }, symbol(block.symbol))),
+    ...dimensions.map((d) => el("span", { class: `hue${d.hue}` }, `${d.index + 1}`)),
+  ];
 }
