@@ -21,7 +21,7 @@ from mmvae.latents import Block
 from mmvae.model import Experts, MultimodalVAE
 from mmvae.variants import PAIR, Variant
 
-from . import live
+from . import live, models
 from .component import nothing, served
 
 #: Nats below which a dimension tells nothing of the pair.
@@ -76,9 +76,8 @@ def panel(checkpoint: Checkpoint, beliefs: Beliefs, *, code: Sequence[float], re
     """
     data = describe(checkpoint, beliefs, images or {}) | {
         "files": live.FILES_PATH, "socket": live.PATH, "export": live.EXPORT_PATH, "code": [float(v) for v in code], "revision": revision,
-        "item": item, "labels": {name: float(v) for name, v in (labels or {}).items()}, "drawn": drawn}
+        "title": models.label_of(checkpoint.name), "pictures": draw(checkpoint.model, code, 0)["images"], "item": item, "labels": {name: float(v) for name, v in (labels or {}).items()}, "drawn": drawn}
     return _component(key=key, data=data, default={"point": None}, on_point_change=nothing, on_draw_change=on_draw, on_open_change=nothing)
-
 
 
 def draw(model: MultimodalVAE, code: Sequence[float], ident: int) -> dict:

@@ -52,6 +52,7 @@ class Panel {
     this.root = el("div", { class: "panel", tabIndex: -1 });
     host.append(this.root);
     this.place = el("span", { role: "status" }); // which of the saved points is shown
+    this.caption = el("span"); // of which model and pair the pictures are, while presenting
     this.message = el("span", { role: "status" });
     this.keys = new Keys();
     this.spoken = null; // what was said last, for as long as it stands
@@ -113,12 +114,12 @@ class Panel {
     this.root.replaceChildren(
       el("main", {}, el("div", { class: "views" }, this.views.map(({ root }) => root)), this.buildTabs()),
       el("aside", {}, this.buildBar(), this.buildGroups(), this.strip.root, this.experts.root),
-      el("div", { class: "presenting" }, this.place, button("×", "back to the page (P)", () => this.present(false), { "aria-label": "stop presenting" })),
+      el("div", { class: "presenting" }, this.caption, this.place, button("×", "back to the page (P)", () => this.present(false), { "aria-label": "stop presenting" })),
       el("div", { class: "status" }, this.message),
       this.keys.root,
     );
     if (this.presenting) this.root.focus(); // what had the focus is gone
-    this.root.classList.toggle("crowded", this.rows.length > 16);
+    this.root.classList.toggle("crowded", this.crowded);
     this.root.style.setProperty("--lines", this.rows.length + 1.5 * data.blocks.length); // of sliders, each block's heading counted in
     this.connect();
     this.toggleSmooth(state.smooth);
@@ -130,6 +131,7 @@ class Panel {
 
   buildView(modality, m) {
     const big = canvas(modality.shape, { class: "big", role: "img", "aria-label": `${modality.title}, as decoded` });
+    paint(big, pixelsOf(this.data.pictures[m])); // of the code it starts with: no black until the connection answers
     const input = canvas(modality.shape, { class: "small" });
     const rebuilt = canvas(modality.shape, { class: "small" });
     const error = el("span");
@@ -152,7 +154,7 @@ class Panel {
       button("copy link", "the address of this very point", () => this.copy("link", this.address().href), { class: "plain" }),
       button("copy command", "the command line that draws this very pair", () => this.copy("command", `python -m mmvae render '${this.here()}' --out pair.png`), { class: "plain" }));
     return el("section", { class: "workbench" }, el("div", { class: "tab-line" }, this.tabBar, links),
-      el("p", { class: "live-only" }, "The small pictures need the live connection. Links, points and files do without."), this.tabBody);
+      el("p", { class: "live-only" }, "The small pictures need the live connection, files a server that answers."), this.tabBody);
   }
 
   buildBar() {
@@ -176,7 +178,7 @@ class Panel {
   /** A list of the ranges. Sliders and sweep have one together, and each a list of its own. */
   chooseRange(of) {
     const select = el("select", { "aria-label": `range of the ${of}`, onchange: () => this.setRange(select.value),
-      title: "range of the sliders and the sweep: the middle 98 % of the codes, all of them, or three standard deviations of the usual prior" },
+      title: "range of the sliders and the sweep: the middle 98 % of the codes, all codes measured, or three standard deviations of the usual prior" },
       Object.entries(RANGES).map(([value, [title, ends]]) => el("option", { value, disabled: !ends(this.dimensions[0]) }, ends(this.dimensions[0]) ? title : `${title} (not measured)`)));
     this.rangeSelects.push(select);
     return select;
@@ -209,6 +211,7 @@ class Panel {
       view.inputFigure.lastChild.textContent = data.observed.includes(data.modalities[m].name) ? "input" : "not observed";
       if (data.inputs[m]) paint(view.input, pixelsOf(data.inputs[m]));
     });
+    this.caption.textContent = [data.title, ...(data.item === null ? [] : [`pair #${data.item}`]), `observed: ${observedOf(data)}`].join(" · ");
     this.markTruth();
     if (this.state.code) this.tabs[this.state.tab].refresh?.();
     this.showExperts();
@@ -245,7 +248,7 @@ class Panel {
     this.live?.close();
     const url = new URL(this.data.socket, location.origin);
     url.protocol = url.protocol.replace("http", "ws");
-    this.live = new Live(url, this.data.checkpoint, {
+    this.live = new Live(url, this.data.checkpoint, this.data.digest, {
       pictures: (reply) => this.pictured(reply),
       status: (state, text) => this.connection(state, text),
     });
@@ -264,11 +267,22 @@ class Panel {
       this.buildGauges();
       if (this.state.code) this.live.show(this.state.code);
       this.refreshFigures();
-    } else if (state === "fallback" && this.state.code) this.drawByRerun();
-    this.readout.textContent = { connecting: "connecting…", lost: "not connected", refused: "refused", fallback: "slow" }[state] ?? "";
+    } else if (state === "replaced" && this.state.code) this.request(parsePoint(this.here())); // its page is made anew, and says so
+    else if (state === "fallback" && this.state.code) this.drawByRerun();
+    this.readout.textContent = { connecting: "connecting…", lost: "not connected", replaced: "not connected", refused: "refused", fallback: "not connected" }[state] ?? "";
     if (state === "connecting") return; // another try: what was said still holds
+    if (state === "fallback") return this.tellOfServer();
     if (state === "live" && this.standing) this.say("connected again");
-    this.standing = { lost: "connection lost, trying again…", refused: text, fallback: "slow: no live connection, pictures come by reruns" }[state] ?? "";
+    this.standing = { lost: "connection lost, trying again…", replaced: "the model has other weights now, opening them…", refused: text }[state] ?? "";
+    this.showMessage();
+  }
+
+  /** Says what is left without a live connection: reruns where the server answers at all. */
+  async tellOfServer() {
+    const there = await answers(`${this.data.files}/panel.js`);
+    if (this.state.live !== "fallback") return;
+    this.readout.textContent = there ? "slow" : "not connected";
+    this.standing = there ? "slow: no live connection, pictures come by reruns" : "the server does not answer, trying again…";
     this.showMessage();
   }
 
@@ -726,6 +740,11 @@ class Panel {
 
   // ---- presenting and keys
 
+  /** Whether the dimensions are so many that each has little room. */
+  get crowded() {
+    return this.dimensions.length > 16;
+  }
+
   get presenting() {
     return this.root.classList.contains("present");
   }
@@ -775,6 +794,9 @@ class Panel {
   }
 }
 
+/** What the posterior is given, in the words of the page's buttons. */
+const observedOf = ({ observed, modalities }) => (observed.length === modalities.length ? "both" : observed.length ? `only ${observed.join(", ")}` : "none");
+
 /** Whether two codes are one: the server rounds a posterior's mean to five digits, but not the code that starts there. */
 const same = (a, b) => a.length === b.length && a.every((value, i) => Math.abs(value - b[i]) < 1e-5);
 
@@ -785,6 +807,15 @@ function beside(node) {
     found.push(...[...(at.parentNode?.children ?? [])].filter((other) => other !== at && !other.inert));
   }
   return found;
+}
+
+/** Whether the server of an address is there. */
+async function answers(url) {
+  try {
+    return (await fetch(url, { method: "HEAD", cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
 }
 
 function stored() {

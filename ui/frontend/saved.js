@@ -5,6 +5,9 @@ import { canvas, paint } from "./pictures.js";
 import { parsePoint } from "./point.js";
 
 export const KEPT = "mmvae explore saved"; // a key of its own: what one tab chooses must not bring back an old list of points
+const SEEN = "mmvae explore saved pictures"; // {point: its pictures side by side, as an address}, for where its model is not at hand
+const MOST = 200; // points whose pictures are kept, the newest: about 3 kB each
+const SIDE = 48; // pixels of a kept picture
 
 export class Saved {
   constructor(panel) {
@@ -41,7 +44,7 @@ export class Saved {
     this.reread();
     const count = this.points().push(this.panel.here());
     this.panel.state.current = count - 1;
-    keep(this.points());
+    store(KEPT, this.points());
     this.panel.say(`saved as point ${count}`);
     this.refresh();
   }
@@ -51,7 +54,7 @@ export class Saved {
     const i = this.points().indexOf(text);
     if (i >= 0) this.points().splice(i, 1);
     if (i >= 0 && i <= this.panel.state.current) this.panel.state.current -= 1;
-    keep(this.points());
+    store(KEPT, this.points());
     this.refresh();
   }
 
@@ -76,34 +79,55 @@ export class Saved {
     this.key = key;
     this.cancel?.();
     const here = [];
+    const seen = stored(SEEN) ?? {};
     const focused = [...this.list.children].findIndex((item) => item.contains(this.list.getRootNode().activeElement));
     this.list.replaceChildren(...this.points().map((text, i) => {
       const point = parsePoint(text);
       const own = point.checkpoint === panel.data.checkpoint && point.code.length === panel.dimensions.length;
-      const cells = own ? panel.data.modalities.map(({ shape }) => canvas(shape)) : [];
-      if (own) here.push({ code: point.code, cells });
+      const cells = own ? panel.data.modalities.map(({ shape }) => canvas(shape)) : seen[text] ? [el("img", { src: seen[text], alt: "" })] : [];
+      if (own) here.push({ text, code: point.code, cells });
       return el("li", { class: i === current ? "here" : "" },
         el("button", { type: "button", onclick: () => this.go(i), title: text, "aria-label": `open point ${i + 1}${own ? "" : ` of ${point.checkpoint}`}`, "aria-current": i === current }, el("span", {}, `${i + 1}`), cells, own ? "" : el("em", {}, point.checkpoint)),
         el("button", { type: "button", class: "remove", title: "forget this point", "aria-label": `forget point ${i + 1}`, onclick: () => this.remove(text) }, "×"));
     }));
     if (focused >= 0) (this.list.children[focused] ?? this.list.lastChild)?.firstChild.focus();
-    this.cancel = panel.live.strip(here.map(({ code }) => code), (i, images) => images.forEach((pixels, m) => paint(here[i].cells[m], pixels)));
+    this.cancel = panel.live.strip(here.map(({ code }) => code), (i, images) => {
+      const { text, cells } = here[i];
+      images.forEach((pixels, m) => paint(cells[m], pixels));
+      if (!seen[text]) this.keepPicture(text, cells);
+    });
+  }
+
+  keepPicture(text, cells) {
+    const seen = { ...stored(SEEN), [text]: sideBySide(cells) };
+    store(SEEN, Object.fromEntries(this.points().slice(-MOST).filter((point) => seen[point]).map((point) => [point, seen[point]])));
   }
 }
 
 /** The points kept in this browser, by whichever tab; null where there are none, or where it keeps nothing. */
 export function kept() {
+  return stored(KEPT)?.filter(parsePoint) ?? null; // an older page kept what is no point too
+}
+
+function stored(key) {
   try {
-    return JSON.parse(localStorage.getItem(KEPT))?.filter(parsePoint) ?? null; // an older page kept what is no point too
+    return JSON.parse(localStorage.getItem(key));
   } catch {
     return null;
   }
 }
 
-function keep(points) {
+function store(key, value) {
   try {
-    localStorage.setItem(KEPT, JSON.stringify(points));
+    localStorage.setItem(key, JSON.stringify(value));
   } catch {
     // a browser that keeps nothing: points last as long as the page
   }
+}
+
+/** Pictures in a row as an address that holds them. */
+function sideBySide(pictures) {
+  const sheet = el("canvas", { width: SIDE * pictures.length, height: SIDE });
+  pictures.forEach((picture, i) => sheet.getContext("2d").drawImage(picture, i * SIDE, 0, SIDE, SIDE));
+  return sheet.toDataURL("image/jpeg", 0.8);
 }
