@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
 METHODS = ("pca", "tsne", "umap")
 SPACE = 0.2  # seconds between redraws of a progress bar
 #: What may be said beside --resume: a run goes on with the settings it has.
-RESUMED = ("run", "resume", "out", "steps", "device", "wait", "data_root")
+RESUMED = ("run", "resume", "out", "steps", "device", "wait", "data_root", "dataset")
 PLAIN = 10.0  # seconds between progress lines where there is no terminal
 
 
@@ -91,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         "--items", type=_whole, nargs="+", metavar="ID", help="ids of the data set's pairs (default: some of the test pairs)"
     )
 
+    located = argparse.ArgumentParser(add_help=False)
+    located.add_argument("--dataset", metavar="PATH", help="where the pairs of your own that it was trained on are now, if they were moved")
+
     def verb(name: str, run: Callable, summary: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=summary, description=summary, parents=parents)
         added.set_defaults(run=run)
@@ -107,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     train = verb("train", _train, "Train a model, or go on with a run.", rooted)
     train.add_argument("--variant", choices=list(VARIANTS), metavar="NAME", help=f"one of {', '.join(VARIANTS)}")
     train.add_argument(
-        "--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own pairs"
+        "--dataset", metavar="NAME",
+        help=f"one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own pairs; "
+        "beside --resume, --encoders and --begin-with, where these pairs are now, if they were moved",
     )
     train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATASET-VARIANT beside app.py, or in $MMVAE_HOME)")
     train.add_argument(
@@ -145,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         "--wait", action="store_true", help="begin when no other run in the same folder that waited trains on the device"
     )
 
-    ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, its curves and first map, no optimizer state.", model)
+    ship = verb("ship", _ship, "Make a checkpoint to share of a run: weights in half precision, its curves and first map, no optimizer state.", model, located)
     ship.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
     ship.add_argument("--weights", choices=["last", "best"], default="last", help="of the last snapshot, or of the best validated (default last)")
     readers = verb("readers", _readers, "Train the factor readers of a data set, and measure them.", rooted, printed)
@@ -153,20 +158,20 @@ def _parser() -> argparse.ArgumentParser:
     readers.add_argument("--steps", type=_positive, help="updates of the parameters")
     readers.add_argument("--out", type=Path, metavar="DIR", help="their folder (default: checkpoints/readers/NAME beside app.py, or in $MMVAE_HOME)")
 
-    evaluate = verb("evaluate", _evaluate, "Measure a checkpoint and write its card.", model, printed)
+    evaluate = verb("evaluate", _evaluate, "Measure a checkpoint and write its card.", model, printed, located)
     evaluate.add_argument("--pairs", type=_positive, help="test pairs to measure on (default 1000; 4000 where a factor is ordered)")
     evaluate.add_argument("--again", action="store_true", help="measure anew where the card is up to date, or of more pairs")
 
     results = verb("results", _results, "Print the README's tables: of each variant one measured model, with the command that trains it.")
     results.add_argument("--every", action="store_true", help="every measured model, as docs/results.md lists them")
 
-    reconstruct = verb("reconstruct", _reconstruct, "Draw pairs above their reconstructions.", model, chosen)
+    reconstruct = verb("reconstruct", _reconstruct, "Draw pairs above their reconstructions.", model, chosen, located)
     reconstruct.add_argument("--given", metavar="MODALITY", help="infer from this modality alone (default: from both)")
     written(reconstruct, "a .png file")
     generate = verb("generate", _generate, "Draw new pairs from the prior.", model)
     generate.add_argument("-n", type=_positive, default=32, help="number of pairs (default 32)")
     written(generate, "a .png file")
-    translate = verb("translate", _translate, "Draw one modality from the other.", model, chosen)
+    translate = verb("translate", _translate, "Draw one modality from the other.", model, chosen, located)
     translate.add_argument("--to", metavar="MODALITY", help="what to draw (default: the second modality)")
     translate.add_argument(
         "--samples", type=_positive, default=8, help="samples of each, with private codes from the prior (default 8)"
@@ -182,14 +187,14 @@ def _parser() -> argparse.ArgumentParser:
     translate.add_argument("--draw", metavar="STROKES", help="a drawing, as the page's command line carries it")
     translate.add_argument("--beside", nargs="+", metavar="CHECKPOINT", help="more checkpoints, under the same inputs and codes")
     written(translate, "a .png file")
-    traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code from low to high.", model)
+    traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code from low to high.", model, located)
     traverse.add_argument("--item", type=_whole, metavar="ID", help="the pair to start from (default: a test pair)")
     traverse.add_argument(
         "--range", choices=["fixed", "percentile", "min-max"], default="fixed", help="−3 to 3, the posterior's 1st to 99th percentile, or all of it"
     )
     traverse.add_argument("--frames", type=_positive, default=61, help="of the animation (default 61)")
     written(traverse, "a .gif file (0.1 s a frame), or a .png file with a row for each coordinate")
-    interpolate = verb("interpolate", _interpolate, "Go from one pair's code to another's.", model)
+    interpolate = verb("interpolate", _interpolate, "Go from one pair's code to another's.", model, located)
     interpolate.add_argument(
         "--items", type=_whole, nargs=2, metavar=("FROM", "TO"), help="ids of the pairs (default: two test pairs)"
     )
@@ -201,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("point", metavar="POINT", help="the point's text, or a .png file that carries one")
     written(render, "a .png file, which carries the point")
 
-    embed = verb("embed", _embed, "Map the codes of test pairs to two dimensions.", model)
+    embed = verb("embed", _embed, "Map the codes of test pairs to two dimensions.", model, located)
     embed.add_argument("--method", choices=METHODS, default="umap", help="default: umap")
     embed.add_argument("--block", metavar="NAME", help="the block to map (default: the whole code)")
     embed.add_argument("--given", metavar="MODALITY", help="infer from this modality alone (default: from both)")
@@ -209,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     written(embed, "a .csv file, or an .html file to look at")
     drawn = verb("map", _map, "Lay out the maps that checkpoints are shown with at first, and keep them beside the weights.", rooted)
     drawn.add_argument("checkpoints", nargs="*", metavar="CHECKPOINT", help="folders or names (default: all in checkpoints/)")
-    export = verb("export", _export, "Write encoders and decoders as ONNX, and codes of the test pairs as CSV.", model)
+    export = verb("export", _export, "Write encoders and decoders as ONNX, and codes of the test pairs as CSV.", model, located)
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     bench = verb("bench", _bench, "Measure speed: `bench` lists what can be measured.")
     bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="WHAT …", help="what to measure, and its own arguments")
@@ -362,8 +367,9 @@ def _trained(arguments: argparse.Namespace) -> int:
 
 
 def _resumed(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
-    """The folder of the run to go on with, and its data."""
-    from .checkpoints import CONFIG, read_json
+    """The folder of the run to go on with, and its data; where these were said to have been moved, the run knows it from now on."""
+    from .checkpoints import CONFIG, build_model, read_json, source_of, write_json
+    from .sources import data_of
     from .training import RunError
 
     if arguments.out is None:
@@ -377,7 +383,10 @@ def _resumed(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     source = config.get("source") or config.get("dataset")
     if not isinstance(source, str):
         raise RunError(f"{arguments.out / CONFIG}: no data set to train on: \"dataset\" is {json.dumps(source)[:40]}")
-    return arguments.out, dataset(source, arguments.data_root)
+    data = data_of(config, build_model(config, str(arguments.out / CONFIG)).modalities, arguments.data_root, arguments.dataset)
+    if arguments.dataset is not None and data.name != source_of(config):
+        write_json(arguments.out / CONFIG, config | {"dataset": data.name, "source": data.name})
+    return arguments.out, data
 
 
 def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
@@ -385,7 +394,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     import torch
 
     from .model import MultimodalVAE
-    from .runs import free_name, runs_folder
+    from .runs import runs_folder
+    from .sources import run_name
     from .training import start
 
     if arguments.encoders is not None or arguments.begin_with is not None:
@@ -405,7 +415,7 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row, decoders=arguments.decoders or ""))
     if source is None:
         data = dataset(row.name, arguments.data_root)
-    run = arguments.out or runs_folder() / free_name(f"{Path(row.name).stem}-{variant.name}")
+    run = arguments.out or runs_folder() / run_name(row.name, variant.name)
     start(run, model, settings, source)
     return run, data
 
@@ -416,11 +426,14 @@ def _from_trained(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     from .training import begin, refit
 
     option = "--begin-with" if arguments.encoders is None else "--encoders"
-    for name in ("variant", "dataset", "private", "shared", "decoders", *(["begin_with"] if option == "--encoders" else [])):
+    for name in ("variant", "private", "shared", "decoders", *(["begin_with"] if option == "--encoders" else [])):
         if getattr(arguments, name) is not None:
             raise ValueError(f"{option} keeps the model as it is: --{name.replace('_', '-')} cannot be said beside it")
     trained = _open_named(arguments.encoders or arguments.begin_with)
     data = _data_of(trained, arguments)
+    if data.name not in DATASETS:  # the new run looks for them where they are now
+        trained.model.dataset = data.name
+        trained = replace(trained, config={**trained.config, "source": data.name})
     if option == "--encoders":
         run = arguments.out or runs_folder() / free_name(f"{trained.path.name}-refitted")
         refit(run, trained, _settings(arguments, REFIT))
@@ -730,11 +743,20 @@ def _embed(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from .export import export
+    from .export import export, export_onnx
 
-    checkpoint = _open(arguments)
-    for file in export(checkpoint, _data_of(checkpoint, arguments), arguments.out):
+    checkpoint, missing = _open(arguments), None
+    try:
+        data = _data_of(checkpoint, arguments)
+    except DataError as error:
+        if arguments.dataset is not None:  # what was asked for is not to be left out
+            raise
+        missing = error
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    for file in export_onnx(checkpoint.model, arguments.out) if missing else export(checkpoint, data, arguments.out):
         print(file)
+    if missing:
+        raise DataError(f"{missing}; without the pairs there is no codes.csv beside these files")
 
 
 def _bench(arguments: argparse.Namespace) -> int:
@@ -775,9 +797,10 @@ def _open_named(text: str) -> Checkpoint:
 
 
 def _data_of(checkpoint: Checkpoint, arguments: argparse.Namespace) -> PairedDataset:
-    from .checkpoints import source_of
+    """What the checkpoint was trained on, where it was or where --dataset says that it is now."""
+    from .sources import data_of
 
-    return dataset(source_of(checkpoint.config), arguments.data_root)
+    return data_of(checkpoint.config, checkpoint.model.modalities, arguments.data_root, getattr(arguments, "dataset", None))
 
 
 def _pairs(arguments: argparse.Namespace, n: int) -> tuple[Checkpoint, dict[str, Tensor], Sequence[int] | torch.Tensor]:

@@ -28,6 +28,7 @@ from mmvae.networks import DECODERS
 from mmvae.pictures import read_point
 from mmvae.readers import open_readers, readers_for
 from mmvae.shipped_maps import maps_in
+from mmvae.sources import run_name
 from mmvae.variants import VARIANTS, variant_from_json
 from tests.tiny import TinyPairs
 
@@ -206,7 +207,7 @@ def test_beside_the_weights_to_begin_with_nothing_can_be_said_of_the_model(run, 
     assert said == f"mmvae: --begin-with keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "on").exists()
 
 
-@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--dataset", "faces"], ["--private", "1", "1"], ["--shared", "3"], ["--begin-with", "faces-mumo"]])
+@pytest.mark.parametrize("more", [["--variant", "mumo"], ["--private", "1", "1"], ["--shared", "3"], ["--begin-with", "faces-mumo"]])
 def test_beside_the_encoders_to_keep_nothing_can_be_said_of_the_model(run, tmp_path, capsys, more):
     said = failed(capsys, ["train", "--encoders", str(run), "--out", str(tmp_path / "refitted"), *more])
     assert said == f"mmvae: --encoders keeps the model as it is: {more[0]} cannot be said beside it" and not (tmp_path / "refitted").exists()
@@ -234,15 +235,99 @@ def test_without_its_data_no_run_is_begun(capsys, tmp_path):
 
 def test_a_run_lies_where_the_pages_look_under_a_name_that_they_take(own, tmp_path, monkeypatch):
     monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    shutil.copy(own, tmp_path / "my pairs.npz")
-    assert main(["train", "--variant", "joint-poe", "--dataset", str(tmp_path / "my pairs.npz"), "--steps", "1", "--batch-size", "2"]) == 0
-    assert [run.name for run in runs.runs()] == ["my-pairs-joint-poe"]
-    runs.check_name(runs.free_name("my-pairs-joint-poe"))
+    shutil.copy(own, tmp_path / "my Größen.npz")
+    assert main(["train", "--variant", "joint-poe", "--dataset", str(tmp_path / "my Größen.npz"), "--steps", "1", "--batch-size", "2"]) == 0
+    assert [run.name for run in runs.runs()] == ["my-Grossen-joint-poe"]
+    runs.check_name(run_name(str(tmp_path / "my Größen.npz"), "joint-poe"))
 
 
 def test_what_is_printed_needs_no_encoding_of_the_console():
     done = subprocess.run([sys.executable, "-m", "mmvae", "datasets"], cwd=HOME, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True)
     assert done.returncode == 0 and "–" in done.stdout.decode("utf-8")
+
+
+# ---- data that was moved
+
+
+@pytest.fixture
+def strayed(run, tmp_path):
+    """A copy of the run whose data is not where it was."""
+    folder = tmp_path / "strayed"
+    shutil.copytree(run, folder)
+    gone = {"dataset": str(tmp_path / "gone.npz"), "source": str(tmp_path / "gone.npz")}
+    (folder / "config.json").write_text(json.dumps(json.loads((run / "config.json").read_text()) | gone))
+    return folder
+
+
+#: Every verb that opens a checkpoint's data; `{at}` is the checkpoint, `{tmp}` a folder to write to.
+OPENERS = {
+    "evaluate": "{at} --pairs 40",
+    "reconstruct": "{at} --out {tmp}/a.png",
+    "translate": "{at} --out {tmp}/a.png",
+    "traverse": "{at} --frames 2 --out {tmp}/a.gif",
+    "interpolate": "{at} --steps 3 --out {tmp}/a.png",
+    "embed": "{at} --method pca --out {tmp}/a.csv",
+    "ship": "{at} --out {tmp}/shipped",
+    "train --resume": "--out {at} --steps 4",
+    "train --begin-with": "{at} --steps 1 --batch-size 2 --out {tmp}/new",
+    "train --encoders": "{at} --steps 1 --batch-size 2 --out {tmp}/new",
+}
+
+
+def opener(verb: str, at: Path, tmp: Path) -> list[str]:
+    return f"{verb} {OPENERS[verb].format(at=at, tmp=tmp)}".split()
+
+
+@pytest.mark.parametrize("verb", OPENERS)
+def test_data_that_was_moved_is_asked_for_and_taken_from_where_it_is_now(strayed, own, tmp_path, capsys, verb):
+    command = opener(verb, strayed, tmp_path)
+    gone = f"this model was trained on {tmp_path / 'gone.npz'}, which is not there any more; say where it is now with --dataset PATH"
+    assert failed(capsys, command) == f"mmvae: {gone}"
+    assert main([*command, "--dataset", str(own)]) == 0
+
+
+def test_data_that_was_moved_is_found_by_its_name_in_the_data_root(strayed, own, tmp_path):
+    (tmp_path / "data").mkdir()
+    shutil.copy(own, tmp_path / "data" / "gone.npz")
+    assert main([*opener("reconstruct", strayed, tmp_path), "--data-root", str(tmp_path / "data")]) == 0
+
+
+def test_a_run_resumed_on_moved_data_and_those_begun_with_it_know_where_it_is(strayed, own, tmp_path):
+    for verb, folder in (("train --begin-with", tmp_path / "new"), ("train --resume", strayed)):
+        assert main([*opener(verb, strayed, tmp_path), "--dataset", str(own)]) == 0
+        config = json.loads((folder / "config.json").read_text())
+        assert config["source"] == config["dataset"] == str(own)
+        assert main(["reconstruct", str(folder), "--out", str(tmp_path / "a.png")]) == 0
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "train --resume", "train --encoders"])
+@pytest.mark.parametrize(("names", "edge", "said"), [(("left", "top"), 32, "left (1×28×28) and top (1×32×32)"), (("left", "right"), 28, "left (1×28×28) and right (1×28×28)")],
+                         ids=["other names", "other shapes"])
+def test_data_of_other_modalities_is_refused(strayed, tmp_path, capsys, verb, names, edge, said):
+    other = tmp_path / "other.npz"
+    np.savez(other, **{name: np.full((20, side, side), 200, np.uint8) for name, side in zip(names, (28, edge))})
+    before = (strayed / "config.json").read_text()
+    message = failed(capsys, [*opener(verb, strayed, tmp_path), "--dataset", str(other)])
+    assert message == f"mmvae: {other}: pairs of {said}; this model was trained on left (1×28×28) and right (1×32×32)"
+    assert (strayed / "config.json").read_text() == before and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "train --resume", "train --begin-with"])
+def test_a_data_set_of_the_program_cannot_be_taken_for_ones_own(strayed, tmp_path, capsys, verb):
+    message = failed(capsys, [*opener(verb, strayed, tmp_path), "--dataset", "digits"])
+    assert message == f"mmvae: this model was trained on {tmp_path / 'gone.npz'}: --dataset says where a person's own pairs are now, digits cannot be taken instead"
+
+
+def test_networks_are_exported_without_the_data(strayed, own, tmp_path, capsys):
+    message = failed(capsys, ["export", str(strayed), "--out", str(tmp_path / "onnx")])
+    assert "gone.npz, which is not there any more" in message and message.endswith("; without the pairs there is no codes.csv beside these files")
+    written = {file.name for file in (tmp_path / "onnx").iterdir()}
+    assert written == {f"{kind}_{name}.onnx" for kind in ("encoder", "decoder") for name in ("left", "right")}
+    assert main(["export", str(strayed), "--dataset", str(own), "--out", str(tmp_path / "onnx")]) == 0
+    assert {file.name for file in (tmp_path / "onnx").iterdir()} == {*written, "codes.csv"}
+
+
+# ---- how a training ends, and figures
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
