@@ -1,7 +1,19 @@
 """Entry of `streamlit run app.py`: the application with its routes."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import streamlit as st
 
 from ui import exports, live, map_panel, pictures, runs, traversals
 
-app = st.App("ui/frame.py", routes=[*exports.routes, *live.routes, *map_panel.routes, *pictures.routes, *runs.routes, *traversals.routes])
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Ends what is computed once the server is told to end."""
+    yield
+    map_panel.stop()
+
+
+app = st.App("ui/frame.py", lifespan=lifespan,
+             routes=[*exports.routes, *live.routes, *map_panel.routes, *pictures.routes, *runs.routes, *traversals.routes])

@@ -6,7 +6,7 @@ a time; those who drag sliders meanwhile should not feel it.
 
 from __future__ import annotations
 
-__all__ = ["KINDS", "attachment", "make", "routes"]
+__all__ = ["KINDS", "alone", "attachment", "make", "routes"]
 
 import asyncio
 import csv
@@ -14,7 +14,6 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -28,9 +27,10 @@ from torch import Tensor
 from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import DataError
 from mmvae.explore import RANGES, Code, TraversalFigure, code_of, path, traversal_figure
-from mmvae.pictures import Pixels, pair_picture, png, sheet, traversal_frames, traversal_strip, write_gif
+from mmvae.pictures import RANGE_TITLES, Pixels, pair_picture, png, traversal_frames, traversal_strip, way_frames, way_strip, write_gif
 from mmvae.point import Point, PointError
 from mmvae.readers import readers_for
+from mmvae.workers import Workers
 
 from . import live, models
 
@@ -69,6 +69,17 @@ class Wish:
             raise ValueError(f"range {span!r} is none of {', '.join(RANGES)}")
         return traversal_figure(self.checkpoint.model, self.code, self.checkpoint.statistics, span, frames)
 
+    def about(self) -> str:
+        """Which model and pair the point is of, in words."""
+        return f"{models.label_of(self.point.checkpoint)} · {_pair(self.point)}"
+
+    def about_way(self) -> str:
+        """Which model is shown, between which pairs, and what of the code moves how."""
+        end = Point.parse(self.options.get("to", ""))
+        scope, form = self.options.get("scope", "all"), self.options.get("form", "straight")
+        moving = {"all": "all blocks", "shared": "shared block only", "private": "private blocks only"}[scope]
+        return f"{models.label_of(self.point.checkpoint)} · A: {_pair(self.point)} · B: {_pair(end)} · {moving}, {form}"
+
     def truth(self) -> dict[str, Tensor]:
         """The pair's own pictures; where they are not at hand, those of the code."""
         data = models.data_for(self.checkpoint)
@@ -91,6 +102,10 @@ class Wish:
         return decoded(self.checkpoint, codes)
 
 
+def _pair(point: Point) -> str:
+    return "no pair" if point.item is None else f"pair {point.item}"
+
+
 @torch.inference_mode()
 def decoded(checkpoint: Checkpoint, codes: Code) -> dict[str, Tensor]:
     """The pictures of codes {block: [N, dim]}, a few at a time so that live pictures come between."""
@@ -108,15 +123,18 @@ def pair_png(wish: Wish) -> bytes:
 
 
 def traversal_gif(wish: Wish) -> bytes:
-    return gif(traversal_frames(wish.figure(), wish.truth()), wish.point)
+    return gif(traversal_frames(wish.figure(), wish.truth(), wish.about()), wish.point)
 
 
 def traversal_png(wish: Wish) -> bytes:
-    return png(traversal_strip(wish.figure(VALUES), wish.truth()), wish.point)
+    return png(traversal_strip(wish.figure(VALUES), wish.truth(), wish.about()), wish.point)
 
 
 def traversal_csv(wish: Wish) -> bytes:
-    """A line for each coordinate and value: the value, and what the readers see in the pictures."""
+    """A line for each coordinate and value: the value, and what the readers see in the pictures.
+
+    Lines that begin with # come first and say what it is of; ``pandas.read_csv(file, comment="#")`` passes over them.
+    """
     figure, model = wish.figure(), wish.checkpoint.model
     readers = readers_for(model.dataset) if model.dataset else None
     lines: list[dict[str, object]] = []
@@ -129,6 +147,8 @@ def traversal_csv(wish: Wish) -> bytes:
                     line[f"{modality} {factor}"] = round(reading.value[frame].item(), 3)
             lines.append(line)
     text = io.StringIO()
+    for what, value in (("model", models.label_of(wish.point.checkpoint)), ("point", wish.point), ("range", RANGE_TITLES[figure.range])):
+        text.write(f"# {what}: {value}\r\n")
     writer = csv.DictWriter(text, lines[0])
     writer.writeheader()
     writer.writerows(lines)
@@ -136,14 +156,11 @@ def traversal_csv(wish: Wish) -> bytes:
 
 
 def path_png(wish: Wish) -> bytes:
-    images = wish.way(STRIP)
-    return png(sheet([list(row) for row in images.values()]), wish.point)
+    return png(way_strip(wish.way(STRIP), wish.checkpoint.model.modalities, wish.about_way()), wish.point)
 
 
 def path_gif(wish: Wish) -> bytes:
-    images = wish.way(WAY)
-    there = [sheet([[row[i] for row in images.values()]], scale=4) for i in range(WAY)]
-    return gif([*there, *reversed(there[1:-1])], wish.point)
+    return gif(way_frames(wish.way(WAY), wish.checkpoint.model.modalities, wish.about_way()), wish.point)
 
 
 def gif(frames: list[Pixels], point: Point) -> bytes:
@@ -183,7 +200,12 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
-_maker = ThreadPoolExecutor(1, thread_name_prefix="export", initializer=torch.set_num_threads, initargs=(1,))
+def alone() -> None:
+    """Has a thread compute by itself: the other processors are for those who drag sliders."""
+    torch.set_num_threads(1)
+
+
+_maker = Workers(1, "export", alone)
 
 
 async def _answer(request: Request) -> Response:

@@ -6,10 +6,11 @@ out, pictures of what is hovered, columns that take a while to compute. No scrip
 
 from __future__ import annotations
 
-__all__ = ["about", "described", "job_for", "map_panel", "own_columns", "routes", "warm"]
+__all__ = ["about", "described", "job_for", "map_panel", "own_columns", "routes", "stop", "warm"]
 
 import asyncio
 import hashlib
+import inspect
 import io
 import json
 import struct
@@ -19,11 +20,9 @@ import time
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -31,16 +30,17 @@ from starlette.routing import Route
 from mmvae import embedding
 from mmvae.checkpoints import Checkpoint
 from mmvae.columns import FEW, Column, read_columns
-from mmvae.data import Factor, PairedDataset, data_root
+from mmvae.data import DataError, Factor, PairedDataset, data_root
 from mmvae.embedding_export import pictures_of, write_csv, write_html, write_projector
 from mmvae.maps import EACH, PAIR, Choice, Codes, Figures, Job, figures_of, gap_of
 from mmvae.palettes import BLOCKS, ON_DARK
 from mmvae.readers import Readers
 from mmvae.shipped_maps import read_map
+from mmvae.workers import Workers
 
 from . import live, models
 from .component import nothing, served
-from .exports import attachment
+from .exports import alone, attachment
 from .translating import readers_of
 
 PATH = "/maps/{key}"
@@ -66,7 +66,7 @@ class Jobs:
         self.limit = limit
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(2, thread_name_prefix="map", initializer=torch.set_num_threads, initargs=(1,))
+        self._workers = Workers(2, "map", alone)
 
     def __getitem__(self, key: str) -> Job:
         with self._lock:
@@ -97,6 +97,13 @@ class Jobs:
         with self._lock:
             return job.key in self._jobs and not self._poorer(self._jobs[job.key], job)
 
+    def stop(self, seconds: float) -> None:
+        """Cancels all of them, and waits so long at most until none is computed any more."""
+        with self._lock:
+            for job in self._jobs.values():
+                job.cancel()
+        self._workers.settle(seconds)
+
     @staticmethod
     def _poorer(known: Job, job: Job) -> bool:
         """Whether a map was made before the images of its items were on this machine, and they are now."""
@@ -104,10 +111,16 @@ class Jobs:
 
 
 _jobs = Jobs()
-#: Of the codes of a map, by their key: the share of points that are judged, or why they could not be.
+#: Of the codes of a map, by their key: the share of points that are judged, or, until somebody was told, why they could not be.
 _judging: dict[str, float | str] = {}
 # Figures and judging may wait, pictures may not: one at a time of either, away from the threads that answer for pictures.
-_measurer, _judge = (ThreadPoolExecutor(1, thread_name_prefix=name, initializer=torch.set_num_threads, initargs=(1,)) for name in ("figures", "judge"))
+_measurer, _judge = (Workers(1, name, alone) for name in ("figures", "judge"))
+
+
+def stop(seconds: float = 1.0) -> None:
+    """Ends what is computed for maps, for a server that ends: nobody is left to see them."""
+    _jobs.stop(seconds)
+    _judge.settle(seconds)
 
 
 def job_for(opened: Checkpoint, data: PairedDataset | None, choice: Choice, params: embedding.Params | None, again: bool = False) -> Job | None:
@@ -277,6 +290,7 @@ def _column(request: Request, job: Job) -> Response:
         _judging[job.codes_key] = done = 0.0
         _judge.submit(_judged, job, readers)
     if isinstance(done, str):
+        _judging.pop(job.codes_key, None)  # who asks once more has it tried once more: there may be memory by then
         raise ValueError(f"this could not be computed: {done}")
     if done < 1:
         return JSONResponse({"progress": done}, 202)
@@ -296,7 +310,7 @@ def _judged(job: Job, readers: Readers | None) -> None:
         job.judge(readers, tell)
         _judging[job.codes_key] = 1.0
     except Exception as error:  # the end of a thread: what is not said here is said nowhere
-        _judging[job.codes_key] = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        _judging[job.codes_key] = str(error) if isinstance(error, (ValueError, DataError, embedding.Cancelled)) else f"{type(error).__name__}: {error}"
 
 
 async def _figures(request: Request, job: Job) -> Response:
@@ -339,7 +353,10 @@ def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str]:
     elif colour == "verdict":
         if _judging.get(job.codes_key) != 1:
             return nothing_known, "not decoded yet"
-        found = figures_of(codes, job.judge(readers_of(job.model.dataset))["verdict"], job.factors)
+        verdict = job.judge(readers_of(job.model.dataset)).get("verdict")
+        if verdict is None:
+            return nothing_known, "no classes"
+        found = figures_of(codes, verdict, job.factors)
     else:
         return nothing_known, "no classes"
     return found, "too few of a class"
@@ -440,7 +457,8 @@ EXPORTS: dict[str, tuple[Callable[[Job, Path, str, str], bytes], str, str]] = {
 
 
 async def _cancel(request: Request, job: Job) -> Response:
-    job.cancel()
+    if not job.ended:  # of one that was finished meanwhile the points can still be judged
+        job.cancel()
     return Response(status_code=204)
 
 
@@ -463,8 +481,8 @@ def _answers(answer: Callable) -> Callable:
         except KeyError:
             return PlainTextResponse("This map is not on the server any more; draw it again.", 404)
         try:
-            return await (answer(request, job) if asyncio.iscoroutinefunction(answer) else asyncio.to_thread(answer, request, job))
-        except ValueError as error:
+            return await (answer(request, job) if inspect.iscoroutinefunction(answer) else asyncio.to_thread(answer, request, job))
+        except (ValueError, DataError) as error:  # the latter of items that are no longer those of the map
             return PlainTextResponse(str(error), 400)
 
     return respond

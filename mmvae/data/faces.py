@@ -12,15 +12,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..files import opened_atomically
+from ..workers import Workers
 from . import DATASETS, SPLITS, DataError, PairedDataset
 
 Progress = Callable[[int, int], None]
@@ -149,12 +150,12 @@ class Faces(FaceGrid):
         return maps if whole else None
 
     def _render(self, progress: Progress, workers: int) -> None:
-        self._write(self.folder / "writable", lambda file: file.write(b"")).unlink(missing_ok=True)  # before a minute's work
+        self._write(self.folder / "writable", b"").unlink(missing_ok=True)  # before a minute's work
         arrays = self._draw(progress, workers)
         self._stamp.unlink(missing_ok=True)  # an older one must not vouch for new files
         for path, array in zip(self._files, arrays, strict=True):
-            self._write(path, lambda file, array=array: np.save(file, array))
-        self._write(self._stamp, lambda file: file.write(json.dumps(self._expected).encode()))  # last: it vouches for the rest
+            self._write(path, array)
+        self._write(self._stamp, json.dumps(self._expected).encode())  # last: it vouches for the rest
 
     def _draw(self, progress: Progress, workers: int) -> list[NDArray[np.uint8]]:
         """All pictures of both modalities, identity after identity, each in a process of its own."""
@@ -163,34 +164,26 @@ class Faces(FaceGrid):
         per_identity, done = azimuths * sum(steps), 0
         progress(0, identities * per_identity)
         angles = [factor.values for factor in self.factors[1:]]
-        with ThreadPoolExecutor(workers) as pool:
+        pool = Workers(workers, "render faces")
+        try:
             jobs = {pool.submit(_render_apart, identity, *angles): identity for identity in range(identities)}
-            try:
-                for job in as_completed(jobs):
-                    pixels = np.frombuffer(job.result(), np.uint8)
-                    first = arrays[0][0].size
-                    for array, part in zip(arrays, (pixels[:first], pixels[first:]), strict=True):
-                        array[jobs[job]] = part.reshape(array.shape[1:])
-                    done += per_identity
-                    progress(done, identities * per_identity)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            for job in as_completed(jobs):
+                pixels = np.frombuffer(job.result(), np.uint8)
+                first = arrays[0][0].size
+                for array, part in zip(arrays, (pixels[:first], pixels[first:]), strict=True):
+                    array[jobs[job]] = part.reshape(array.shape[1:])
+                done += per_identity
+                progress(done, identities * per_identity)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # who interrupts it waits for none of the rest
         return arrays
 
-    def _write(self, path: Path, write: Callable) -> Path:
-        """Writes a file under a name of its own and moves it into place whole."""
-        part = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    def _write(self, path: Path, content: bytes | NDArray[np.uint8]) -> Path:
+        """Writes a file whole: bytes as they are, pictures as .npy."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(part, "wb") as file:
-                    write(file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
+            with opened_atomically(path) as file:
+                file.write(content) if isinstance(content, bytes) else np.save(file, content)
         except OSError as error:
             reason = f"cannot be written here ({error.strerror}); set MMVAE_DATA to a folder that can be written to"
             raise DataError(f"{self.folder}: the rendered faces {reason}") from error

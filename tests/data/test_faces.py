@@ -1,16 +1,23 @@
 """The rendered faces: what an id means, what is neutral, what splits keep apart, and when a cache is trusted."""
 
 import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from mmvae.data import DATASETS, SPLITS, DataError
+from mmvae.data import faces as faces_module
 from mmvae.data.faces import Faces
 from mmvae.data.head import TRAITS, Head, build_head, identity_traits
 from mmvae.data.render import render, render_views, rotation
 
+ROOT = Path(__file__).parents[2]
 PER_CELL = 11 * 11
 IDENTITIES = 1
 
@@ -147,6 +154,44 @@ def test_a_data_root_that_cannot_be_written_is_named_before_any_work(tmp_path):
     with pytest.raises(DataError, match=f"{root}/faces: the rendered faces cannot be written here") as error:
         Faces(root, progress=never)
     assert "\n" not in str(error.value)
+
+
+def test_who_interrupts_a_rendering_waits_for_none_of_the_rest_and_no_cache_is_left(tmp_path, monkeypatch):
+    asked, go_on = [], threading.Event()
+
+    def render(identity, *angles):
+        asked.append(identity)
+        if identity:
+            go_on.wait(60)
+        return bytes(21 * 22 * 64 * 64)
+
+    def progress(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(faces_module, "_render_apart", render)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Faces(tmp_path, progress=progress)
+    assert time.monotonic() - begun < 20
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("render faces"):
+            thread.join(30)
+    assert len(asked) <= 4 and not list((tmp_path / "faces").iterdir())
+
+
+def test_a_program_that_ends_renders_nothing_more(tmp_path):
+    program = """
+import sys, threading, time
+from mmvae.data import faces
+begun = threading.Event()
+faces._render_apart = lambda identity, *angles: begun.set() or time.sleep(60)
+threading.Thread(target=faces.Faces, args=(sys.argv[1],), daemon=True).start()
+begun.wait()
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=True, timeout=50)
+    assert not list((tmp_path / "faces").iterdir())
 
 
 def test_progress_counts_to_all_pictures(tmp_path):

@@ -14,14 +14,17 @@ import pytest
 from starlette.requests import Request
 from tiny import TinyPairs, tiny_model
 
+from mmvae.data import DataError
 from mmvae.embedding import PCA, UMAP
 from mmvae.maps import EACH, Choice, Job
 from ui import map_panel
 
 
 @pytest.fixture
-def job(tmp_path) -> Job:
-    """A finished map of both modalities' codes."""
+def job(tmp_path, monkeypatch) -> Job:
+    """A finished map of both modalities' codes, the only one of the server."""
+    monkeypatch.setattr(map_panel, "_jobs", map_panel.Jobs())
+    monkeypatch.setattr(map_panel, "_judging", {})
     made = Job(tiny_model("mumo"), TinyPairs(), "weights", Choice(("z_shared",), EACH, count=24), PCA(), tmp_path)
     made.run()
     map_panel._jobs.begin(made)
@@ -46,21 +49,44 @@ async def settled(job: Job, name: str):
     return reply
 
 
-def test_judging_that_failed_says_why_and_is_not_begun_again(job):
-    begun = []
+def test_judging_that_failed_says_why_and_is_tried_again_where_somebody_asks_again(job):
+    judge, begun = job.judge, []
 
-    def judge(readers, tell=None):
+    def first_fails(readers, tell=None):
         begun.append(1)
-        raise RuntimeError("no memory")
+        if len(begun) == 1:
+            raise RuntimeError("no memory")
+        return judge(readers, tell)
 
-    job.judge = judge
+    job.judge = first_fails
 
     async def twice():
         return [await settled(job, "error") for _ in range(2)]
 
-    for reply in answered(twice()):
-        assert reply.status_code == 400 and reply.body.decode() == "this could not be computed: RuntimeError: no memory"
-    assert len(begun) == 1
+    failed, found = answered(twice())
+    assert failed.status_code == 400 and failed.body.decode() == "this could not be computed: RuntimeError: no memory"
+    assert found.status_code == 200
+    separation = json.loads(answered(ask("figures", job, colour="verdict")).body)
+    assert separation["silhouette"] is None and separation["without"] == "no classes"  # these images have no readers
+
+
+def test_items_that_the_data_set_has_no_more_are_refused_in_one_line(job):
+    class Gone(TinyPairs):
+        def items(self, ids):
+            raise DataError(f"item {ids[0]}: no such pair")
+
+    job.data = Gone()
+    reply = answered(ask("pictures", job, points="0,1"))
+    assert reply.status_code == 400 and reply.body.decode() == f"item {job.codes.ids[0]}: no such pair"
+
+
+def test_a_finished_map_that_is_cancelled_too_late_can_still_be_judged(job):
+    async def late():
+        cancelled = await ask("cancel", job)
+        return cancelled, await settled(job, "error")
+
+    cancelled, found = answered(late())
+    assert (cancelled.status_code, found.status_code) == (204, 200)
 
 
 def test_pictures_are_answered_while_figures_of_many_colours_are_computed(job, monkeypatch):
