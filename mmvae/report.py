@@ -22,22 +22,24 @@ from .metrics import ALL_SPLITS
 from .palettes import BLOCKS
 
 #: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
+#: A matrix brings --factors, its columns, and --letters of the longest word above them: texts are as large as a cell has room for.
 STYLE = """
-.mx {font-variant-numeric: tabular-nums; min-width: 0; container-type: inline-size}
+.mx {font-variant-numeric: tabular-nums; min-width: 0; container-type: inline-size; --first: 5.6rem; --gap: 6px;
+  --cell: calc((100cqi - var(--first) - (var(--factors) + 1) * var(--gap)) / var(--factors))}
 .mx h4 {margin: 0; padding: 0; font-size: 1.12rem; font-weight: 650; line-height: 1.3}
 .mx .sub {font-size: .78rem; opacity: .68; overflow-wrap: anywhere}
-.mx table {border-collapse: separate; border-spacing: 6px; width: 100%; table-layout: fixed; margin: 8px 0 2px -6px; border: 0}
+.mx table {border-collapse: separate; border-spacing: var(--gap); width: 100%; table-layout: fixed; margin: 8px 0 2px -6px; border: 0}
 .mx th, .mx td {border: 0; padding: 0}
-.mx thead th {font-weight: 500; font-size: .9rem; text-align: center; vertical-align: bottom;
+.mx thead th {font-weight: 500; font-size: clamp(.66rem, calc(var(--cell) / var(--letters) / .6), .9rem); line-height: 1.3; text-align: center; vertical-align: bottom;
   border-bottom: 3px solid var(--hue); padding: 0 0 3px; overflow-wrap: anywhere}
-.mx thead th:first-child {border: 0; width: 5.6rem}
+.mx thead th:first-child {border: 0; width: var(--first)}
 .mx thead small, .mx tbody th small {display: block; font-weight: 400; font-size: .7rem; opacity: .68; line-height: 1.25}
 .mx tbody th {text-align: left; font-weight: 600; font-size: .95rem; color: var(--hue); line-height: 1.2; overflow-wrap: anywhere}
 .mx tbody th small {color: var(--plain, inherit); font-size: .72rem}
 .mx td {position: relative; height: 5.1rem; text-align: center; border-radius: 9px;
   --fill: color-mix(in srgb, var(--tone) calc(var(--v) * 88%), transparent); background: var(--fill)}
-.mx td b {display: block; font-size: 1.6rem; font-weight: 650; line-height: 1.1}
-.mx td small {font-size: .7rem; opacity: .8}
+.mx td b {display: block; font-size: clamp(1rem, calc(var(--cell) * .3), 1.6rem); font-weight: 650; line-height: 1.1}
+.mx td small {font-size: clamp(.6rem, calc(var(--cell) * .125), .7rem); opacity: .8; white-space: nowrap}
 .mx td.home {--tone: var(--hue); box-shadow: inset 0 0 0 3px var(--hue)}
 .mx td.home.high {color: var(--on-hue)}
 .mx td.open {--tone: var(--hue); box-shadow: inset 0 0 0 1px color-mix(in srgb, currentColor 22%, transparent)}
@@ -53,10 +55,8 @@ STYLE = """
 .mx p {margin: 4px 0 0; font-size: .88rem; line-height: 1.4}
 .mx-row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 318px), 1fr)); gap: 22px 26px}
 .mx-row > .mx {max-width: 620px}
-@container (width < 380px) {
-  .mx table {border-spacing: 4px} .mx thead th:first-child {width: 4.1rem} .mx thead th {font-size: .78rem; hyphens: auto}
-  .mx thead small, .mx tbody th small {font-size: .64rem} .mx td {height: 4.4rem} .mx td b {font-size: 1.3rem} .mx td small {font-size: .62rem}
-}
+@container (width < 440px) {.mx td small span {display: none} .mx td small::before {content: "of "}}
+@container (width < 380px) {.mx thead small, .mx tbody th small {font-size: .64rem} .mx td {height: 4.4rem}}
 .mx-legend {display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: .84rem; margin: 0 0 10px; align-items: center}
 .mx-legend span::before {content: ""; display: inline-block; width: 26px; height: 17px; border-radius: 4px; margin-right: 7px; vertical-align: -3px}
 .mx-legend .own::before {background: color-mix(in srgb, var(--block-shared) 70%, transparent); box-shadow: inset 0 0 0 2px var(--block-shared)}
@@ -64,9 +64,9 @@ STYLE = """
 .mx-legend .bad::before {box-shadow: inset 0 0 0 2px var(--leak);
   background: repeating-linear-gradient(-45deg, color-mix(in srgb, var(--leak) 55%, transparent) 0 3px, transparent 3px 7px)}
 .mx-legend .gone::before {outline: 2px dashed var(--block-shared); outline-offset: -2px}
+.mx-legend .said::before {display: none}
 @media (max-width: 520px) {
-  .mx table {border-spacing: 4px} .mx thead th:first-child {width: 2.6rem} .mx thead th {font-size: .74rem} .mx th small {display: none !important}
-  .mx td {height: 4rem} .mx td b {font-size: 1.15rem} .mx td small {font-size: .6rem}
+  .mx {--first: 2.6rem; --gap: 4px} .mx th small {display: none !important} .mx td {height: 4rem}
 }
 .hue0 {--hue: var(--block-first)} .hue1 {--hue: var(--block-shared)} .hue2 {--hue: var(--block-second)}
 .figures {overflow-x: auto; font-variant-numeric: tabular-nums}
@@ -126,6 +126,7 @@ body {font: 15px/1.5 system-ui, sans-serif; background: var(--sheet); color: var
 h1 {font-size: 1.7rem; margin: 0 0 4px} h2 {font-size: 1.2rem; margin: 34px 0 10px}
 figure {margin: 0 0 18px} figcaption {font-size: .88rem; margin-bottom: 4px} figure img {max-width: 100%; image-rendering: pixelated; border-radius: 4px}
 pre {font-size: .84rem; overflow-x: auto}
+@media (max-width: 520px) {body {padding: 16px}}
 @media print {body {max-width: none; padding: 0} .mx {break-inside: avoid}}
 """
 
@@ -133,7 +134,8 @@ pre {font-size: .84rem; overflow-x: auto}
 def legend_html() -> str:
     """How to read the matrices."""
     return ('<div class="mx-legend"><span class="own">belongs here: should be high</span><span class="not">belongs elsewhere: should be 0</span>'
-            f'<span class="bad">leaks: above {LEAK}, beyond its error</span><span class="gone">missing: below half of a perfect code</span></div>')
+            f'<span class="bad">leaks: above {LEAK}, beyond its error</span><span class="gone">missing: below half of a perfect code</span>'
+            '<span class="said">below each: what a perfect code of the same shape scores</span></div>')
 
 
 def matrix_html(entry: Entry, words: bool = True) -> str:
@@ -151,7 +153,8 @@ def matrix_html(entry: Entry, words: bool = True) -> str:
                    f'{block.dim} dim</small></th>{"".join(_matrix_cell(cell, hue[block.name]) for cell in row)}</tr>'
                    for block, row in zip(found.blocks, found.rows, strict=True))
     where = ALL_SPLITS if entry.card["leakage"].get("split") == "all" else "pairs"
-    return (f'<div class="mx">{head} · {found.items:,} {where}</div><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    letters = max(len(word) for factor in found.factors for word in (factor.name.split() or [" "]))
+    return (f'<div class="mx" style="--factors: {len(found.factors)}; --letters: {letters}">{head} · {found.items:,} {where}</div><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
             + (f"<p>{escape(sentence(entry))}</p>" if words else "") + "</div>")
 
 
@@ -159,7 +162,7 @@ def _matrix_cell(cell: MatrixCell, hue: int) -> str:
     marks = [f"hue{hue}", "home" if cell.home else "away" if cell.home is False else "open", *(["high"] if cell.home and cell.value > 0.7 else []), *(["leaks"] if cell.leaks else []),
              *(["lost"] if cell.lost else [])]
     badge = "<i>leaks</i>" if cell.leaks else "<i>missing</i>" if cell.lost else ""
-    best = "" if cell.ceiling is None else f"<small>perfect {cell.ceiling:.2f}</small>"
+    best = "" if cell.ceiling is None else f"<small><span>perfect </span>{cell.ceiling:.2f}</small>"
     error = f" ± {cell.error:.3f}" if cell.error is not None else ""
     wanted = {True: "should be high", False: "should be 0", None: "nothing says whose it is"}[cell.home]
     about = f"{cell.block} reads {cell.factor}: {cell.value:.3f}{error} {cell.measure}; {wanted}"
@@ -327,7 +330,7 @@ def provenance_html(entries: Sequence[Entry]) -> str:
     """Which weights, pairs, seeds and machine the figures come from."""
     def row(entry: Entry) -> str:
         card = entry.card
-        if not card:
+        if not card.get("figures"):
             return f"<tr><th>{escape(entry.name)}</th><td>{escape(entry.title)}</td><td colspan=5>not measured</td></tr>"
         source = f"{card['dataset']}" + (f" ({card['source']})" if card.get("source") else "")
         facts = (entry.title, f"{card['parameters']:,}", _trained(entry), f"{card['pairs']:,} of {source}", str(card["seed"]),

@@ -110,7 +110,7 @@ def entries(names: Sequence[str]) -> list[Entry]:
 def leakage_view(over: Sequence[Entry]) -> None:
     st.html(legend_html() + f'<div class="mx-row projected">{"".join(map(matrix_html, over))}</div>'
             '<div class="mx-note">Each cell: how well a block alone tells a factor of pairs that the probe has not seen; R² of boosted regression for ordered factors, '
-            "a support vector machine's accuracy above chance for categorical ones. 0 is a guess. Below it what a perfect code of the same shape scores.</div>")
+            "a support vector machine's accuracy above chance for categorical ones. 0 is a guess.</div>")
     unmeasured(over)
 
 
@@ -482,9 +482,9 @@ st.html(f"""<style>:root {{--leak: {colours["leak"]}; --on-hue: {colours["on-hue
 .st-key-story-told .figures th:first-child {{padding-left: 0; white-space: normal}} .st-key-story-told .figures td small {{display: inline}}
 /* the matrices fill the height of the window, so that they are read from the last row of a room */
 @media (min-width: 900px) {{
-  .projected .mx td {{height: clamp(5.1rem, (100vh - 520px) / 4, 9.5rem)}} .projected .mx td b {{font-size: clamp(1.3rem, 1.1rem + 4cqi - .35rem, 2.5rem)}}
-  .projected .mx td small {{font-size: clamp(.62rem, 1.9cqi + .2rem, .9rem)}} .projected .mx p {{font-size: clamp(.88rem, .6rem + .9cqi, 1.05rem)}}
-  .projected > .mx {{max-width: 900px}} .projected .mx tbody th {{font-size: 1.3rem}} .projected .mx thead th {{font-size: clamp(.78rem, .5rem + 1.5cqi, 1.15rem)}}
+  .projected .mx td {{height: clamp(5.1rem, (100vh - 520px) / 4, 9.5rem)}} .projected .mx td b {{font-size: clamp(1rem, calc(var(--cell) * .33), 2.5rem)}}
+  .projected .mx td small {{font-size: clamp(.6rem, calc(var(--cell) * .13), .9rem)}} .projected .mx p {{font-size: clamp(.88rem, .6rem + .9cqi, 1.05rem)}}
+  .projected > .mx {{max-width: 900px}} .projected .mx tbody th {{font-size: 1.3rem}} .projected .mx thead th {{font-size: clamp(.66rem, calc(var(--cell) / var(--letters) / .6), 1.15rem)}}
 }}
 .stacks {{display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 640px), 1fr)); gap: 14px 28px}}
 .stack img {{width: 100%; display: block; image-rendering: pixelated; border-radius: 3px; margin-top: 2px}}
