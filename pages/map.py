@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 import streamlit as st
 import torch
 
-from mmvae.checkpoints import Checkpoint, CheckpointError
-from mmvae.data import SPLITS, PairedDataset
+from mmvae.checkpoints import Checkpoint, CheckpointError, source_of
+from mmvae.data import DATASETS, SPLITS, PairedDataset
 from mmvae.embedding import TSNE, UMAP, Params, params_from_json, params_to_json
 from mmvae.inputs import HANDWRITING, InputError, drawn
 from mmvae.maps import COUNTS, EACH, PAIR, Choice, Job, check_choice, layouts_for, source_blocks
@@ -24,7 +24,8 @@ from ui.map_panel import about, job_for, map_panel, own_columns, warm
 from ui.translating import Given
 from ui.uploading import Own, preview, uploaded
 
-SHOWN, FOLLOWED, COMPLAINT, ADDRESS = "map shown", "map followed", "map complaint", "map"
+#: The maps shown; what an address asked for whose maps are shown, and what one asked for last; what was wrong with it; its parameter.
+SHOWN, FOLLOWED, ASKED, COMPLAINT, ADDRESS = "map shown", "map followed", "map asked", "map complaint", "map"
 METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
@@ -286,7 +287,9 @@ def page() -> None:
             state[COMPLAINT] = f"The link could not be opened: {navigation.plain(str(error))}."
         if wishes:
             adopt(wishes)
-        state[SHOWN] = wishes or state.get(SHOWN, [])
+        elif wished[1] and not state[COMPLAINT] and wished != state.get(ASKED):
+            state["map a model"], state[SHOWN] = wished[1], []  # its data is not here: that is said of it, and no other's map is shown
+        state[SHOWN], state[ASKED] = wishes or state.get(SHOWN, []), wished
     with st.container(key="map-page"):
         left, right = st.columns([1, 4.4], gap="medium")
     again = False
@@ -316,6 +319,9 @@ def without_data(opened: Checkpoint, shown: bool) -> None:
     """Says what is missing where a data set is not on this machine, and offers to bring it in."""
     said = ("The images of this data set are not on this machine: this is the map that came with the model, and its points decode."
             if shown else "A map needs the images of the model's data set, and they are not on this machine.")
+    source = source_of(opened.config)
+    if source and source not in DATASETS:
+        said += f" They were at {navigation.plain(source)}."
     st.info(said, icon=":material/info:")
     if opened.model.dataset:
         datasets.offer(opened.model.dataset)
