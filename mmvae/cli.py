@@ -407,7 +407,7 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
         raise ValueError(f"{variant.title} has no private blocks: --private cannot be said of it")
     if row is None:
         data = dataset(arguments.dataset, arguments.data_root)
-        row, source = own_row(data), str(Path(arguments.dataset).resolve())
+        row, source = own_row(data), data.name
     settings = _settings(arguments, settings_for(variant, row))
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}

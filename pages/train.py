@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,15 +16,16 @@ import torch
 from mmvae import DATASETS, VARIANTS, runs, turns
 from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
 from mmvae.comparison import entry_of, length_of, trainings_of
-from mmvae.data import DataError, DatasetRow
+from mmvae.data import SPLITS, DataError, DatasetRow, Factor, PairedDataset
 from mmvae.history import EVENTS
 from mmvae.networks import DECODERS
 from mmvae.presets import OPTIMIZERS, REFIT, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
+from mmvae.sources import run_name
 from ui import datasets, models, navigation, palette
 from ui.explaining import explain
 from ui.navigation import plain
-from ui.runs import Measuring, clock, curves, kl_strip, left, moment
+from ui.runs import Measuring, clock, curves, halt, halting, kl_strip, left, moment
 from ui.scrub import scrub
 
 #: What a preset sets.
@@ -39,6 +41,7 @@ VIEW, FILTER = "train-view", "train-filter"
 #: The run last asked for; the last of these that was by a link; what was ticked, or gave up its name, since the page was drawn.
 CHOSEN, LINKED, CLICKED, GONE = "train-chosen", "train-linked", "train-clicked", "train-gone"
 MEASURING = "train-measuring"
+BEGUN = "train-begun"  # the name of the run that the form began last, until the form is drawn again
 LARGEST = 1024  # MB of a run's zip, as many as the server takes (.streamlit/config.toml); one of the faces has 90
 ROW, ROWS = 29, 6  # pixels of a row of the table, and how many are shown before it scrolls
 CHIPS = {
@@ -293,13 +296,14 @@ def device_of(run: Run) -> str | None:
 def buttons(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-buttons"):
         if run.state in ("training", "waiting", "starting"):
+            soon = halting(run)
             st.button(
-                "Stop",
+                "Stopping …" if soon else "Stop",
                 icon=":material/stop:",
                 on_click=attempt,
-                args=(runs.stop, run),
-                help="Saves a snapshot first",
-                disabled=run.state == "starting",
+                args=(halt, run),
+                help="As soon as its process has come up" if soon else "Saves a snapshot first",
+                disabled=soon,
             )
         elif not run.live:
             device = device_of(run)
@@ -496,19 +500,21 @@ def new_run() -> None:
                 persist_state="session",
             )
         ]
+        name = os.path.expanduser(name)
         try:
             own = None if name in DATASETS else models.data_named(name)
         except DataError as error:
             st.error(str(error))
             return
         row = own_row(own) if own else DATASETS[name]
-        if own and own.notes:
-            st.caption(" ".join(own.notes))
+        if own:
+            st.caption(plain(" ".join([inventory(own), *own.notes]), 2000))
         plan = settings(variant, row, name)
-        run_name = st.text_input(
-            "Name", key="new-name", placeholder=runs.free_name(f"{row.name}-{variant.name}"), persist_state="session"
-        )
-        start(plan, run_name or runs.free_name(f"{row.name}-{variant.name}"), name)
+        usual, begun = run_name(row.name, variant.name), st.session_state.pop(BEGUN, None)
+        if begun and st.session_state.get("new-name") == begun:
+            st.session_state["new-name"] = runs.free_name(begun)  # that name is taken now, and a second run is to have another
+        chosen = st.text_input("Name", key="new-name", placeholder=usual, persist_state="session")
+        start(plan, chosen or usual, name)
     with right:
         modalities = modalities_for(variant, row)
         st.markdown(f"**{variant.title}**{' · ours' if variant.own else ''} — {variant.summary}")
@@ -518,6 +524,21 @@ def new_run() -> None:
             + "; ".join(f"{m.title}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities)
             + "."
         )
+
+
+def inventory(own: PairedDataset) -> str:
+    """What a person's own pairs are read as, in a line: a factor that was taken for what it is not is noticed before it is trained with."""
+    train, validation, test = (len(own.split(name)) for name in SPLITS)
+    counts = f"{train + validation + test:,} pairs: {train:,} to train on, {validation:,} to validate and {test:,} to test with"
+    return "; ".join([counts, *map(told_factor, own.factors)]) + "."
+
+
+def told_factor(factor: Factor) -> str:
+    """A factor's kind and its values, and whose it is: ``"angle: ordered, 0 to 90°"``, ``"shape: 3 classes"``."""
+    low, high = (f"{value:.4g}".replace("-", "−") if factor.kind == "ordered" else value for value in (factor.values[0], factor.values[-1]))
+    unit = factor.unit if factor.unit in ("°", "%") else f" {factor.unit}".rstrip()
+    values = f"ordered, {low} to {high}{unit}" if factor.kind == "ordered" else f"{len(factor.values)} classes"
+    return f"{factor.name}: {values}" + (f", of {factor.owner} alone" if factor.owner else "")
 
 
 def forget_sizes() -> None:
@@ -541,8 +562,8 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     if "published" not in offered:
         st.html('<div class="muted">For this variant on this data set no published settings are known to us.</div>')
     a, b, c, d = st.columns(4)
-    a.number_input("Steps", 1, 5_000_000, step=100, key="set-steps", help="Updates of the parameters")
-    b.number_input("Pairs a step", 1, 4096, step=16, key="set-batch_size")
+    a.number_input("Steps", 1, 5_000_000, step=100, key="set-steps", persist_state="session", help="Updates of the parameters")
+    b.number_input("Pairs a step", 1, 4096, step=16, key="set-batch_size", persist_state="session")
     c.number_input(
         "Learning rate",
         1e-6,
@@ -550,23 +571,30 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         step=1e-4,
         format="%g",
         key="set-learning_rate",
+        persist_state="session",
         help="The optimizer's; held for half of the steps, then linearly to zero",
     )
-    d.number_input("Warm-up", 0, 1_000_000, step=50, key="set-warmup", help="Steps over which the KL's factor rises from 0 to 1")
+    d.number_input("Warm-up", 0, 1_000_000, step=50, key="set-warmup", persist_state="session", help="Steps over which the KL's factor rises from 0 to 1")
     a, b, c, d = st.columns(4)
     if variant.private:
         for column, index, modality in ((a, 0, row.modalities[0]), (c, 1, row.modalities[1])):
             column.number_input(
-                f"z_{modality.name}", 1, 64, key=f"set-private-{index}", help=f"Dimensions private to {modality.title}"
+                f"z_{modality.name}",
+                1,
+                64,
+                key=f"set-private-{index}",
+                persist_state="session",
+                help=f"Dimensions private to {modality.title}",
             )
     b.number_input(
         "z_shared" if variant.private else "Latent size",
         1,
         256,
         key="set-shared",
+        persist_state="session",
         help="Dimensions of what both modalities share",
     )
-    d.number_input("Seed", 0, 2**31 - 1, key="set-seed")
+    d.number_input("Seed", 0, 2**31 - 1, key="set-seed", persist_state="session")
     a, b, c, d = st.columns(4)
     a.number_input(
         "Snapshot every",
@@ -574,6 +602,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         100_000,
         step=10,
         key="set-snapshot",
+        persist_state="session",
         help="Steps between snapshots: each is validated, drawn, and can be resumed from",
     )
     b.selectbox(
@@ -581,6 +610,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         list(OPTIMIZERS),
         format_func=lambda n: OPTIMIZERS[n].title,
         key="set-optimizer",
+        persist_state="session",
         help="SOAP is Adam in the eigenvectors of a second-order preconditioner: fewer, dearer steps",
     )
     c.selectbox(
@@ -588,9 +618,10 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         ["", *(name for name, finer in DECODERS.items() if all(modality.network in finer for modality in row.modalities))],
         format_func=DECODER_TITLES.get,
         key="set-decoders",
+        persist_state="session",
         help="Plain ones mirror the encoders. Fine ones go on to finer maps and draw sharper pictures, at twice the arithmetic; wide and deep ones are sharper yet, at four and six times",
     )
-    d.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device")
+    d.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device", persist_state="session")
     private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None
     return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"], decoders=st.session_state["set-decoders"])
 
@@ -642,7 +673,7 @@ def start(plan: Plan, name: str, dataset: str) -> None:
             except (RunError, OSError) as error:
                 st.error(str(error))
             else:
-                st.query_params["run"] = name
+                st.query_params["run"], st.session_state[BEGUN] = name, name
                 st.session_state["go-to-runs"] = True
                 st.rerun()
         if turns.occupied(runs.runs_folder(), plan.settings.device):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Measuring", "clock", "curves", "kl_strip", "left", "moment", "routes"]
+__all__ = ["Measuring", "clock", "curves", "halt", "halting", "kl_strip", "left", "moment", "routes"]
 
 import html
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
@@ -18,7 +19,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from torch import Tensor
 
-from mmvae import runs
+from mmvae import runs, turns
 from mmvae.checkpoints import Checkpoint, CheckpointError, open_checkpoint, reference_ids
 from mmvae.data import PairedDataset
 from mmvae.explore import encode, sample_codes, traversal_figure
@@ -34,6 +35,7 @@ DEAD = 0.05  # nats, below which a dimension carries nothing
 ITEMS, FRAMES = 8, 5
 GIVEN = "JIT"  # what a term of the loss infers from: the pair, the first modality, the second
 DASHES = dict(zip(GIVEN, ("solid", "dash", "dot")))
+POLL = 0.2  # seconds
 HEIGHT, HIGHEST = 240, 400  # pixels of a chart, and of one with many rows
 ROW, AROUND = 12, 36  # pixels of a row that can be labelled, and of a chart's title and axis
 
@@ -82,6 +84,38 @@ class Measuring:
 
     def _tell(self, text: str) -> None:
         self.doing = text
+
+
+_halting: set[Path] = set()
+
+
+def halt(run: runs.Run) -> None:
+    """Stops a run; one that is starting and has no process yet that could be told, as soon as it has, whoever looks on.
+
+    Raises:
+        RunError: Where nothing trains it, or something that cannot be told.
+    """
+    if run.state != "starting" or turns.holder(run.path):
+        runs.stop(run)
+    elif not halting(run):
+        _halting.add(run.path)
+        Thread(target=_halt, args=(run,), name=f"halt {run.name}", daemon=True).start()
+
+
+def halting(run: runs.Run) -> bool:
+    """Whether the run is to stop as soon as it has a process that can be told."""
+    return run.path in _halting
+
+
+def _halt(run: runs.Run) -> None:
+    try:
+        while runs.run_named(run.name).state == "starting" and not turns.holder(run.path):
+            time.sleep(POLL)
+        runs.stop(run)
+    except runs.RunError:
+        pass  # it ended before it could be told
+    finally:
+        _halting.discard(run.path)
 
 
 def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, go.Figure, go.Figure]:

@@ -1,9 +1,12 @@
 """The charts of a training can be read: their numbers are round, few, and of a size that is."""
 
+import time
+
 import numpy as np
 import pytest
 
-from ui.runs import HEIGHT, curves, kl_strip, left
+from mmvae import runs, turns
+from ui.runs import HEIGHT, curves, halt, halting, kl_strip, left
 
 
 def training(totals: list[float], dims: dict[str, int]) -> tuple[list[dict], dict]:
@@ -58,6 +61,41 @@ def test_dimensions_are_named_in_a_size_that_can_be_read_and_each_where_there_is
     assert most.height <= 400 and len(most.yaxis.ticktext) < 40
     for layout in (few, many, most):
         assert layout.yaxis.tickfont.size == 10 and (layout.height - 36) / len(layout.yaxis.ticktext) >= 10
+
+
+def within(seconds: float, happens) -> bool:
+    """Whether it happens before so many seconds are over."""
+    deadline = time.monotonic() + seconds
+    while not happens() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return happens()
+
+
+@pytest.fixture
+def starting(tmp_path, monkeypatch) -> runs.Run:
+    """A run whose process was started and holds nothing yet."""
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    folder = tmp_path / "runs" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "launch.json").write_text('{"arguments": []}')
+    turns.note(folder, "spawned")
+    return runs.run_named("mine")
+
+
+def test_a_run_that_is_starting_stops_as_soon_as_its_process_can_be_told(starting):
+    assert starting.state == "starting"
+    halt(starting)
+    halt(starting)  # nobody who asks twice is told that he cannot
+    assert halting(starting) and not turns.stop_asked(starting.path)
+    with turns.held(starting.path, "starting", "cpu"):
+        assert within(10, lambda: turns.stop_asked(starting.path))
+        assert within(10, lambda: not halting(starting))
+
+
+def test_nothing_waits_for_a_run_that_died_as_it_started(starting):
+    halt(starting)
+    turns.note(starting.path, "ended")
+    assert within(10, lambda: not halting(starting)) and not turns.stop_asked(starting.path)
 
 
 def test_what_is_left_is_no_finer_than_it_is_known():

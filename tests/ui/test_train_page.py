@@ -131,7 +131,34 @@ def test_a_run_began_when_it_did_in_whatever_zone_the_server_is(home, monkeypatc
     assert began == moment
 
 
+def test_a_run_that_is_starting_can_be_stopped(home, monkeypatch):
+    monkeypatch.setattr("ui.runs._halting", set())
+    folder = configured(home, "mine")
+    with turns.held(folder, "starting", "cpu"):
+        page = opened(run="mine")
+        next(button for button in page.button if button.label == "Stop").click().run()
+        assert turns.stop_asked(folder) and "stopping" in shown(page) and "Stop" not in labels(page)
+
+
+def test_a_run_that_has_no_process_yet_says_that_it_is_about_to_stop(home, monkeypatch):
+    monkeypatch.setattr("ui.runs._halting", set())
+    monkeypatch.setattr("ui.runs._halt", lambda run: None)
+    folder = configured(home, "mine")
+    turns.note(folder, "spawned")
+    page = opened(run="mine")
+    next(button for button in page.button if button.label == "Stop").click().run()
+    (stop,) = [button for button in page.button if button.label == "Stopping …"]
+    assert stop.disabled and not page.error
+
+
 # ---- one that ended
+
+
+@pytest.mark.parametrize("values", [[12.3], [12.3] * 9], ids=["one step", "constant"])
+def test_a_run_that_has_one_point_to_plot_is_shown(home, values):
+    step = {"event": "step", "parts": {"J reconstruction mnist": 10.0}, "kl": {"z_shared": [1.0] * DATASETS["digits"].joint}}
+    configured(home, "mine", SETTINGS, *({**step, "step": i, "total": value} for i, value in enumerate(values, 1)), {"event": "stopped"})
+    assert len(opened(run="mine").get("plotly_chart")) == 4
 
 
 def test_of_a_run_that_diverged_a_duplicate_with_half_the_learning_rate_comes_first(home):
@@ -198,7 +225,62 @@ def test_what_is_done_to_ones_own_pairs_is_said(home):
     page = AppTest.from_file(PAGE, default_timeout=300)
     page.session_state["new-dataset"] = str(home / "pairs.npz")
     page.run()
-    assert any("images of 40×30 pixels were resized to 32×32" in caption.value for caption in page.caption)
+    assert any("images of 40×30 pixels" in caption.value and "32×32" in caption.value for caption in page.caption)
+
+
+def written(home: Path, name: str) -> Path:
+    """Twenty pairs with an ordered factor, one of three classes and one that only the right picture shows."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 28, 28), np.uint8)
+    described = json.dumps({"angle": {"unit": "°"}, "shift": {"owner": "right", "unit": "px"}})
+    np.savez(home / name, left=images, right=images, angle=np.linspace(0, 90, 20), shape=np.arange(20) % 3,
+             shift=np.linspace(-0.3, 0.3, 20), factors=np.array(described))
+    return home / name
+
+
+def fresh(dataset: str) -> AppTest:
+    """The form for a new run on this data."""
+    page = AppTest.from_file(PAGE, default_timeout=300)
+    page.session_state["train-view"], page.session_state["new-dataset"] = "New run", dataset
+    page.run()
+    assert not page.exception
+    return page
+
+
+def test_what_ones_own_pairs_are_read_as_is_said(home):
+    said = " ".join(caption.value for caption in fresh(str(written(home, "pairs.npz"))).caption).replace("\\", "")
+    assert said.startswith("20 pairs: 16 to train on, 2 to validate and 2 to test with; "
+                           "angle: ordered, 0 to 90°; shape: 3 classes; shift: ordered, −0.3 to 0.3 px, of right alone.")
+
+
+def test_a_run_on_ones_own_pairs_is_called_after_their_file(home):
+    page = fresh(str(written(home, "My Größen.npz")))
+    assert form(page, "Name").placeholder == "My-Grossen-mumo"
+    assert f"--out {home}/runs/My-Grossen-mumo " in page.code[0].value
+
+
+def test_a_path_below_the_home_folder_may_begin_with_a_tilde(home, monkeypatch):
+    written(home, "pairs.npz")
+    monkeypatch.setenv("HOME", str(home))
+    page = fresh("~/pairs.npz")
+    assert not page.error and f"--dataset {home}/pairs.npz " in page.code[0].value
+
+
+def test_a_second_run_is_offered_the_settings_of_the_first_under_another_name(home, monkeypatch):
+    monkeypatch.setattr(runs, "_launch", lambda folder, arguments: configured(home, folder.name))
+    monkeypatch.setattr("ui.datasets.is_here", lambda name: True)
+    page = fresh("digits")
+    form(page, "Name").set_value("mine").run()
+    for label, value in (("Steps", 400), ("z_mnist", 5), ("z_shared", 7), ("Seed", 3)):
+        form(page, label).set_value(value).run()
+    form(page, "Decoders").set_value("fine").run()
+    next(button for button in page.button if button.label == "Start").click().run()
+    assert '<span class="run-name">mine</span>' in shown(page)
+    page.session_state["train-view"] = "New run"
+    page.run()
+    assert [form(page, label).value for label in ("Steps", "z_mnist", "z_shared", "Seed", "Decoders", "Name")] == [400, 5, 7, 3, "fine", "mine-2"]
+    form(page, "Variant").set_value("joint-poe").run()  # another variant has settings of its own
+    assert form(page, "Steps").value != 400 and form(page, "Seed").value == 0
 
 
 def test_the_time_is_that_of_a_run_whose_steps_cost_the_same(home):
