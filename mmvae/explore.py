@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .modalities import Modality
 from .model import MultimodalVAE
 from .point import Point
 
@@ -46,11 +47,15 @@ class TraversalFigure:
         columns: (block name, dimension) of each coordinate, in the order private, shared, private.
         values: What each coordinate is set to in each frame, [frames, columns].
         images: {modality: [frames, columns, C, H, W]}.
+        modalities: Those of the model, whose symbols name rows and columns.
+        range: How far the coordinates are moved, one of `RANGES`.
     """
 
     columns: tuple[tuple[str, int], ...]
     values: Tensor
     images: dict[str, Tensor]
+    modalities: tuple[Modality, ...]
+    range: str = "fixed"
 
 
 @torch.inference_mode()
@@ -113,7 +118,8 @@ def traversal_figure(
         raise ValueError(f"the {range} range needs statistics that this checkpoint does not carry; take the fixed range") from None
     values = torch.stack([torch.linspace(low, high, frames) for low, high in ends], 1)
     swept = [traverse(model, z, block, d, values[:, c]) for c, (block, d) in enumerate(columns)]
-    return TraversalFigure(columns, values, {name: torch.stack([each[name] for each in swept], 1) for name in model.names})
+    images = {name: torch.stack([each[name] for each in swept], 1) for name in model.names}
+    return TraversalFigure(columns, values, images, model.modalities, range)
 
 
 def path(start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None, spherical: bool = False) -> dict[str, Tensor]:

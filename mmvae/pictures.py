@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = [
     "POINT_KEY",
+    "RANGE_TITLES",
+    "Caption",
     "as_bytes",
     "pair_picture",
     "png",
@@ -12,13 +14,18 @@ __all__ = [
     "traversal_frames",
     "traversal_sheet",
     "traversal_strip",
+    "way_frames",
+    "way_strip",
     "write_gif",
     "write_png",
 ]
 
 import io
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +36,62 @@ from torch import Tensor
 from .files import write_atomically
 from .explore import TraversalFigure
 from .inputs import MOST_PIXELS
+from .modalities import Modality
+from .palettes import BLOCKS
 from .point import Point, PointError
 
 #: The text field of a PNG that carries the point it shows.
 POINT_KEY = "mmvae:point"
-INK = (70, 70, 70)
+INK = "#464646"
+TRACK = "#d0d0d0"
+#: What the page calls the ranges of a traversal, see `mmvae.explore.RANGES`.
+RANGE_TITLES = {"fixed": "-3 to 3", "percentile": "1-99 %", "min-max": "min-max"}
+#: What of the writing of data sets the font of pictures lacks, and what stands for it.
+STAND_INS = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "→": ">", "±": "+-"})
+PLAIN = "·°"  # what it has beside ASCII
+TINTS = 32  # of a grey animation's 256 colours, for coloured captions
 Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A few words on a picture: the text, an index lowered beside it, and what follows, such as z, S, 1.
+
+    Arguments:
+        ink: Its colour, ``#rrggbb``.
+    """
+
+    text: str
+    index: str = ""
+    rest: str = ""
+    ink: str = INK
+
+    def parts(self, font: ImageFont.FreeTypeFont) -> list[tuple[str, ImageFont.FreeTypeFont, float]]:
+        """Each part that is not empty, its font, and how far below the middle it stands."""
+        lowered = _font(max(8, round(0.75 * font.size)))
+        parts = (self.text, font, 0.0), (self.index, lowered, 0.3 * font.size), (self.rest, font, 0.0)
+        return [(_legible(text), font, drop) for text, font, drop in parts if text]
+
+    def width(self, font: ImageFont.FreeTypeFont) -> float:
+        return sum(font.getlength(text) for text, font, _ in self.parts(font))
+
+    def write(self, pen: ImageDraw.ImageDraw, x: float, y: float, font: ImageFont.FreeTypeFont, align: float = 0.0) -> None:
+        """Writes it with its middle at height y; x is its left end, its middle (`align` ½) or its right end (1)."""
+        x -= align * self.width(font)
+        for text, font, drop in self.parts(font):
+            pen.text((x, y + drop), text, self.ink, font, anchor="lm")
+            x += font.getlength(text)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
+def _legible(text: str) -> str:
+    """A text in letters that the font of pictures has."""
+    plain = unicodedata.normalize("NFKD", text.translate(STAND_INS))
+    return "".join(c if c.isascii() or c in PLAIN else "?" for c in plain if not unicodedata.combining(c))
 
 
 def as_bytes(images: Tensor) -> Pixels:
@@ -49,8 +106,9 @@ def sheet(
     scale: int = 2,
     gap: int = 2,
     background: int = 255,
-    top: Sequence[str] = (),
-    left: Sequence[str] = (),
+    top: Sequence[str | Caption] = (),
+    left: Sequence[str | Caption] = (),
+    bands: Mapping[int, str | Caption] | None = None,
 ) -> Pixels:
     """Images in rows and columns, uint8 [H, W, 3]; grey and colour, small and large may be mixed.
 
@@ -61,6 +119,7 @@ def sheet(
         gap: Pixels between images and around them.
         background: Grey of the gaps.
         top, left: What stands above each column and beside each row.
+        bands: What stands on a line of its own above some rows, by their index.
 
     Raises:
         ValueError: Where there is no image at all.
@@ -68,26 +127,76 @@ def sheet(
     shown = [image for row in rows for image in row if image is not None]
     if not shown:
         raise ValueError("a sheet needs at least one image")
+    top, left = ([_caption(text) for text in texts] for texts in (top, left))
+    bands = {row: _caption(text) for row, text in (bands or {}).items()}
     cell = max(max(image.shape[1:]) for image in shown) * scale
     columns = max(len(row) for row in rows)
-    font = ImageFont.load_default(max(10, min(16, cell // 5)))
-    above = 2 * font.size if any(top) else 0
-    beside = math.ceil(max((font.getlength(text) for text in left), default=-2 * gap)) + 2 * gap
-    canvas = np.full((above + gap + len(rows) * (cell + gap), beside + gap + columns * (cell + gap), 3), background, np.uint8)
-    for r, row in enumerate(rows):
+    font = _font(max(10, min(16, cell // 5)))
+    above = 2 * font.size if any(caption.parts(font) for caption in top) else 0
+    beside = math.ceil(max((caption.width(font) for caption in left), default=-2 * gap)) + 2 * gap
+    line = 2 * font.size
+    tops = [above + gap + r * (cell + gap) + line * sum(row <= r for row in bands) for r in range(len(rows))]
+    canvas = np.full((tops[-1] + cell + gap, beside + gap + columns * (cell + gap), 3), background, np.uint8)
+    for y, row in zip(tops, rows, strict=True):
         for c, image in enumerate(row):
             if image is not None:
-                y, x = above + gap + r * (cell + gap), beside + gap + c * (cell + gap)
+                x = beside + gap + c * (cell + gap)
                 canvas[y : y + cell, x : x + cell] = _fitted(as_bytes(image), cell)
-    if not above and not beside:
+    if not above and not beside and not bands:
         return canvas
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
-    for c, text in enumerate(top):
-        pen.text((beside + gap + c * (cell + gap) + cell / 2, above / 2), text, INK, font, anchor="mm")
-    for r, text in enumerate(left):
-        pen.text((beside - gap, above + gap + r * (cell + gap) + cell / 2), text, INK, font, anchor="rm")
+    for c, caption in enumerate(top):
+        caption.write(pen, beside + gap + c * (cell + gap) + cell / 2, above / 2, font, 0.5)
+    for y, caption in zip(tops, left):
+        caption.write(pen, beside - gap, y + cell / 2, font, 1.0)
+    for r, caption in bands.items():
+        caption.write(pen, beside + gap, tops[r] - gap - line / 2, font)
     return np.asarray(picture)
+
+
+def _caption(text: str | Caption) -> Caption:
+    return text if isinstance(text, Caption) else Caption(text)
+
+
+def _with_foot(pixels: Pixels, about: str, share: float | None = None, at: str = "") -> Pixels:
+    """A picture with lines below it: where an animation is, as a bar filled to a share and in words, and what it shows."""
+    width = pixels.shape[1]
+    font = _font(max(12, min(16, width // 80)))
+    margin, line = 6, round(1.6 * font.size)
+    lines = _wrapped(about, font, width - 2 * margin)
+    bar = line if share is not None else 0
+    picture = Image.fromarray(np.concatenate([pixels, np.full((bar + line * len(lines), width, 3), 255, np.uint8)]))
+    pen = ImageDraw.Draw(picture)
+    y = pixels.shape[0] + line / 2
+    if share is not None:
+        room = math.ceil(font.getlength("100 %")) + 2 * margin
+        start, end = margin + 4, width - room - margin
+        knob = start + share * (end - start)
+        pen.line((start, y, end, y), TRACK, 2)
+        pen.line((start, y, knob, y), INK, 2)
+        pen.ellipse((knob - 4, y - 4, knob + 4, y + 4), INK)
+        Caption(at).write(pen, width - margin, y, font, 1.0)
+        y += line
+    for i, text in enumerate(lines):
+        Caption(text).write(pen, margin, y + i * line, font)
+    return np.asarray(picture)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """A text in lines that fit, parted between its phrases where these are short enough, else between words."""
+    lines: list[str] = []
+    for phrase in text.split(" · ") if text else []:
+        if lines and font.getlength(_legible(f"{lines[-1]} · {phrase}")) <= width:
+            lines[-1] += f" · {phrase}"
+            continue
+        lines.append("")
+        for word in phrase.split():
+            if lines[-1] and font.getlength(_legible(f"{lines[-1]} {word}")) > width:
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
 
 
 def _fitted(pixels: Pixels, cell: int) -> Pixels:
@@ -104,41 +213,69 @@ def pair_picture(images: Mapping[str, Tensor]) -> Pixels:
     return sheet([row], scale=320 // max(image.shape[-1] for image in row), gap=8)
 
 
-def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> list[Pixels]:
+def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor], about: str = "") -> list[Pixels]:
     """The frames of the animated figure: a row for each modality, columns the true image and then every coordinate.
+
+    Below stand where between the ends of the range a frame is, and what is shown.
 
     Arguments:
         truth: {modality: [C, H, W]}.
+        about: Which model and pair it is of.
     """
-    return [
-        sheet([[truth[name], *images[frame]] for name, images in figure.images.items()], **_columns(figure, truth))
-        for frame in range(len(figure.values))
-    ]
+    frames, last = [], len(figure.values) - 1
+    for frame, at in enumerate(_positions(figure)):
+        rows = [[truth[name], *images[frame]] for name, images in figure.images.items()]
+        pixels = sheet(rows, left=[_symbol(m) for m in figure.modalities], **_columns(figure, truth))
+        frames.append(_with_foot(pixels, _phrases(about, _range(figure)), frame / max(last, 1), at))
+    return frames
 
 
-def traversal_strip(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> Pixels:
-    """All frames of the animated figure below one another, of the first modality and then of the second.
+def traversal_strip(figure: TraversalFigure, truth: Mapping[str, Tensor], about: str = "") -> Pixels:
+    """All frames of the animated figure below one another, of the first modality and then of the second, each under its name.
 
     Beside each row stands what the coordinates are set to, or how much of their ranges that is where these differ.
+
+    Arguments:
+        truth: {modality: [C, H, W]}.
+        about: Which model and pair it is of.
     """
-    low, high = figure.values[0], figure.values[-1]
-    alike = bool((low == low[0]).all() and (high == high[0]).all())
-    shares = np.linspace(0, 100, len(figure.values))
-    # a hyphen below zero: the font of pictures has no minus
-    names = [f"{value:+.3g}" if value else "0" for value in figure.values[:, 0].tolist()] if alike else [f"{share:.0f} %" for share in shares]
     rows = [[None if frame else truth[name], *row] for name, images in figure.images.items() for frame, row in enumerate(images)]
-    return sheet(rows, left=names * len(figure.images), **_columns(figure, truth))
+    bands = {i * len(figure.values): Caption(_symbol(m).text, _symbol(m).index, f"  {m.title}") for i, m in enumerate(figure.modalities)}
+    pixels = sheet(rows, left=_positions(figure) * len(figure.images), bands=bands, **_columns(figure, truth))
+    return _with_foot(pixels, _phrases(about, _range(figure)))
+
+
+def _positions(figure: TraversalFigure) -> list[str]:
+    """What all coordinates are set to in each frame, or how much of their ranges that is where these differ."""
+    low, high = figure.values[0], figure.values[-1]
+    if (low == low[0]).all() and (high == high[0]).all():
+        return [f"{value:+.3g}" if abs(value) > 1e-6 else "0" for value in figure.values[:, 0].tolist()]
+    return [f"{share:.0f} %" for share in np.linspace(0, 100, len(figure.values))]
+
+
+def _range(figure: TraversalFigure) -> str:
+    title = f"range {RANGE_TITLES[figure.range]}"
+    return title if figure.range == "fixed" else f"{title}: 0 % is each dimension's low end, 100 % its high end"
+
+
+def _phrases(*phrases: str) -> str:
+    return " · ".join(phrase for phrase in phrases if phrase)
 
 
 def _columns(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> dict:
     """How large the pictures of a figure are whose columns are the true image and every coordinate, and what stands above."""
     side = max(image.shape[-1] for image in truth.values())
-    captions = ["image", *(_coordinate(block, d) for block, d in figure.columns)]
+    captions = [Caption("pair"), *(_coordinate(figure, block, d) for block, d in figure.columns)]
     return {"scale": math.ceil(900 / (side * len(captions))), "top": captions}
 
 
-def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11) -> Pixels:
-    """The figure on paper: a row for each coordinate, both modalities from its lowest to its highest value side by side."""
+def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11, about: str = "") -> Pixels:
+    """The figure on paper: a row for each coordinate, both modalities from its lowest to its highest value side by side.
+
+    Arguments:
+        truth: {modality: [C, H, W]}.
+        about: Which model and pair it is of.
+    """
     frames = np.linspace(0, len(figure.values) - 1, steps).round().astype(int)
     rows: list[list[Tensor | None]] = []
     for column in range(len(figure.columns)):
@@ -146,15 +283,58 @@ def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps:
         for name, images in figure.images.items():
             row += [truth[name], *images[frames, column], None]
         rows.append(row[:-1])
-    return sheet(
+    top = [caption for m in figure.modalities for caption in (_symbol(m), Caption("low"), *[Caption("")] * (steps - 2), Caption("high"), Caption(""))]
+    pixels = sheet(
         rows,
         scale=max(1, 48 // max(image.shape[-1] for image in truth.values())),
-        left=[_coordinate(b, d) for b, d in figure.columns],
+        top=top[:-1],
+        left=[_coordinate(figure, b, d) for b, d in figure.columns],
     )
+    return _with_foot(pixels, _phrases(about, f"range {RANGE_TITLES[figure.range]}"))
 
 
-def _coordinate(block: str, dimension: int) -> str:
-    return f"{block.removeprefix('z_')} {dimension + 1}"
+def _symbol(modality: Modality) -> Caption:
+    return Caption("x", _letter(modality))
+
+
+def _letter(modality: Modality) -> str:
+    return modality.symbol.partition("_")[2] or modality.name[0]
+
+
+def _coordinate(figure: TraversalFigure, block: str, dimension: int) -> Caption:
+    """A coordinate as the page calls it, in the colour of its block."""
+    first, shared, second = BLOCKS["light"]
+    owners = {f"z_{m.name}": (_letter(m), hue) for m, hue in zip(figure.modalities, (first, second), strict=True)}
+    index, hue = owners.get(block, ("S", shared))
+    return Caption("z", index, f" {dimension + 1}", hue)
+
+
+def way_strip(images: Mapping[str, Tensor], modalities: Sequence[Modality], about: str = "") -> Pixels:
+    """The pictures on the way from one point, A, to another, B: a row for each modality.
+
+    Arguments:
+        images: {modality: [steps, C, H, W]}.
+        about: Which model and points it is of.
+    """
+    rows = [list(images[m.name]) for m in modalities]
+    top = ["A", *[""] * (len(rows[0]) - 2), "B"]
+    return _with_foot(sheet(rows, top=top, left=[_symbol(m) for m in modalities]), about)
+
+
+def way_frames(images: Mapping[str, Tensor], modalities: Sequence[Modality], about: str = "") -> list[Pixels]:
+    """The same as an animation there and back, both modalities side by side, with a bar from A to B.
+
+    Arguments:
+        images: {modality: [steps, C, H, W]}.
+        about: Which model and points it is of.
+    """
+    steps = len(images[modalities[0].name])
+    there = []
+    for i in range(steps):
+        pixels = sheet([[images[m.name][i] for m in modalities]], scale=4, top=[_symbol(m) for m in modalities])
+        share = i / (steps - 1)
+        there.append(_with_foot(pixels, about, share, {0.0: "A", 1.0: "B"}.get(share, f"{100 * share:.0f} %")))
+    return [*there, *reversed(there[1:-1])]
 
 
 def png(pixels: Pixels, point: Point | None = None) -> bytes:
@@ -194,10 +374,29 @@ def read_point(file: Path | io.BytesIO) -> Point:
     return Point.parse(text)
 
 
+def _mostly_grey(frames: Sequence[Pixels]) -> list[Image.Image]:
+    """Grey frames with coloured captions in one palette: as many greys as there is room for, and a few tints.
+
+    Pillow's own choice of the nearest colour is too coarse for greys, of which it would leave 64.
+    """
+    coloured = [(frame != frame[..., :1]).any(-1) for frame in frames]
+    tints = Image.fromarray(np.concatenate([frame[where] for frame, where in zip(frames, coloured, strict=True)])[None]).quantize(TINTS, Image.Quantize.MAXCOVERAGE)
+    greys = np.linspace(0, 255, 256 - TINTS).round().astype(np.uint8)
+    pictures = []
+    for frame, where in zip(frames, coloured, strict=True):
+        indices = (frame[..., 0] * ((len(greys) - 1) / 255)).round().astype(np.uint8)
+        if where.any():
+            indices[where] = len(greys) + np.asarray(Image.fromarray(frame[where][None]).quantize(palette=tints, dither=Image.Dither.NONE))[0]
+        pictures.append(Image.fromarray(indices))
+        pictures[-1].putpalette([*greys.repeat(3).tolist(), *tints.getpalette()[: 3 * TINTS]])
+    return pictures
+
+
 def write_gif(file: Path, frames: Iterable[Pixels], seconds: float = 0.1, point: Point | None = None) -> None:
     """Writes an animation that repeats for ever, whole or not at all.
 
-    Grey frames keep all their greys; frames in colour share one palette, so that nothing flickers.
+    Grey frames keep all their greys, or nearly all where only their captions are coloured; frames in colour share one
+    palette, so that nothing flickers.
 
     Arguments:
         frames: uint8 [H, W, 3] each.
@@ -212,6 +411,8 @@ def write_gif(file: Path, frames: Iterable[Pixels], seconds: float = 0.1, point:
         raise ValueError("an animation needs at least one frame")
     if all((frame == frame[..., :1]).all() for frame in frames):
         pictures = [Image.fromarray(frame[..., 0]) for frame in frames]
+    elif all((frame != frame[..., :1]).any(-1).mean() < 0.05 for frame in frames):
+        pictures = _mostly_grey(frames)
     else:
         sample = np.concatenate(frames[:: max(1, len(frames) // 12)])
         palette = Image.fromarray(sample).quantize(256, Image.Quantize.MAXCOVERAGE)

@@ -7,11 +7,13 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 
 from mmvae import pictures
 from mmvae.explore import TraversalFigure
-from mmvae.pictures import as_bytes, png, read_point, sheet, traversal_strip, write_gif, write_png
+from mmvae.modalities import Modality
+from mmvae.palettes import BLOCKS
+from mmvae.pictures import Caption, as_bytes, png, read_point, sheet, traversal_frames, traversal_strip, way_frames, way_strip, write_gif, write_png
 from mmvae.point import Point, PointError
 
 POINT = Point("faces-mumo", "0123abcd", (0.5, -1.25), item=8123, observed=("elevation",))
@@ -49,28 +51,96 @@ def test_a_sheet_of_nothing_is_refused():
         sheet([[None]])
 
 
-@pytest.mark.parametrize(("ends", "names"), [
-    ((3.0, 3.0), ["-3", "-1.5", "0", "+1.5", "+3"]),
-    ((3.0, 2.0), ["0 %", "25 %", "50 %", "75 %", "100 %"]),
-])
-def test_a_printed_traversal_has_every_value_of_both_modalities_and_names_it(monkeypatch, ends, names):
-    asked = {}
+MODALITIES = (Modality("a", (1, 4, 4), "x_I", "first view", network="conv28"), Modality("b", (3, 4, 4), "x", "second view", network="conv28"))
+TRUTH = {"a": flat(0.9), "b": flat(0.1, channels=3)}
 
-    def noted(rows, **options):
+
+def figure_of(ends: tuple[float, ...], frames: int = 5, span: str = "percentile") -> TraversalFigure:
+    """A figure of as many columns as there are ends: private, shared, private."""
+    values = torch.stack([torch.linspace(-end, end, frames) for end in ends], 1)
+    images = {name: torch.rand(frames, len(ends), *image.shape) for name, image in TRUTH.items()}
+    return TraversalFigure((("z_a", 0), ("z_shared", 0), ("z_b", 11))[: len(ends)], values, images, MODALITIES, span)
+
+
+@pytest.fixture
+def noted(monkeypatch) -> dict:
+    """What the sheet that is drawn last was asked for, and what was written on pictures, in the order of writing."""
+    asked: dict = {"written": []}
+
+    def sheet_(rows, **options):
         asked.update(options, rows=rows)
         return sheet(rows, **options)
 
-    monkeypatch.setattr(pictures, "sheet", noted)
-    truth = {"a": flat(0.9), "b": flat(0.1, channels=3)}
-    values = torch.stack([torch.linspace(-end, end, 5) for end in ends], 1)
-    images = {name: torch.rand(5, 2, *image.shape) for name, image in truth.items()}
-    drawn = traversal_strip(TraversalFigure((("z_a", 0), ("z_shared", 0)), values, images), truth)
-    assert asked["left"] == names * 2 and asked["top"] == ["image", "a 1", "shared 1"]
-    for i, row in enumerate(asked["rows"]):
+    def write(caption, *arguments):
+        asked["written"].append(said(caption))
+        write_caption(caption, *arguments)
+
+    write_caption = Caption.write
+    monkeypatch.setattr(pictures, "sheet", sheet_)
+    monkeypatch.setattr(Caption, "write", write)
+    return asked
+
+
+def said(caption: str | Caption) -> str:
+    return caption if isinstance(caption, str) else f"{caption.text}{caption.index and '_'}{caption.index}{caption.rest}"
+
+
+@pytest.mark.parametrize(("ends", "names"), [
+    ((3.0, 3.0, 3.0), ["-3", "-1.5", "0", "+1.5", "+3"]),
+    ((3.0, 2.0, 1.0), ["0 %", "25 %", "50 %", "75 %", "100 %"]),
+])
+def test_a_printed_traversal_has_every_value_of_both_modalities_and_names_it(noted, ends, names):
+    figure = figure_of(ends)
+    drawn = traversal_strip(figure, TRUTH, "some model · pair 7")
+    assert noted["left"] == names * 2 and {row: said(caption) for row, caption in noted["bands"].items()} == {0: "x_I  first view", 5: "x_b  second view"}
+    assert [said(caption) for caption in noted["top"]] == ["pair", "z_I 1", "z_S 1", "z_b 12"]
+    assert [caption.ink for caption in noted["top"][1:]] == list(BLOCKS["light"])
+    foot = " ".join(noted["written"][-2:])
+    assert "some model · pair 7" in foot and "range 1-99 %" in foot
+    for i, row in enumerate(noted["rows"]):
         modality, frame = "ab"[i // 5], i % 5
-        assert all(torch.equal(shown, expected) for shown, expected in zip(row[1:], images[modality][frame], strict=True))
-        assert row[0] is (None if frame else truth[modality])
-    assert drawn.shape[0] > 10 * 4 * asked["scale"]
+        assert all(torch.equal(shown, expected) for shown, expected in zip(row[1:], figure.images[modality][frame], strict=True))
+        assert row[0] is (None if frame else TRUTH[modality])
+    assert drawn.shape[0] > 10 * 4 * noted["scale"]
+
+
+def test_an_animated_traversal_says_in_each_frame_where_it_is(noted):
+    frames = traversal_frames(figure_of((3.0, 3.0), frames=3, span="fixed"), TRUTH, "some model · pair 7")
+    written = "|".join(noted["written"])
+    assert [said(caption) for caption in noted["left"]] == ["x_I", "x_b"]
+    assert [at for at in ("-3", "0", "+3") if f"|{at}|some model · pair 7 · range -3 to 3" in written] == ["-3", "0", "+3"]
+    knobs = [np.flatnonzero((frame[-60:] == 0x46).all(-1).sum(0) > 6).mean() for frame in frames]
+    assert frames[0].shape == frames[2].shape and knobs[0] < knobs[1] < knobs[2]
+
+
+def test_a_way_names_its_ends_and_its_modalities(noted):
+    images = {name: torch.rand(3, *image.shape) for name, image in TRUTH.items()}
+    way_strip(images, MODALITIES, "some model")
+    assert noted["written"][:5] == ["A", "", "B", "x_I", "x_b"] and " ".join(noted["written"][5:]) == "some model"
+    noted["written"].clear()
+    frames = way_frames(images, MODALITIES)
+    assert len(frames) == 4 and [text for text in noted["written"] if text[0] != "x"] == ["A", "50 %", "B"]
+    assert all((a == b).all() for a, b in zip(frames[1:2], frames[3:], strict=True))
+
+
+def test_a_long_foot_is_parted_and_what_the_font_lacks_is_written_otherwise():
+    font = ImageFont.load_default(12)
+    text = "a model of a rather long name · MNIST–SVHN · pair 7"
+    lines = pictures._wrapped(text, font, 120)
+    assert " ".join(lines).replace(" · ", " ") == text.replace(" · ", " ") and all(font.getlength(line) <= 120 for line in lines)
+    assert pictures._legible("MNIST–SVHN −1 é 模 90° · …") == "MNIST-SVHN -1 e ? 90° · ..."
+
+
+def test_a_grey_animation_keeps_its_greys_beside_coloured_captions(tmp_path):
+    ramp = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, 2)
+    head = np.full((1, 16, 3), 255, np.uint8)
+    head[0, 3] = 31, 111, 235
+    frames = [np.concatenate([head, ramp]), np.concatenate([head, ramp[::-1]]), np.concatenate([head[:, ::-1], ramp])]
+    write_gif(tmp_path / "a.gif", frames)
+    with Image.open(tmp_path / "a.gif") as gif:
+        for i, frame in enumerate(frames):
+            gif.seek(i)
+            assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - frame).max() <= 1
 
 
 def test_a_png_brings_back_its_pixels_and_its_point(tmp_path):

@@ -6,15 +6,16 @@ import io
 from urllib.parse import unquote
 
 import numpy as np
+import pandas
 import torch
 from PIL import Image
 
 from mmvae import DATASETS, VARIANTS, cli
 from mmvae.checkpoints import config_of, digest, save
 from mmvae.model import MultimodalVAE
-from mmvae.pictures import read_point
+from mmvae.pictures import read_point, traversal_strip, way_strip
 from mmvae.point import Point
-from ui.exports import make
+from ui.exports import Wish, make
 from ui.live import BOUND, Served, decode
 
 
@@ -50,15 +51,45 @@ def test_a_printed_traversal_shows_seven_values_from_end_to_end(tmp_path, monkey
     assert read_point(io.BytesIO(reply.body)) == point
     picture = np.asarray(Image.open(io.BytesIO(reply.body)))
     side = 2 * 64
-    assert picture.shape[0] > 14 * side + 15 * 2  # the rows, the gaps, and the names of the columns above
+    line = 2 * 16  # of text
+    top = 2 * line  # the names of the columns, and of the first modality
     for row, value in enumerate(range(-3, 4)):  # the last coordinate, at the right edge
         z = torch.tensor([point.z], dtype=torch.float32)
         z[0, 8] = value
         shown = model.decode({"z_elevation": z[:, :2], "z_shared": z[:, 2:7], "z_lighting": z[:, 7:]})
         for m, images in enumerate(shown.values()):
-            bottom = picture.shape[0] - 2 - (13 - row - 7 * m) * (side + 2)
+            bottom = top + (row + 7 * m + 1) * (side + 2) + m * line
             cell = picture[bottom - side:bottom:2, -2 - side:-2:2, 0]
             assert np.abs(cell.astype(int) - 255 * images[0, 0].detach().numpy()).max() <= 1
+
+
+def test_numbers_say_of_which_model_point_and_range_they_are(tmp_path, monkeypatch):
+    model = MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).eval()
+    folder = tmp_path / "checkpoints" / "some"
+    save(folder, model, config_of(model, {}))
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    point = str(Point("some", digest(folder), tuple(0.125 * i for i in range(9)), 7))
+    text = make({"kind": "csv", "point": point, "range": "fixed"}).body.decode()
+    said = [line for line in text.splitlines() if line.startswith("#")]
+    assert said == ["# model: MuMo-VAE · Rendered 3D faces (some)", f"# point: {point}", "# range: -3 to 3"]
+    table = pandas.read_csv(io.StringIO(text), comment="#")
+    assert len(table) == 9 * 61 and list(table.columns[:4]) == ["block", "dimension", "frame", "value"]
+
+
+def test_saved_figures_name_their_model_and_pairs(tmp_path, monkeypatch):
+    model = MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).eval()
+    folder = tmp_path / "checkpoints" / "some"
+    save(folder, model, config_of(model, {}))
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setenv("MMVAE_DATA", str(tmp_path))
+    start, end = (Point("some", digest(folder), (value,) * 9, item) for value, item in ((0.0, 7), (1.0, None)))
+    wish = Wish.of({"point": str(start), "to": str(end), "scope": "shared", "form": "spherical"})
+    assert wish.about() == "MuMo-VAE · Rendered 3D faces (some) · pair 7"
+    assert wish.about_way() == "MuMo-VAE · Rendered 3D faces (some) · A: pair 7 · B: no pair · shared block only, spherical"
+    for kind, drawn in (("png", traversal_strip(wish.figure(7), wish.truth(), wish.about())),
+                        ("path-png", way_strip(wish.way(9), model.modalities, wish.about_way()))):
+        reply = make({"kind": kind, **wish.options})
+        assert (np.asarray(Image.open(io.BytesIO(reply.body))) == drawn).all()
 
 
 def test_a_model_of_any_name_gives_files_of_its_name(tmp_path, monkeypatch):
