@@ -143,14 +143,15 @@ class Panel {
   }
 
   liveOf(pane) {
-    const name = pane.info.checkpoint;
+    const { checkpoint, digest } = pane.info;
+    const name = `${checkpoint} ${digest}`;
     if (!this.lives.has(name)) {
       const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.socket}`;
       const pictures = ({ images }) => {
         this.walked0.forEach((each, m) => paint(each, images[m]));
         this.host.dataset.walked = Number(this.host.dataset.walked ?? 0) + 1;
       };
-      this.lives.set(name, new Live(url, name, { pictures, status: (state) => (this.host.dataset.live = state) }));
+      this.lives.set(name, new Live(url, checkpoint, digest, { pictures, status: (state) => (this.host.dataset.live = state) }));
     }
     return this.lives.get(name);
   }
@@ -181,11 +182,16 @@ class Panel {
   }
 
   pending(column, progress) {
-    this.legend.replaceChildren(el("h4", {}, column.title), el("p", {}, `Decoding every point: ${Math.round(100 * progress)} %`));
+    this.instead(column, `Decoding every point: ${Math.round(100 * progress)} %`);
   }
 
   refused(column, complaint) {
-    this.legend.replaceChildren(el("h4", {}, column.title), el("p", {}, complaint));
+    this.instead(column, complaint);
+  }
+
+  /** Words in place of a column's legend, unless another one was chosen while the server computed. */
+  instead(column, words) {
+    if (column.id === this.colour) this.legend.replaceChildren(el("h4", {}, column.title), el("p", {}, words));
   }
 
   /** Points alone (""), or with pictures of the modality at this position among them. */
@@ -201,7 +207,7 @@ class Panel {
   }
 
   showLegend() {
-    const column = this.panes.find((pane) => pane.column)?.column;
+    const column = this.panes.find((pane) => pane.column?.id === this.colour)?.column; // a pane keeps its old colours until it has the new ones
     if (!column) return;
     const heading = el("h4", {}, column.title);
     if (column.kind === "few") {
