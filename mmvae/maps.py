@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.neighbors import KNeighborsClassifier
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from .data import DATASETS, version_of
@@ -26,9 +26,9 @@ from .data.arrays import whole_arrays, write_arrays
 from .data.base import SPLITS, DataError, Factor, PairedDataset
 from .embedding import PCA, Cancelled, Embedding, Params, cached_embed, embed, params_to_json, preservation
 from .files import mark_used
-from .metrics.clusters import ModalityGap, Probe, knn_accuracy, modality_gap, silhouette
+from .metrics.clusters import ModalityGap, Probe, modality_gap, silhouette
 from .metrics.clusters import judged as judged_probe
-from .metrics.codes import as_classes, hold_out
+from .metrics.codes import as_classes
 from .model import MultimodalVAE
 from .readers import Readers
 from .translation import hits
@@ -42,6 +42,8 @@ FIRST_CODES, MORE = 1000, 0.05
 #: Bytes of kept maps beyond which the oldest go.
 KEPT_BYTES = 1_000_000_000
 FIGURE_ITEMS = 3000
+NEIGHBOURS = 10
+ENOUGH = 3  # groups of a class, to tell it without one of them
 LOOKED_AT = 16  # items whose images tell one data set from another of the same name
 VERSION = 1  # raise where the same choice gives other codes
 JUDGED = 2  # raise where the same codes are judged otherwise
@@ -133,7 +135,7 @@ class Figures:
     Arguments:
         silhouette: See `mmvae.metrics.clusters.silhouette`.
         shuffled: The same with the classes shuffled among the points: its level by chance.
-        neighbours: Accuracy of the nearest codes' majority, with that of naming the commonest class.
+        neighbours: Accuracy of the nearest codes' majority, see `_neighbour_probe`, with that of naming the commonest class.
     """
 
     silhouette: float | None
@@ -259,9 +261,8 @@ def figures_of(codes: Codes, classes: np.ndarray, factors: Sequence[Factor] = ()
     """The figures of a colouring [P], measured on at most 3,000 random points.
 
     Where an item has two points, only those of the first modality count: the other one would give its neighbour away. So
-    would items that share a picture: those alike in every factor that both modalities show are held out together, unless
-    these are the classes themselves. Where the classes are the modalities, all points count, and an item's are held out
-    together.
+    would items that resemble each other by more than their class, see `_resembling`: they are no neighbours. Where the
+    classes are the modalities, all points count, and an item's two are no neighbours.
     """
     classes, modalities = np.asarray(classes), np.array_equal(classes, codes.giver) and codes.giver.any()
     rows = np.arange(len(codes.ids)) if modalities else np.flatnonzero(codes.giver == 0)
@@ -273,23 +274,55 @@ def figures_of(codes: Codes, classes: np.ndarray, factors: Sequence[Factor] = ()
         parted, shuffled = silhouette(shown, classes), silhouette(shown, np.random.default_rng(0).permutation(classes))
     except ValueError:  # as many classes as items
         parted = shuffled = None
-    groups = np.unique(codes.ids[rows], return_inverse=True)[1] if modalities else _alike(codes, rows, factors)
-    return Figures(parted, shuffled, _neighbour_probe(shown, as_classes(classes), groups) if len(shown) > 20 else None)
+    if len(shown) <= 2 * NEIGHBOURS:
+        return Figures(parted, shuffled, None)
+    classes = as_classes(classes)
+    resembling, asked = ([codes.ids[rows]], np.ones(len(rows), bool)) if modalities else _resembling(codes, rows, classes, factors)
+    return Figures(parted, shuffled, _neighbour_probe(shown, classes, resembling, asked))
 
 
-def _alike(codes: Codes, rows: np.ndarray, factors: Sequence[Factor]) -> np.ndarray | None:
-    """A group for each row of items that are alike in all that both modalities show, where that is more than one factor."""
-    shared = [codes.labels[f.name][rows] for f in factors if f.owner is None]
-    return np.unique(np.stack(shared, 1), axis=0, return_inverse=True)[1].reshape(-1) if len(shared) > 1 else None
+def _resembling(codes: Codes, rows: np.ndarray, classes: np.ndarray, factors: Sequence[Factor]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Groups of items whose codes are alike whatever the class, and the items [n] whose class can be told without their group.
+
+    A shared code is about the same for all items that are alike in what both modalities show, so that any classes of these
+    cells look like clusters, random ones too. Cells can only be set aside where a class has enough of them: with one or two,
+    as each person of the faces' test split has, the figure would tell of the split. Then a code may be recognised by others
+    of its cell, but not by those that one of its very pictures gave. Pictures are known by what they show, and that only where more
+    than one shared factor is known: items of one digit are many pictures.
+    """
+    shared = [factor for factor in factors if factor.owner is None]
+    if len(shared) > 1:
+        owners = dict.fromkeys(factor.owner for factor in factors if factor.owner is not None)
+        pictures = [[factor for factor in factors if factor.owner in (None, owner)] for owner in owners]
+        for shows in ([shared], pictures):
+            groups = [np.unique(np.stack([codes.labels[factor.name][rows] for factor in each], 1), axis=0, return_inverse=True)[1].reshape(-1) for each in shows]
+            asked = np.all([_groups_of(classes, each) >= ENOUGH for each in groups], axis=0)
+            if groups and 2 * np.count_nonzero(asked) > len(rows):
+                return groups, asked
+    return [], np.ones(len(rows), bool)
 
 
-def _neighbour_probe(codes: np.ndarray, classes: np.ndarray, groups: np.ndarray | None) -> Probe:
-    """`knn_accuracy` with whole groups held out."""
-    if groups is None or groups.max() < classes.max() + 1:
-        return knn_accuracy(codes, classes)
-    train, test = hold_out(len(codes), 0, groups)
-    probe = KNeighborsClassifier(min(10, len(train))).fit(codes[train], classes[train])
-    return judged_probe(probe.predict(codes[test]), classes[test])
+def _groups_of(classes: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """In how many groups each item's class occurs, [n]."""
+    return np.bincount(np.unique(np.stack([classes, groups], 1), axis=0)[:, 0])[classes]
+
+
+def _neighbour_probe(codes: np.ndarray, classes: np.ndarray, resembling: Sequence[np.ndarray], asked: np.ndarray) -> Probe:
+    """How often the nearest codes name an item's class by majority, where neither it nor one of its groups has a vote.
+
+    Arguments:
+        codes, classes: [n, d] and 0, 1, … [n].
+        resembling: Groups [n] each, of which a neighbour may share none.
+        asked: The items whose class is asked for, bool [n]; the others still vote.
+    """
+    distances = cdist(codes[asked], codes)
+    distances[np.arange(len(distances)), np.flatnonzero(asked)] = np.inf
+    for groups in resembling:
+        distances[groups[asked, None] == groups] = np.inf
+    nearest = np.argpartition(distances, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+    votes = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
+    named = (np.eye(classes.max() + 1, dtype=np.float32)[classes[nearest]] * votes[..., None]).sum(1).argmax(1)
+    return judged_probe(named, classes[asked])
 
 
 def gap_of(codes: Codes) -> ModalityGap | None:

@@ -139,6 +139,52 @@ def test_items_that_share_a_picture_are_held_out_together():
     assert figures_of(codes, classes, factors).neighbours.accuracy < 0.6
 
 
+def faces_like(azimuths: int, code: str) -> tuple[Codes, list[Factor]]:
+    """Twelve persons at so many azimuths, six elevations by twelve lightings of each, all pairs; codes that are the same for a `code` and lie anywhere otherwise."""
+    rng = np.random.default_rng(0)
+    person, azimuth, elevation, lighting = (np.ravel(at) for at in np.meshgrid(*map(np.arange, (12, azimuths, 6, 12)), indexing="ij"))
+    cell = person * azimuths + azimuth
+    known = {"cell": cell, "picture": cell * 6 + elevation}[code]
+    full = (rng.normal(size=(known.max() + 1, 6))[known] + 0.01 * rng.normal(size=(len(cell), 6))).astype(np.float32)
+    factors = [Factor("identity", "categorical", tuple(map(str, range(12)))), Factor("azimuth", "ordered", tuple(range(azimuths))),
+               Factor("elevation", "ordered", tuple(range(6)), owner="elevation"), Factor("lighting", "ordered", tuple(range(12)), owner="lighting")]
+    labels = {"identity": person, "azimuth": azimuth, "elevation": elevation, "lighting": lighting}
+    return Codes(np.arange(len(cell)), np.zeros(len(cell), np.uint8), full, np.arange(6), np.zeros(len(cell), np.float32),
+                 {name: values.astype(np.float32) for name, values in labels.items()}), factors
+
+
+@pytest.mark.parametrize("azimuths", [1, 2])
+def test_where_each_person_has_one_or_two_azimuths_the_code_of_a_person_at_one_is_told_by_other_pictures_of_it(azimuths):
+    known, factors = faces_like(azimuths, "cell")
+    found = figures_of(known, known.labels["identity"], factors).neighbours
+    assert found.accuracy == 1 and found.chance == pytest.approx(1 / 12)
+    copied, factors = faces_like(azimuths, "picture")  # each picture's code lies anywhere: copies of it would tell the person
+    assert figures_of(copied, copied.labels["identity"]).neighbours.accuracy == 1
+    assert figures_of(copied, copied.labels["identity"], factors).neighbours.accuracy < 0.3
+
+
+def test_where_a_class_has_three_cells_one_is_told_by_the_others_alone():
+    known, factors = faces_like(3, "cell")
+    assert figures_of(known, known.labels["identity"], factors).neighbours.accuracy < 0.3
+    person = np.random.default_rng(1).normal(size=(12, 6)).astype(np.float32)[known.labels["identity"].astype(int)]
+    placed = Codes(known.ids, known.giver, known.full + 20 * person, known.columns, known.kl, known.labels)
+    assert figures_of(placed, known.labels["identity"], factors).neighbours.accuracy == 1
+
+
+def test_a_class_of_too_few_cells_is_left_out_and_has_no_say_in_how_the_others_are_told():
+    known, factors = faces_like(3, "cell")
+    rare = np.where((known.labels["identity"] == 0) & (known.labels["azimuth"] == 0), 2, known.labels["azimuth"] % 2)
+    found = figures_of(known, rare, factors).neighbours
+    assert len(found.hits) == 72 * 35 and found.accuracy < 0.8  # else it is told by its cell
+    assert found.chance == pytest.approx(23 / 35)
+
+
+def test_the_level_by_chance_is_the_share_of_the_commonest_class_of_all_items():
+    codes = clustered(30)
+    classes = (np.arange(200) % 5 == 0).astype(np.float32)
+    assert figures_of(codes, classes).neighbours.chance == 0.8
+
+
 def test_the_modality_gap_is_measured_where_both_are_shown(data):
     model = tiny_model("mumo")
     assert gap_of(codes_of(model, data, Choice(("z_shared",), PAIR, count=8))) is None
@@ -215,7 +261,7 @@ def test_a_choice_that_no_model_has_is_refused_before_anything_is_computed(chang
 
 def test_a_map_of_ones_own_images_is_not_that_of_those_that_were_there_before(tmp_path):
     def drawn(level: int) -> str:
-        np.savez(tmp_path / "pairs.npz", a=np.full((10, 28, 28), level, np.uint8), b=np.full((10, 32, 32), level, np.uint8))
+        np.savez(tmp_path / "pairs.npz", a=np.full((20, 28, 28), level, np.uint8), b=np.full((20, 32, 32), level, np.uint8))
         os.utime(tmp_path / "pairs.npz", ns=(0, level))
         return job(tmp_path, OwnPairs(tmp_path / "pairs.npz"), count=1).key
 

@@ -9,7 +9,7 @@ const decimals = (value) => value.toFixed(2).replace("-", "−");
 const ROWS = [
   ["silhouette", ({ silhouette }) => silhouette, decimals, "In the latent space, from −1 to 1: are items nearer to their own class than to the next one? By chance: with shuffled classes.",
     ({ shuffled }) => shuffled, ({ without }) => without],
-  ["nearest neighbours", ({ accuracy }) => accuracy, whole, "In the latent space: how often the ten nearest codes name the class of a held-out item. By chance: naming the commonest class.",
+  ["nearest neighbours", ({ accuracy }) => accuracy, whole, "In the latent space: how often the ten nearest codes of other pairs name a pair's class. Pairs alike in all that both pictures show do not count, where classes have at least three such kinds of pair each; where they have fewer, pairs with a picture in common do not. By chance: naming the commonest class.",
     ({ chance }) => chance, ({ without }) => without],
   ["modality gap", ({ gap }) => gap?.ratio, decimals, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none", () => 1, () => "one code"],
   ["gap: within pairs", ({ gap }) => gap?.paired, decimals, "Mean distance of the two codes of one pair, in the latent space", () => null, () => "one code"],
