@@ -6,6 +6,7 @@ __all__ = [
     "POINT_KEY",
     "RANGE_TITLES",
     "Caption",
+    "about",
     "as_bytes",
     "pair_picture",
     "png",
@@ -159,12 +160,12 @@ def _caption(text: str | Caption) -> Caption:
     return text if isinstance(text, Caption) else Caption(text)
 
 
-def _with_foot(pixels: Pixels, about: str, share: float | None = None, at: str = "") -> Pixels:
+def _with_foot(pixels: Pixels, text: str, share: float | None = None, at: str = "") -> Pixels:
     """A picture with lines below it: where an animation is, as a bar filled to a share and in words, and what it shows."""
     width = pixels.shape[1]
     font = _font(max(12, min(16, width // 80)))
     margin, line = 6, round(1.6 * font.size)
-    lines = _wrapped(about, font, width - 2 * margin)
+    lines = _wrapped(text, font, width - 2 * margin)
     bar = line if share is not None else 0
     picture = Image.fromarray(np.concatenate([pixels, np.full((bar + line * len(lines), width, 3), 255, np.uint8)]))
     pen = ImageDraw.Draw(picture)
@@ -178,8 +179,8 @@ def _with_foot(pixels: Pixels, about: str, share: float | None = None, at: str =
         pen.ellipse((knob - 4, y - 4, knob + 4, y + 4), INK)
         Caption(at).write(pen, width - margin, y, font, 1.0)
         y += line
-    for i, text in enumerate(lines):
-        Caption(text).write(pen, margin, y + i * line, font)
+    for i, words in enumerate(lines):
+        Caption(words).write(pen, margin, y + i * line, font)
     return np.asarray(picture)
 
 
@@ -213,36 +214,48 @@ def pair_picture(images: Mapping[str, Tensor]) -> Pixels:
     return sheet([row], scale=320 // max(image.shape[-1] for image in row), gap=8)
 
 
-def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor], about: str = "") -> list[Pixels]:
+def about(checkpoint: Checkpoint, *items: int | None) -> str:
+    """What a figure is of, to stand below it: the model, and the pair, or both pairs of a way from A to B.
+
+    Arguments:
+        items: Their ids; None for a code that came from no pair.
+    """
+    pairs = ["no pair" if item is None else f"pair {item}" for item in items]
+    if len(pairs) > 1:
+        pairs = [f"{end}: {pair}" for end, pair in zip("AB", pairs, strict=True)]
+    return _phrases(f"{checkpoint.model.variant.title} ({checkpoint.name})", *pairs)
+
+
+def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor], of: str = "") -> list[Pixels]:
     """The frames of the animated figure: a row for each modality, columns the true image and then every coordinate.
 
     Below stand where between the ends of the range a frame is, and what is shown.
 
     Arguments:
         truth: {modality: [C, H, W]}.
-        about: Which model and pair it is of.
+        of: The model and pair, see `about`.
     """
     frames, last = [], len(figure.values) - 1
     for frame, at in enumerate(_positions(figure)):
         rows = [[truth[name], *images[frame]] for name, images in figure.images.items()]
         pixels = sheet(rows, left=[_symbol(m) for m in figure.modalities], **_columns(figure, truth))
-        frames.append(_with_foot(pixels, _phrases(about, _range(figure)), frame / max(last, 1), at))
+        frames.append(_with_foot(pixels, _phrases(of, _range(figure)), frame / max(last, 1), at))
     return frames
 
 
-def traversal_strip(figure: TraversalFigure, truth: Mapping[str, Tensor], about: str = "") -> Pixels:
+def traversal_strip(figure: TraversalFigure, truth: Mapping[str, Tensor], of: str = "") -> Pixels:
     """All frames of the animated figure below one another, of the first modality and then of the second, each under its name.
 
     Beside each row stands what the coordinates are set to, or how much of their ranges that is where these differ.
 
     Arguments:
         truth: {modality: [C, H, W]}.
-        about: Which model and pair it is of.
+        of: The model and pair, see `about`.
     """
     rows = [[None if frame else truth[name], *row] for name, images in figure.images.items() for frame, row in enumerate(images)]
     bands = {i * len(figure.values): Caption(_symbol(m).text, _symbol(m).index, f"  {m.title}") for i, m in enumerate(figure.modalities)}
     pixels = sheet(rows, left=_positions(figure) * len(figure.images), bands=bands, **_columns(figure, truth))
-    return _with_foot(pixels, _phrases(about, _range(figure)))
+    return _with_foot(pixels, _phrases(of, _range(figure)))
 
 
 def _positions(figure: TraversalFigure) -> list[str]:
@@ -269,12 +282,12 @@ def _columns(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> dict:
     return {"scale": math.ceil(900 / (side * len(captions))), "top": captions}
 
 
-def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11, about: str = "") -> Pixels:
+def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11, of: str = "") -> Pixels:
     """The figure on paper: a row for each coordinate, both modalities from its lowest to its highest value side by side.
 
     Arguments:
         truth: {modality: [C, H, W]}.
-        about: Which model and pair it is of.
+        of: The model and pair, see `about`.
     """
     frames = np.linspace(0, len(figure.values) - 1, steps).round().astype(int)
     rows: list[list[Tensor | None]] = []
@@ -290,7 +303,7 @@ def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps:
         top=top[:-1],
         left=[_coordinate(figure, b, d) for b, d in figure.columns],
     )
-    return _with_foot(pixels, _phrases(about, f"range {RANGE_TITLES[figure.range]}"))
+    return _with_foot(pixels, _phrases(of, f"range {RANGE_TITLES[figure.range]}"))
 
 
 def _symbol(modality: Modality) -> Caption:
@@ -309,41 +322,41 @@ def _coordinate(figure: TraversalFigure, block: str, dimension: int) -> Caption:
     return Caption("z", index, f" {dimension + 1}", hue)
 
 
-def way_strip(images: Mapping[str, Tensor], modalities: Sequence[Modality], about: str = "") -> Pixels:
+def way_strip(images: Mapping[str, Tensor], modalities: Sequence[Modality], of: str = "") -> Pixels:
     """The pictures on the way from one point, A, to another, B: a row for each modality.
 
     Arguments:
         images: {modality: [steps, C, H, W]}.
-        about: Which model and points it is of.
+        of: The model and both pairs, see `about`.
     """
     rows = [list(images[m.name]) for m in modalities]
     top = ["A", *[""] * (len(rows[0]) - 2), "B"]
-    return _with_foot(sheet(rows, top=top, left=[_symbol(m) for m in modalities]), about)
+    return _with_foot(sheet(rows, top=top, left=[_symbol(m) for m in modalities]), of)
 
 
-def way_frames(images: Mapping[str, Tensor], modalities: Sequence[Modality], about: str = "") -> list[Pixels]:
+def way_frames(images: Mapping[str, Tensor], modalities: Sequence[Modality], of: str = "") -> list[Pixels]:
     """The same as an animation there and back, both modalities side by side, with a bar from A to B.
 
     Arguments:
         images: {modality: [steps, C, H, W]}.
-        about: Which model and points it is of.
+        of: The model and both pairs, see `about`.
     """
     steps = len(images[modalities[0].name])
     there = []
     for i in range(steps):
         pixels = sheet([[images[m.name][i] for m in modalities]], scale=4, top=[_symbol(m) for m in modalities])
         share = i / (steps - 1)
-        there.append(_with_foot(pixels, about, share, {0.0: "A", 1.0: "B"}.get(share, f"{100 * share:.0f} %")))
+        there.append(_with_foot(pixels, of, share, {0.0: "A", 1.0: "B"}.get(share, f"{100 * share:.0f} %")))
     return [*there, *reversed(there[1:-1])]
 
 
 def png(pixels: Pixels, point: Point | None = None) -> bytes:
     """A PNG file's bytes; the same pixels and point give the same bytes."""
-    about = PngImagePlugin.PngInfo()
+    texts = PngImagePlugin.PngInfo()
     if point is not None:
-        about.add_text(POINT_KEY, str(point))
+        texts.add_text(POINT_KEY, str(point))
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=about)
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()
 
 

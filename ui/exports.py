@@ -27,12 +27,13 @@ from torch import Tensor
 from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import DataError
 from mmvae.explore import RANGES, Code, TraversalFigure, code_of, path, traversal_figure
-from mmvae.pictures import RANGE_TITLES, Pixels, pair_picture, png, traversal_frames, traversal_strip, way_frames, way_strip, write_gif
+from mmvae.pictures import RANGE_TITLES, Pixels, about, pair_picture, png, traversal_frames, traversal_strip, way_frames, way_strip, write_gif
 from mmvae.point import Point, PointError
 from mmvae.readers import readers_for
 from mmvae.workers import Workers
 
 from . import live, models
+from .ending import or_ended
 
 FRAMES = 61
 VALUES = 7  # that each coordinate takes on a printed traversal: −3, −2 … 3
@@ -71,14 +72,14 @@ class Wish:
 
     def about(self) -> str:
         """Which model and pair the point is of, in words."""
-        return f"{models.label_of(self.point.checkpoint)} · {_pair(self.point)}"
+        return about(self.checkpoint, self.point.item)
 
     def about_way(self) -> str:
         """Which model is shown, between which pairs, and what of the code moves how."""
         end = Point.parse(self.options.get("to", ""))
         scope, form = self.options.get("scope", "all"), self.options.get("form", "straight")
         moving = {"all": "all blocks", "shared": "shared block only", "private": "private blocks only"}[scope]
-        return f"{models.label_of(self.point.checkpoint)} · A: {_pair(self.point)} · B: {_pair(end)} · {moving}, {form}"
+        return f"{about(self.checkpoint, self.point.item, end.item)} · {moving}, {form}"
 
     def truth(self) -> dict[str, Tensor]:
         """The pair's own pictures; where they are not at hand, those of the code."""
@@ -100,10 +101,6 @@ class Wish:
         blocks = [b.name for b in model.blocks if (b.owner is None) in wanted]
         codes = path(self.code, code_of(end, model), steps, blocks, spherical=self.options.get("form") == "spherical")
         return decoded(self.checkpoint, codes)
-
-
-def _pair(point: Point) -> str:
-    return "no pair" if point.item is None else f"pair {point.item}"
 
 
 @torch.inference_mode()
@@ -147,7 +144,7 @@ def traversal_csv(wish: Wish) -> bytes:
                     line[f"{modality} {factor}"] = round(reading.value[frame].item(), 3)
             lines.append(line)
     text = io.StringIO()
-    for what, value in (("model", models.label_of(wish.point.checkpoint)), ("point", wish.point), ("range", RANGE_TITLES[figure.range])):
+    for what, value in (("model", about(wish.checkpoint)), ("point", wish.point), ("range", RANGE_TITLES[figure.range])):
         text.write(f"# {what}: {value}\r\n")
     writer = csv.DictWriter(text, lines[0])
     writer.writeheader()
@@ -209,7 +206,7 @@ _maker = Workers(1, "export", alone)
 
 
 async def _answer(request: Request) -> Response:
-    return await asyncio.get_running_loop().run_in_executor(_maker, make, dict(request.query_params))
+    return await or_ended(asyncio.get_running_loop().run_in_executor(_maker, make, dict(request.query_params)))
 
 
 routes = [Route(live.EXPORT_PATH, _answer)]

@@ -71,7 +71,7 @@ def test_numbers_say_of_which_model_point_and_range_they_are(tmp_path, monkeypat
     point = str(Point("some", digest(folder), tuple(0.125 * i for i in range(9)), 7))
     text = make({"kind": "csv", "point": point, "range": "fixed"}).body.decode()
     said = [line for line in text.splitlines() if line.startswith("#")]
-    assert said == ["# model: MuMo-VAE · Rendered 3D faces (some)", f"# point: {point}", "# range: -3 to 3"]
+    assert said == ["# model: MuMo-VAE (some)", f"# point: {point}", "# range: -3 to 3"]
     table = pandas.read_csv(io.StringIO(text), comment="#")
     assert len(table) == 9 * 61 and list(table.columns[:4]) == ["block", "dimension", "frame", "value"]
 
@@ -84,8 +84,8 @@ def test_saved_figures_name_their_model_and_pairs(tmp_path, monkeypatch):
     monkeypatch.setenv("MMVAE_DATA", str(tmp_path))
     start, end = (Point("some", digest(folder), (value,) * 9, item) for value, item in ((0.0, 7), (1.0, None)))
     wish = Wish.of({"point": str(start), "to": str(end), "scope": "shared", "form": "spherical"})
-    assert wish.about() == "MuMo-VAE · Rendered 3D faces (some) · pair 7"
-    assert wish.about_way() == "MuMo-VAE · Rendered 3D faces (some) · A: pair 7 · B: no pair · shared block only, spherical"
+    assert wish.about() == "MuMo-VAE (some) · pair 7"
+    assert wish.about_way() == "MuMo-VAE (some) · A: pair 7 · B: no pair · shared block only, spherical"
     for kind, drawn in (("png", traversal_strip(wish.figure(7), wish.truth(), wish.about())),
                         ("path-png", way_strip(wish.way(9), model.modalities, wish.about_way()))):
         reply = make({"kind": kind, **wish.options})
