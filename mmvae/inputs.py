@@ -6,11 +6,14 @@ plain arrays. Everything that was done is noted in words, to be shown beside the
 
 from __future__ import annotations
 
-__all__ = ["HANDWRITING", "InputError", "Prepared", "area_resize", "drawn", "is_drawing", "prepare", "read_input", "read_picture"]
+__all__ = ["HANDWRITING", "InputError", "Prepared", "area_resize", "drawn", "is_drawing", "look_at", "prepare", "read_input",
+           "read_picture"]
 
 import re
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -43,6 +46,8 @@ HANDWRITING = "mnist"
 PEN = 0.085  # width of the pen, as a share of the canvas
 INK = 0.25  # brightness from which a pixel belongs to the digit
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as the "L" of Pillow
+
+LYING = (5, 6, 7, 8)  # orientations, as EXIF numbers them, whose width and height are exchanged
 
 Pixels = NDArray[np.float32]
 
@@ -84,20 +89,40 @@ def read_picture(file: str | Path | BinaryIO) -> tuple[Pixels, tuple[str, ...]]:
     Raises:
         InputError: Where it is no picture this program reads, or unpacks to more than `MOST_PIXELS`.
     """
+    with _opened(file) as picture:
+        width, height = picture.size
+        notes = [f"{picture.format} {width}×{height}"]
+        if getattr(picture, "is_animated", False) and picture.format in ("GIF", "PNG", "WEBP"):
+            notes.append("first frame")
+        if _orientation(picture) != 1:
+            notes.append("turned upright")
+        picture.load()
+        ImageOps.exif_transpose(picture, in_place=True)  # else it copies even those that stand upright
+        pixels, about = _floats(picture)
+        return pixels, (*notes, *about)
+
+
+def look_at(file: str | Path | BinaryIO) -> tuple[str, tuple[int, int]]:
+    """The kind of a picture's pixels as Pillow names it, and its width and height once it stands upright; no pixel is read.
+
+    Raises:
+        InputError: As `read_picture` does.
+    """
+    with _opened(file) as picture:
+        # of a TIFF Pillow tells the size as it will stand
+        lying = picture.format != "TIFF" and _orientation(picture) in LYING
+        return picture.mode, picture.size[::-1] if lying else picture.size
+
+
+@contextmanager
+def _opened(file: str | Path | BinaryIO) -> Iterator[Image.Image]:
+    """A picture file that is not too large; what its reader raises, now or as it is used, becomes an `InputError`."""
     try:
         with Image.open(file, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
                 raise InputError(_too_large(width, height))
-            notes = [f"{picture.format} {width}×{height}"]
-            if getattr(picture, "is_animated", False) and picture.format in ("GIF", "PNG", "WEBP"):
-                notes.append("first frame")
-            if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                notes.append("turned upright")
-            picture.load()
-            ImageOps.exif_transpose(picture, in_place=True)  # else it copies even those that stand upright
-            pixels, about = _floats(picture)
-            return pixels, (*notes, *about)
+            yield picture
     except InputError:
         raise
     except Image.DecompressionBombError:
@@ -105,6 +130,10 @@ def read_picture(file: str | Path | BinaryIO) -> tuple[Pixels, tuple[str, ...]]:
     except UNREADABLE as error:
         raise InputError(f"not a picture this program can read ({_reason(error)}); "
                          "it reads PNG, JPEG, GIF, WebP, BMP and TIFF") from None
+
+
+def _orientation(picture: Image.Image) -> int:
+    return picture.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def prepare(pixels: Pixels, modality: Modality) -> Prepared:
@@ -127,7 +156,7 @@ def prepare(pixels: Pixels, modality: Modality) -> Prepared:
         pixels = pixels @ GREY[:, None]
     elif channels == 3 and pixels.shape[2] == 1:
         pixels = pixels.repeat(3, 2)
-    if modality.name == HANDWRITING:
+    if modality.name == HANDWRITING and channels == 1:
         pixels, about = _as_mnist(pixels[..., 0], height)
         pixels = pixels[..., None]
     else:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from mmvae.data import MNIST, SVHN
-from mmvae.inputs import InputError, area_resize, drawn, prepare, read_input, read_picture
+from mmvae.inputs import InputError, area_resize, drawn, look_at, prepare, read_input, read_picture
 from mmvae.modalities import Modality
 
 FACE = Modality("elevation", (1, 64, 64), "x_I", "elevation view")
@@ -119,6 +119,17 @@ def test_a_photo_is_turned_as_its_exif_says():
     assert "turned upright" in notes
 
 
+def test_a_look_tells_the_size_that_a_picture_has_once_it_stands_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.fromarray(ramp())
+    assert look_at(saved(picture)) == ("RGB", (64, 48))
+    for kind in ("PNG", "JPEG", "TIFF"):
+        assert look_at(saved(picture.convert("L"), kind, exif=exif)) == ("L", (48, 64))
+    with pytest.raises(InputError, match="not a picture this program can read"):
+        look_at(io.BytesIO(b"hello"))
+
+
 def test_of_an_animation_the_first_frame_is_taken():
     frames = [Image.fromarray(np.full((16, 16), value, np.uint8)) for value in (200, 20, 60)]
     pixels, notes = read_picture(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
@@ -185,6 +196,12 @@ def test_a_digit_that_is_laid_out_already_is_not_touched():
     digit[6:20, 3:5] = 0.8  # neither in the middle nor 20 pixels long
     prepared = prepare(digit, MNIST)
     torch.testing.assert_close(prepared.image, torch.from_numpy(digit).permute(2, 0, 1))
+
+
+def test_in_colour_there_is_no_handwriting_to_lay_out():
+    colour = Modality("mnist", (3, 28, 28), "x_1", "inks")
+    prepared = prepare(ramp(28, 28).astype(np.float32) / 255, colour)
+    torch.testing.assert_close(prepared.image, torch.from_numpy(ramp(28, 28)).permute(2, 0, 1) / 255)
 
 
 def test_an_empty_sheet_is_no_digit():

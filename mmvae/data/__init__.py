@@ -122,7 +122,7 @@ def dataset(name: str, root: str | Path | None = None) -> PairedDataset:
     if name in DATASETS:
         module, opener = DATASETS[name].opener.split(":")
         return getattr(import_module(module), opener)(data_root(root))
-    if name and Path(name).exists():
+    if name and Path(name).expanduser().exists():
         return import_module("mmvae.data.own").OwnPairs(Path(name))
     raise DataError(f"no data set {name!r}: expected one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own")
 
@@ -136,12 +136,13 @@ def version_of(name: str, root: str | Path | None = None) -> tuple[tuple[str, in
         folder = data_root(root)
         found = [path for pattern in DATASETS[name].files for path in folder.glob(pattern)]
     else:
-        found = [Path(name), *Path(name).glob("[!.]*")]
+        own = Path(name).expanduser()
+        found = [own, *own.glob("[!.]*")]
     stamps = []
     for path in sorted(found):
         with suppress(FileNotFoundError):  # it went while we looked
             stat = path.stat()
-            pictures = name not in DATASETS and path != Path(name) and S_ISDIR(stat.st_mode)
+            pictures = name not in DATASETS and path != own and S_ISDIR(stat.st_mode)
             stamps.append((str(path), *(_pictures(path, stat.st_mtime_ns, int(monotonic())) if pictures else (stat.st_size, stat.st_mtime_ns))))
     return tuple(stamps)
 
@@ -161,3 +162,9 @@ def _pictures(folder: Path, _changed: int, _second: int) -> tuple[int, int]:
                 files.append((entry.name, stat.st_size, stat.st_mtime_ns))
     digest = sha256(repr(sorted(files)).encode()).digest()
     return sum(size for _, size, _ in files), int.from_bytes(digest[:8], "big")
+
+
+def __getattr__(name: str):
+    if name == "own":  # brings torch, and `help(mmvae.data.own.OwnPairs)` should need no import
+        return import_module("mmvae.data.own")
+    raise AttributeError(f"module 'mmvae.data' has no attribute {name!r}")

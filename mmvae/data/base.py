@@ -67,6 +67,8 @@ class PairedDataset(ABC):
     title: str
     modalities: tuple[Modality, ...]
     factors: tuple[Factor, ...]
+    #: What a person calls the items, by id; empty where ids are all that tells them apart.
+    names: tuple[str, ...] = ()
 
     @abstractmethod
     def split(self, name: str) -> Tensor:

@@ -5,27 +5,31 @@ from __future__ import annotations
 __all__ = ["OwnPairs"]
 
 import csv
+import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ..history import is_number
-from ..inputs import ENDINGS, FORMATS
+from ..inputs import ENDINGS, HANDWRITING, InputError, look_at, prepare, read_input
 from ..modalities import Modality
 from .arrays import read_arrays
 from .base import SPLITS, DataError, Factor, PairedDataset
 
 EDGES = (28, 32, 64)  # pixels of the images that networks are made for: conv28, conv32, conv64
-FEWEST = 10  # pairs, so that each split has one
+FEWEST = 20  # pairs, so that there are two each to validate and to test with: no figure can be taken of one
 FEW = 20  # distinct whole numbers up to which a factor is taken for categorical
+GRID = 101  # distinct values up to which an ordered factor is taken for set rather than measured
+TABLES = (".csv", ".tsv")
+COMMA = re.compile(r"[+-]?\d*,\d+")  # 0,5: what many countries write for 0.5
 PICTURES = tuple(f".{ending}" for ending in ENDINGS)
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 DESCRIPTION = {"kind", "unit", "owner", "neutral"}  # what may be said of a factor
@@ -33,29 +37,48 @@ DESCRIPTION = {"kind", "unit", "owner", "neutral"}  # what may be said of a fact
 
 @dataclass(frozen=True)
 class Content:
-    """What either form of the data holds: images by modality, uint8 [N, C, H, W]; factors by name, [N]; what is said of them."""
+    """What either form of the data holds.
+
+    Arguments:
+        images: Of each modality, prepared, uint8 [N, C, H, W].
+        factors: The values of each, [N].
+        described: What is said of factors.
+        table: Where the values are from.
+        description: What a person calls the place of what is said of them.
+        names: What the items are called, of length N; empty where nothing says it.
+        notes: What was done, and what was left out.
+    """
 
     images: dict[str, Tensor]
     factors: dict[str, np.ndarray]
     described: dict[str, dict]
+    table: Path
+    description: str
+    names: tuple[str, ...]
+    notes: list[str]
 
 
 class OwnPairs(PairedDataset):
     """Pairs from a person's own file or folder; item i is the i-th pair.
 
     **An .npz file** holds two arrays of images, whose names become the modalities: uint8 (0 to 255) or float (0 to 1),
-    with shape [N, H, W], [N, H, W, C] or [N, C, H, W], C being 1 or 3. Arrays of shape [N] are factors.
+    with shape [N, H, W], [N, H, W, C] or [N, C, H, W], C being 1 or 3. Arrays of shape [N] are factors, but for ``item``,
+    which holds what the pairs are called.
 
     **A folder** holds two folders of images, named as the modalities; images of one pair have the same name but for
-    the ending. ``factors.csv`` beside them, where there are factors, has a column ``item`` with that name.
+    the ending, and the pair is called so; ids count them in the order of these names. ``factors.csv`` beside them, where
+    there are factors, has a column ``item`` with that name; its cells lie between commas, semicolons or tabs (``factors.tsv``).
 
-    Factors of texts, of truth values, and of at most 20 different whole numbers are categorical, other numbers ordered.
-    The text entry ``factors`` of the .npz file, or the file ``factors.json``, may say otherwise and more, in JSON::
+    Factors of texts, of truth values, and of at most 20 different whole numbers that recur are categorical, other numbers
+    ordered. Texts of which every item has another are no factor: they are taken for the items' names. The text entry
+    ``factors`` of the .npz file, or the file ``factors.json``, may say otherwise and more, in JSON::
 
         {"angle": {"kind": "ordered", "unit": "°", "owner": "left", "neutral": 0}}
 
-    Images of other sizes are resized to the nearest of 28×28, 32×32 and 64×64; `notes` says so. Grey images are judged by
-    the Bernoulli likelihood, colours by a Gaussian of variance ½. Of the items, taken at random but always alike,
+    Images are prepared as inputs are (`mmvae.inputs`): turned upright, laid on black or white where they are transparent, and
+    where they are of another size the middle square is taken and resized to the nearest of 28×28, 32×32 and 64×64; `notes` says so.
+    With which likelihoods and weights they are judged is the variant's, see `mmvae.presets.modalities_for`; joint-poe judges grey
+    images by the Bernoulli likelihood, colours by a Gaussian of variance ½. Of the items, taken at random but always alike,
     a tenth each is for validation and test.
 
     Example:
@@ -66,13 +89,14 @@ class OwnPairs(PairedDataset):
         DataError: Where the data is not as described; one line names the file and what is wrong.
     """
 
-    #: What was done to the images, and what is missing, in sentences for a person.
+    #: What was done to the images, and what is missing or left out, in sentences for a person.
     notes: tuple[str, ...]
 
     def __init__(self, path: Path) -> None:
-        path = Path(path)
+        path = Path(path).expanduser()
         content = _folder(path) if path.is_dir() else _file(path)
-        counts = {name: len(values) for name, values in (*content.images.items(), *content.factors.items())}
+        columns = (*content.images.items(), *content.factors.items(), *([("item", content.names)] if content.names else []))
+        counts = {name: len(values) for name, values in columns}
         if len(set(counts.values())) > 1:
             raise DataError(f"{path}: {', '.join(f'{name} has {n}' for name, n in counts.items())}; expected as many of each")
         total = next(iter(counts.values()))
@@ -84,22 +108,24 @@ class OwnPairs(PairedDataset):
             raise DataError(f"{path}: factor {sorted(stray)[0]!r} is described but has no values; "
                             f"there are {_listed(content.factors)}")
         self.name, self.title = str(path.resolve()), path.stem
-        self._images, self.modalities, notes = {}, (), []
-        for i, (name, images) in enumerate(content.images.items()):
-            self._images[name], modality, note = _fitted(name, f"x_{i + 1}", images)
-            self.modalities += (modality,)
-            notes += note
-        described = [
-            _factor(path, name, values, content.described.get(name, {}), tuple(content.images))
-            for name, values in content.factors.items()
-        ]
+        self._images = content.images
+        self.modalities = tuple(_modality(name, f"x_{i}", images.shape[1:]) for i, (name, images) in enumerate(content.images.items(), 1))
+        notes = list(content.notes)
+        notes += [f"{name}: all pictures are the same, so there is nothing to learn from them."
+                  for name, images in content.images.items() if (images == images[:1]).all()]
+        factors, self.names = {name: _plainest(values) for name, values in content.factors.items()}, content.names
+        for name in [name for name, values in factors.items() if name not in content.described and _are_names(values)]:
+            notes.append(f"{name}: every item has another text, so that these are names and no factor.")
+            self.names = self.names or tuple(factors[name].tolist())
+            del factors[name]
+        described = [_factor(content, name, values, self.names) for name, values in factors.items()]
         self.factors = tuple(factor for factor, _ in described)
         self._labels = {factor.name: labels for factor, labels in described}
         if not self.factors:
             notes.append("No factors are given: pictures can be explored, but not scored or coloured by what caused them.")
         self.notes = tuple(notes)
         order = torch.from_numpy(np.random.RandomState(0).permutation(total))  # its streams are promised never to change
-        tenth = max(1, total // 10)
+        tenth = total // 10
         self._splits = {name: ids.sort().values for name, ids in zip(SPLITS, order.split([total - 2 * tenth, tenth, tenth]))}
 
     def split(self, name: str) -> Tensor:
@@ -121,24 +147,63 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _fitted(name: str, symbol: str, images: Tensor) -> tuple[Tensor, Modality, list[str]]:
-    """Images of a size that a network is made for, the modality they make, and a note where they were resized."""
-    height, width = images.shape[2:]
-    edge = min(EDGES, key=lambda e: (abs(e - (height * width) ** 0.5), -e))
-    notes = []
-    if (height, width) != (edge, edge):
-        notes.append(f"{name}: images of {width}×{height} pixels were resized to {edge}×{edge}.")
-        images = torch.cat([
-            interpolate(part.float(), (edge, edge), mode="bilinear", antialias=True).round().clamp(0, 255).to(torch.uint8)
-            for part in images.split(256)  # as floats, all at once would need four times the memory
-        ])
-    channels = images.shape[1]
+def _modality(name: str, symbol: str, shape: Sequence[int]) -> Modality:
+    """The modality of images [C, E, E], judged as those of the data sets that come with this program."""
+    channels, edge, _ = shape
     kind = {"likelihood": "bernoulli"} if channels == 1 else {"likelihood": "gaussian", "scale": 0.5**0.5}
-    return images, Modality(name, (channels, edge, edge), symbol, name, network=f"conv{edge}", **kind), notes
+    return Modality(name, (channels, edge, edge), symbol, name, network=f"conv{edge}", **kind)
 
 
-def _factor(path: Path, name: str, values: np.ndarray, described: dict, modalities: tuple[str, ...]) -> tuple[Factor, Tensor]:
+def _edge(height: int, width: int) -> int:
+    """The side that the middle square of images is resized to: the nearest that a network is made for, the larger of two as near."""
+    return min(EDGES, key=lambda edge: (abs(edge - min(height, width)), -edge))
+
+
+def _what_was_done(name: str, width: int, height: int, steps: Sequence[tuple[str, ...]]) -> list[str]:
+    """Notes of how images were prepared, from the steps of each."""
+    notes = []
+    for done, count in Counter(steps).items():
+        which = "images" if count == len(steps) else f"{count:,} of {len(steps):,} images"
+        if done:
+            notes.append(f"{name}, {which} of {width}×{height} pixels: {', '.join(done)}.")
+    return notes
+
+
+def _plainest(values: np.ndarray) -> np.ndarray:
+    """Texts that are all numbers as numbers."""
+    if values.dtype.kind == "U":
+        for kind in (np.int64, np.float64):
+            try:
+                return values.astype(kind)
+            except (ValueError, OverflowError):
+                continue
+    return values
+
+
+def _are_names(values: np.ndarray) -> bool:
+    return values.dtype.kind == "U" and len(np.unique(values)) == len(values) and not _mostly_numbers(values)
+
+
+def _mostly_numbers(texts: np.ndarray) -> bool:
+    return sum(_is_number(text) or bool(COMMA.fullmatch(text)) for text in texts.tolist()) > len(texts) / 2
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _item(names: Sequence[str], item: int) -> str:
+    """An item as a person finds it: by its name where it has one, else by its id."""
+    return f"item {names[item]!r}" if names else f"item {item}"
+
+
+def _factor(content: Content, name: str, values: np.ndarray, names: Sequence[str]) -> tuple[Factor, Tensor]:
     """A factor and the labels of all items, from its values and what is said of it."""
+    path, described, modalities = content.table, content.described.get(name, {}), tuple(content.images)
     unknown = set(described) - DESCRIPTION
     if unknown:
         raise DataError(f"{path}: factor {name!r} is described by {sorted(unknown)[0]!r}; "
@@ -147,9 +212,9 @@ def _factor(path: Path, name: str, values: np.ndarray, described: dict, modaliti
         raise DataError(f"{path}: factor {name!r} is of type {values.dtype}; expected numbers or texts")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         item = np.flatnonzero(~np.isfinite(values))[0]
-        raise DataError(f"{path}: factor {name!r} is {values[item]} for item {item}; expected a number for every item")
+        raise DataError(f"{path}: factor {name!r} is {values[item]} for {_item(names, item)}; expected a number for every item")
     distinct, indices = np.unique(values, return_inverse=True)
-    few = values.dtype.kind in "bU" or (values.dtype.kind in "iu" and len(distinct) <= FEW)
+    few = values.dtype.kind in "bU" or (values.dtype.kind in "iu" and len(distinct) <= min(FEW, len(values) // 2))
     kind = described.get("kind", "categorical" if few else "ordered")
     owner, unit, neutral = described.get("owner"), described.get("unit", ""), described.get("neutral")
     if kind not in ("ordered", "categorical"):
@@ -159,13 +224,24 @@ def _factor(path: Path, name: str, values: np.ndarray, described: dict, modaliti
                         f"expected {' or '.join(modalities)}, or null where both show it")
     if not isinstance(unit, str) or neutral is not None and not is_number(neutral):
         raise DataError(f"{path}: factor {name!r} has unit {unit!r} and neutral {neutral!r}; expected a text and a number")
+    if values.dtype.kind == "U" and (kind == "ordered" or "kind" not in described and _mostly_numbers(values)):
+        raise _no_number(content, name, values.tolist(), names)
     if kind == "categorical":
+        if neutral is not None and neutral not in distinct.tolist():
+            raise DataError(f"{path}: factor {name!r} is never {neutral:g}, its neutral value; there are {_listed(map(str, distinct))}")
+        neutral = None if neutral is None else float(distinct.tolist().index(neutral))  # labels are indices
         return Factor(name, kind, tuple(map(str, distinct)), unit, owner, neutral), torch.from_numpy(indices.astype(np.int64))
-    if values.dtype.kind == "U":
-        raise DataError(f"{path}: factor {name!r} is ordered but {str(distinct[0])!r} is no number; "
-                        "write numbers, or make it categorical")
-    grid = distinct if len(distinct) <= 101 else np.linspace(distinct[0], distinct[-1], 21)  # measured rather than set: no grid
+    # measured rather than set where few recur: no grid
+    grid = distinct if len(distinct) <= min(GRID, len(values) // 2) else np.linspace(distinct[0], distinct[-1], 21)
     return Factor(name, kind, tuple(map(float, grid)), unit, owner, neutral), torch.from_numpy(values.astype(np.float32))
+
+
+def _no_number(content: Content, name: str, cells: list[str], names: Sequence[str]) -> DataError:
+    """What to say of the first text among numbers, such as NA or 0,5: as texts each of them would be a class of its own."""
+    item = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+    better = f"write {cells[item].replace(',', '.')}" if COMMA.fullmatch(cells[item]) else "fill it in"
+    return DataError(f"{content.table}: {cells[item]!r} for {_item(names, item)} is no number; "
+                     f"{better}, or make {name} categorical in {content.description}")
 
 
 def _check_modalities(path: Path, names: Sequence[str], what: str) -> None:
@@ -193,12 +269,42 @@ def _file(path: Path) -> Content:
     text = arrays.pop("factors", np.array("{}"))
     if text.dtype.kind != "U" or text.ndim:
         raise DataError(f"{path}: 'factors' is {text.dtype} {text.shape}; expected one text, the factors' description in JSON")
+    names = _names(path, arrays.pop("item")) if "item" in arrays else ()
     _check_modalities(path, [name for name, array in arrays.items() if array.ndim > 1], "arrays of images")
-    return Content(
-        {name: _images(path, name, array) for name, array in arrays.items() if array.ndim > 1},
-        {name: array for name, array in arrays.items() if array.ndim == 1},
-        _described(path, str(text)),
-    )
+    images, notes = {}, []
+    for name, array in arrays.items():
+        if array.ndim > 1:
+            images[name], steps = _prepared(path, name, _images(path, name, array))
+            notes += steps
+    notes += [f"{name}: one value, not one for each pair; left out." for name, array in arrays.items() if array.ndim == 0]
+    factors = {name: array for name, array in arrays.items() if array.ndim == 1}
+    return Content(images, factors, _described(path, str(text)), path, "its entry 'factors'", names, notes)
+
+
+def _names(path: Path, array: np.ndarray) -> tuple[str, ...]:
+    """The items' names out of an .npz file."""
+    if array.ndim != 1 or array.dtype.kind not in "iuU":
+        raise DataError(f"{path}: 'item' is {array.dtype} {array.shape}; expected what each pair is called, texts or whole numbers [N]")
+    names = tuple(map(str, array.tolist()))
+    if len(set(names)) < len(names):
+        raise DataError(f"{path}: two pairs are called {Counter(names).most_common(1)[0][0]!r} in 'item'; expected another name for each")
+    return names
+
+
+def _prepared(path: Path, name: str, images: Tensor) -> tuple[Tensor, list[str]]:
+    """Images uint8 [N, C, H, W] as uint8 [N, C, E, E], prepared as inputs are, and notes of what was done."""
+    _, channels, height, width = images.shape
+    edge = _edge(height, width)
+    if (height, width) == (edge, edge) and name != HANDWRITING:  # it would come back as it is, only later
+        return images, []
+    modality = _modality(name, "x", (channels, edge, edge))
+    prepared, steps = torch.empty(len(images), channels, edge, edge, dtype=torch.uint8), []
+    for i, image in enumerate(images):
+        with _refused(f"{path}: {name}, item {i}"):
+            one = prepare(image.permute(1, 2, 0).numpy().astype(np.float32) / 255, modality)
+        prepared[i] = (one.image * 255).round()
+        steps.append(one.notes)
+    return prepared, _what_was_done(name, width, height, steps)
 
 
 def _images(path: Path, name: str, array: np.ndarray) -> Tensor:
@@ -245,10 +351,29 @@ def _folder(path: Path) -> Content:
     items = sorted(first)
     if not items:
         raise DataError(f"{folders[0]}: no images in it; expected some of {', '.join(PICTURES)}")
-    images = {folder.name: _opened([pictures[item] for item in items]) for folder, pictures in zip(folders, (first, second))}
-    table, description = path / "factors.csv", path / "factors.json"
-    text = description.read_text("utf-8") if description.is_file() else "{}"
-    return Content(images, _table(table, items) if table.is_file() else {}, _described(description, text))
+    table, description = _beside(path)
+    text = description.read_text("utf-8") if description else "{}"
+    factors, left_out = _table(table, items) if table else ({}, [])
+    images, notes = {}, []
+    for folder, pictures in zip(folders, (first, second)):
+        images[folder.name], steps = _opened(folder.name, [pictures[item] for item in items])
+        notes += steps
+    return Content(images, factors, _described(description or path, text), table or path,
+                   description.name if description else "factors.json", tuple(items), notes + left_out)
+
+
+def _beside(path: Path) -> tuple[Path | None, Path | None]:
+    """The table of factors in a folder, and their description, whatever the case of their names' letters."""
+    called = [entry for entry in sorted(path.iterdir()) if entry.is_file() and entry.stem.lower() == "factors"]
+    tables = [entry for entry in called if entry.suffix.lower() in TABLES]
+    descriptions = [entry for entry in called if entry.suffix.lower() == ".json"]
+    for found in (tables, descriptions):
+        if len(found) > 1:
+            raise DataError(f"{path}: {' and '.join(entry.name for entry in found)} are both there; expected one of them")
+    other = [entry for entry in called if entry not in tables + descriptions]
+    if other and not tables:
+        raise DataError(f"{other[0]}: tables are not read from such files; save it as factors.csv or factors.tsv")
+    return next(iter(tables), None), next(iter(descriptions), None)
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
@@ -261,65 +386,72 @@ def _pictures(folder: Path) -> dict[str, Path]:
     return pictures
 
 
-def _opened(paths: list[Path]) -> Tensor:
-    """Images of one size as uint8 [N, C, H, W]; all are in colour as soon as one is."""
-    opened = []
+def _opened(name: str, paths: list[Path]) -> tuple[Tensor, list[str]]:
+    """Images of one size, prepared as inputs are, as uint8 [N, C, E, E], and notes; all are in colour as soon as one is."""
+    looks = []
     for path in paths:
-        try:
-            with Image.open(path, formats=FORMATS) as image:
-                image.load()
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read as an image ({str(error).splitlines()[0]})") from None
-        if image.mode not in GREY + COLOUR:
-            raise DataError(f"{path}: pixels of kind {image.mode}; expected 8 bits, grey or in colour")
-        if opened and image.size != opened[0].size:
-            sizes = [f"{each.width}×{each.height}" for each in (image, opened[0])]
-            raise DataError(f"{path}: {sizes[0]} pixels, but {paths[0].name} has {sizes[1]}; expected one size")
-        opened.append(image)
-    mode = "L" if all(image.mode in GREY for image in opened) else "RGB"
-    pixels = np.stack([np.asarray(image.convert(mode)) for image in opened])
-    _check_span(str(paths[0].parent), pixels)
-    stacked = torch.from_numpy(pixels)
-    return stacked.unsqueeze(1) if mode == "L" else stacked.permute(0, 3, 1, 2).contiguous()
+        with _refused(str(path)):
+            looks.append(look_at(path))
+    width, height = looks[0][1]
+    for path, (mode, size) in zip(paths, looks):
+        if mode not in GREY + COLOUR:
+            raise DataError(f"{path}: pixels of kind {mode}; expected 8 bits, grey or in colour")
+        if size != (width, height):
+            raise DataError(f"{path}: {size[0]}×{size[1]} pixels, but {paths[0].name} has {width}×{height}; expected one size")
+    edge = _edge(height, width)
+    modality = _modality(name, "x", (1 if all(mode in GREY for mode, _ in looks) else 3, edge, edge))
+    images, steps = torch.empty(len(paths), *modality.shape, dtype=torch.uint8), []
+    for i, path in enumerate(paths):
+        with _refused(str(path)):
+            prepared = read_input(path, modality)
+        images[i] = (prepared.image * 255).round()
+        steps.append(prepared.notes[1:])  # the first is the file's format and size
+    _check_span(str(paths[0].parent), images.numpy())
+    return images, _what_was_done(name, width, height, steps)
 
 
-def _table(path: Path, items: list[str]) -> dict[str, np.ndarray]:
-    """The columns of a table of factors, in the items' order, each of the plainest type that holds it."""
+@contextmanager
+def _refused(where: str) -> Iterator[None]:
+    """What is no input is no item either."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            fields, rows = list(reader.fieldnames or ()), list(reader)
+        yield
+    except InputError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _table(path: Path, items: list[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The columns of a table of factors, texts in the items' order, and what was left out of it."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        comma = max(",;\t", key=text.partition("\n")[0].count)  # spreadsheets write what the country is used to
+        lines = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=comma)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a table of comma-separated values in UTF-8 ({error})") from None
+    fields, *rows = [row for row in lines if any(row)] or [[]]
     columns = [name for name in fields if name != "item"]
     if "item" not in fields:
         raise DataError(f"{path}: no column 'item' (there are {_listed(columns)}); expected the images' names in it")
     if "" in fields or len(set(fields)) < len(fields):
         raise DataError(f"{path}: columns are {', '.join(map(repr, fields))}; expected a name for each, and no name twice")
-    if long := next((row for row in rows if None in row), None):
-        raise DataError(f"{path}: {len(fields) + len(long[None])} cells for item {long['item']!r}; expected {len(fields)}, one under each column")
-    by_item = {row["item"]: row for row in rows}
+    place = fields.index("item")
+    if long := next((row for row in rows if len(row) > len(fields)), None):
+        raise DataError(f"{path}: {len(long)} cells for item {long[place]!r}; expected {len(fields)}, one under each column")
+    rows = [row + [""] * (len(fields) - len(row)) for row in rows]
+    by_item = {row[place]: row for row in rows}
     if len(by_item) < len(rows):
-        names = [row["item"] for row in rows]
-        raise DataError(f"{path}: two rows for item {next(name for name in names if names.count(name) > 1)!r}; expected one")
+        twice = Counter(row[place] for row in rows).most_common(1)[0][0]
+        raise DataError(f"{path}: two rows for item {twice!r}; expected one")
     missing = [item for item in items if item not in by_item]
     if missing:
         raise DataError(f"{path}: no row for item {missing[0]!r} ({len(missing)} of {len(items)} are missing); "
                         "expected one for every pair of images")
     factors = {}
     for name in columns:
-        cells = [by_item[item][name] for item in items]
-        if not all(cells):  # None where a row is too short
+        cells = [by_item[item][fields.index(name)] for item in items]
+        if not all(cells):
             empty = next(item for item, cell in zip(items, cells) if not cell)
             raise DataError(f"{path}: nothing under {name!r} for item {empty!r}; expected a value for every item")
-        factors[name] = _column(cells)
-    return factors
-
-
-def _column(cells: list[str]) -> np.ndarray:
-    for kind in (np.int64, np.float64):
-        try:
-            return np.array(cells, dtype=kind)
-        except (ValueError, OverflowError):
-            continue
-    return np.array(cells)
+        factors[name] = np.array(cells)
+    strange = sorted(set(by_item) - set(items))
+    notes = [f"{path.name}: {len(strange)} of {len(rows)} rows are of no image, such as {strange[0]!r}; left out."] if strange else []
+    return factors, notes

@@ -156,11 +156,11 @@ def test_own_pairs_are_called_by_their_name_and_by_their_path_where_two_have_one
 
 
 def test_a_file_of_ones_own_that_was_written_again_is_read_again(home):
-    pairs(home / "pairs.npz", 10)
+    pairs(home / "pairs.npz", 20)
     first = models.data_named(str(home / "pairs.npz"))
     assert models.data_named(str(home / "pairs.npz")) is first
-    pairs(home / "pairs.npz", 20)
-    assert sum(len(models.data_named(str(home / "pairs.npz")).split(name)) for name in ("train", "validation", "test")) == 20
+    pairs(home / "pairs.npz", 30)
+    assert sum(len(models.data_named(str(home / "pairs.npz")).split(name)) for name in ("train", "validation", "test")) == 30
 
 
 def test_a_folder_of_ones_own_in_which_pictures_came_is_read_again(home):
@@ -171,17 +171,17 @@ def test_a_folder_of_ones_own_in_which_pictures_came_is_read_again(home):
                 Image.new("L", (28, 28), 255).save(home / "own" / side / f"{name}.png")
             os.utime(home / "own" / side, ns=(0, len(list((home / "own" / side).iterdir()))))  # clocks of file systems are coarse
 
-    add(range(10))
+    add(range(20))
     first = models.data_named(str(home / "own"))
     assert models.data_named(str(home / "own")) is first
-    add(range(10, 20))
-    assert len(models.data_named(str(home / "own")).split("train")) == 16
+    add(range(20, 30))
+    assert len(models.data_named(str(home / "own")).split("train")) == 24
 
 
 def test_a_picture_of_ones_own_that_was_painted_over_in_place_is_read_again(home, monkeypatch):
     for side in ("left", "right"):
         (home / "own" / side).mkdir(parents=True)
-        for i in range(10):
+        for i in range(20):
             Image.new("L", (28, 28), 255).save(home / "own" / side / f"{i}.bmp")  # whatever is painted, of one size
     own, picture, folder = str(home / "own"), home / "own" / "left" / "3.bmp", (home / "own" / "left").stat()
     os.utime(picture, ns=(0, 0))  # clocks of file systems are coarse
@@ -192,7 +192,7 @@ def test_a_picture_of_ones_own_that_was_painted_over_in_place_is_read_again(home
     now = time.monotonic()
     monkeypatch.setattr("mmvae.data.monotonic", lambda: now + 1)  # it is looked once a second
     assert models.data_named(own) is not first
-    assert models.data_named(own).items([3])[0]["left"].unique().tolist() == pytest.approx([7 / 255])
+    assert models.data_named(own).items([first.names.index("3")])[0]["left"].unique().tolist() == pytest.approx([7 / 255])
     assert models.data_named(own) is models.data_named(own)
 
 
@@ -212,6 +212,6 @@ def test_a_model_without_statistics_gets_them_once_its_data_is_there(home):
     model = MultimodalVAE(VARIANTS["mumo"], modalities, partition(("left", "right"), private=(1, 1), shared=2))
     save(home / "runs" / "own", model, config_of(model, {}) | {"source": str(home / "pairs.npz")})
     assert models.checkpoint("own").statistics == {}
-    pairs(home / "pairs.npz", 10)
+    pairs(home / "pairs.npz", 20)
     first = models.checkpoint("own")
     assert first.statistics["items"] == 1 and models.checkpoint("own") is first
