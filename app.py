@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from ui import exports, live, map_panel, pictures, runs, traversals
+from ui import ending, exports, live, map_panel, pictures, runs, traversals
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """Ends what is computed once the server is told to end."""
-    yield
+    """Ends what is waited for and what is computed once the server is told to end."""
+    with ending.watched():
+        yield
     map_panel.stop()
 
 

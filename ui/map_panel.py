@@ -40,6 +40,7 @@ from mmvae.workers import Workers
 
 from . import live, models
 from .component import nothing, served
+from .ending import or_ended
 from .exports import alone, attachment
 from .translating import readers_of
 
@@ -115,6 +116,7 @@ _jobs = Jobs()
 _judging: dict[str, float | str] = {}
 # Figures and judging may wait, pictures may not: one at a time of either, away from the threads that answer for pictures.
 _measurer, _judge = (Workers(1, name, alone) for name in ("figures", "judge"))
+_answerers = Workers(8, "map answers")
 
 
 def stop(seconds: float = 1.0) -> None:
@@ -481,7 +483,9 @@ def _answers(answer: Callable) -> Callable:
         except KeyError:
             return PlainTextResponse("This map is not on the server any more; draw it again.", 404)
         try:
-            return await (answer(request, job) if inspect.iscoroutinefunction(answer) else asyncio.to_thread(answer, request, job))
+            if inspect.iscoroutinefunction(answer):
+                return await or_ended(answer(request, job))
+            return await or_ended(asyncio.get_running_loop().run_in_executor(_answerers, answer, request, job))
         except (ValueError, DataError) as error:  # the latter of items that are no longer those of the map
             return PlainTextResponse(str(error), 400)
 

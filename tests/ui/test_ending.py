@@ -8,14 +8,16 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
-#: The app with three maps that take for ever, two of them under way and one queued, and a file that is made meanwhile.
+#: The app with three maps that take for ever, two of them under way and one queued, and with answers that never come.
 PROGRAM = """
 import sys, time
 import app
@@ -23,7 +25,7 @@ from ui import exports, map_panel
 
 
 class Endless:
-    data, ended, state = None, False, "placing"
+    data, ended, state, codes = None, False, "placing", "known"
 
     def __init__(self, key, deaf):
         self.key, self.deaf, self.cancelled = key, deaf, False
@@ -38,7 +40,7 @@ class Endless:
 
 for key in "abc":
     map_panel._jobs.begin(Endless(key, sys.argv[2] == "deaf"))
-exports._maker.submit(time.sleep, 600)
+map_panel._measured = exports.make = lambda *asked: time.sleep(600)
 app.app.run(config={"server.address": "127.0.0.1", "server.port": int(sys.argv[1]), "server.headless": True})
 """
 
@@ -54,11 +56,22 @@ def test_a_server_ends_though_maps_are_computed_and_more_are_queued(tmp_path, to
                                   env=os.environ | {"MMVAE_HOME": str(tmp_path), "MMVAE_DATA": str(tmp_path)})
         try:
             answers(port, server)
+            asked = [ThreadPoolExecutor(1).submit(status, f"http://127.0.0.1:{port}{path}") for path in ("/maps/a/figures", "/live/export")]
+            time.sleep(1)
+            assert not any(each.done() for each in asked)
             server.send_signal(told)
             assert server.wait(timeout=15) == -told  # by the signal and no crash, after two seconds on a machine at rest
+            assert [each.result() for each in asked] == [503, 503]
         finally:
             server.kill()
             server.wait()
+
+
+def status(address: str) -> int:
+    try:
+        return urllib.request.urlopen(address, timeout=60).status
+    except urllib.error.HTTPError as refused:
+        return refused.code
 
 
 def answers(port: int, server: subprocess.Popen) -> None:
