@@ -155,7 +155,7 @@ def opening_pair(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs) -
 
     Of classes alone, one pair is as plain as another, but a model draws some of them as another class: of the checkpoint's
     reference pairs whose pictures, as decoded, the data set's readers take for what they are, it is the one with the
-    smallest squared error, each modality's in units of its mean over them.
+    smallest squared error in units of the picture's own variance: a faint picture is near to any other.
     """
     reference = opened.statistics.get("reference", {}).get("ids", [])
     if data is None or not reference or not pairs.factors or any(factor.kind == "ordered" for factor in pairs.factors):
@@ -163,8 +163,7 @@ def opening_pair(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs) -
     images, labels = data.items(reference)
     with torch.inference_mode():
         drawn = opened.model.decode({name: belief.mean for name, belief in opened.model.posterior(images).items()})
-    errors = [(drawn[name] - images[name]).square().flatten(1).mean(1) for name in opened.model.names]
-    error = sum(each / each.mean() for each in errors)
+    error = sum((drawn[name] - images[name]).square().flatten(1).mean(1) / images[name].flatten(1).var(1).clamp_min(1e-6) for name in opened.model.names)
     readers = _readers(opened.model.dataset)
     readings = [(name, reading) for seen in readers.read(drawn).values() for name, reading in seen.items()] if readers else []
     doubts = sum((reading.probabilities[range(len(reference)), labels[name]] < SURE for name, reading in readings), torch.zeros(len(reference)))
