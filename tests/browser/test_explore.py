@@ -553,7 +553,7 @@ def test_the_traversal_is_saved_as_animation_strip_and_numbers(explore, app_url)
     assert str(read_point(io.BytesIO(content))) == point
     content, _ = download(app_url, kind="csv", point=point)
     lines = content.decode().splitlines()
-    assert len(lines) == 1 + 9 * 61 and lines[1].startswith("z_elevation,1,0,-3.0")
+    assert len(lines) == 3 + 1 + 9 * 61 and f"# point: {point}" in lines[:3] and lines[4].startswith("z_elevation,1,0,-3.0")
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "gif", "point": "p1~nothing"}, {"kind": "exe"}, {"kind": "gif", "point": "p1~../../etc~~~~~"}])
