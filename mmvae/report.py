@@ -5,7 +5,7 @@ The page shows the same HTML. Nothing in it is fetched from anywhere; what comes
 
 from __future__ import annotations
 
-__all__ = ["COLOURS", "STYLE", "csv_table", "excerpt_html", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "standings_html", "table_html"]
+__all__ = ["COLOURS", "STYLE", "csv_table", "excerpt_html", "html_report", "latex_table", "legend_html", "matrix_html", "provenance_html", "standings_html", "standings_latex", "table_html"]
 
 import base64
 import csv
@@ -88,10 +88,13 @@ STYLE = """
 .figures .of {opacity: .62}
 .figures .elsewhere {font-size: .8rem; opacity: .8; font-style: italic; white-space: nowrap}
 .figures .elsewhere small {font-size: .68rem}
-.standings th:first-child {min-width: 11.5rem; font-weight: 600}
-.standings th:first-child small {display: block; font-weight: 400; opacity: .65; font-size: .74rem}
+.standings > div {overflow: auto; max-height: max(26rem, 100vh - 21rem)}
+.standings th:first-child {min-width: 14.5rem; font-weight: 600}
+.standings th:first-child small {display: block; font-weight: 400; opacity: .65; font-size: .74rem; line-height: 1.4; white-space: normal}
 .standings th, .standings td {width: auto; padding: 4px 10px 4px 0; white-space: nowrap}
-.standings thead th {white-space: normal; font-size: .82rem; line-height: 1.25; min-width: 4.6rem}
+.standings thead th {white-space: normal; font-size: .82rem; line-height: 1.25; min-width: 4.6rem; position: sticky; top: 0; z-index: 1;
+  background: var(--sheet); border: 0; box-shadow: inset 0 -1px color-mix(in srgb, currentColor 25%, transparent)}
+.standings thead th:first-child {z-index: 2}
 .standings tbody tr:not(.references):hover {background: color-mix(in srgb, currentColor 6%, transparent)}
 .standings .references th, .standings .references td {font-weight: 400; opacity: .65; font-size: .82rem; white-space: normal}
 .figures p, .mx-note {font-size: .8rem; opacity: .75; line-height: 1.45; margin: 8px 0 0; max-width: 62rem}
@@ -100,7 +103,7 @@ STYLE = """
   .figures.each tr > * {width: auto; padding: 3px 0; overflow-wrap: anywhere} .figures.each td, .figures.each thead th {font-size: .76rem; text-align: left}
   .figures.each tr > th:first-child {grid-column: 1 / -1; position: static; border: 0; padding: 7px 0 0; min-width: 0} .figures.each thead th:first-child {display: none}
   .figures.each td small {font-size: .66rem} .figures.each .elsewhere {white-space: normal}
-  .standings th:first-child {min-width: 8.4rem} .standings th:first-child small {white-space: normal}
+  .standings th:first-child {min-width: 8.4rem}
   .standings thead th:not(:first-child) {min-width: 5.8rem; font-size: .72rem; line-height: 1.2}
 }
 """
@@ -264,16 +267,17 @@ def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
     """
     heads = "".join(f'<th scope="col" title="{escape(line.metric.explanation)}">{escape(_head(line))}'
                     f'<small>{escape(line.of if _head(line) != line.of else "")}{f" [{escape(line.unit)}]" if line.unit else ""}</small></th>' for line in rows)
-    body, unlike = [], _unlike_pairs(over)
+    body = []
     for place, column in enumerate(over):
         first = column.entries[0]
         several = f" · <b>{len(column.entries)} seeds</b>" if len(column.entries) > 1 else ""
         names = escape(", ".join(entry.name for entry in column.entries))
-        body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{first.sizes} dim · {escape(length_of(first))}{several}{_of_pairs(column, unlike)}</small></th>'
-                    + "".join(f"<td>{_cell(line.cells[place], _decimals(line), brief=True)}</td>" for line in rows) + "</tr>")
+        named = escape(first.name) + " …" * (len(column.entries) > 1)
+        body.append(f'<tr><th scope="row" title="{names}">{escape(first.title)}<small>{named}<br>{first.sizes} dim · {escape(length_of(first))}{several}</small></th>'
+                    f'<td>{"<br>".join(f"{n:,}" for n in column.pairs)}</td>' + "".join(f"<td>{_cell(line.cells[place], _decimals(line), brief=True)}</td>" for line in rows) + "</tr>")
     references = "".join(f"<td>{_reference(line)}</td>" for line in rows)
-    foot = f'<tr class="references"><th scope="row">reference code, or readers on real pictures</th>{references}</tr>' if any(map(_reference, rows)) else ""
-    return (f'<div class="figures standings"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{"".join(body)}{foot}</tbody></table>{_notes(over, rows)}</div>')
+    foot = f'<tr class="references"><th scope="row">reference code, or readers on real pictures</th><td></td>{references}</tr>' if any(map(_reference, rows)) else ""
+    return (f'<div class="figures standings"><div><table><thead><tr><th></th><th scope="col">test pairs</th>{heads}</tr></thead><tbody>{"".join(body)}{foot}</tbody></table></div>{_notes(over, rows)}</div>')
 
 
 def _unlike_pairs(over: Sequence[Column]) -> bool:
@@ -303,6 +307,10 @@ def _notes(over: Sequence, rows: Sequence[Line]) -> str:
              "it is the error of the paired difference, as a rule far below ±: what is hard in a pair is hard for both. A row in which a figure states no error "
              "has nothing in bold, nor has one in nats where likelihoods differ: these are not to be compared. " + ("Where several seeds are taken together, the figure is their mean and ± its standard error over these." if seeds else
                          "Each model is one training: ± is of the pairs, taken over groups that are alike (one head from one side, one photograph), and says nothing of what another seed would have given.")]
+    if _unlike_pairs(over):
+        numbers = sorted({number for column in over for number in column.pairs})
+        texts.append(f"Not all were measured on as many pairs: a probe learns from them too, and reads less of the same code where there are {numbers[0]:,} than where "
+                     f"there are {numbers[-1]:,}.")
     quoted = {row.source: None for line in rows for row in line.published}
     if quoted:
         texts.append("Measured elsewhere: on 1,682,040 training pairs of all of MNIST and SVHN, judged by other classifiers; "
@@ -374,9 +382,9 @@ def csv_table(entries: Sequence[Entry]) -> str:
     """A line for each figure of each checkpoint and each cell of its leakage matrix, then what others published, which has no checkpoint."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["checkpoint", "variant", "dataset", "figure", "value", "standard error", "beside", "what is beside", "unit", "better", "about"])
+    writer.writerow(["checkpoint", "variant", "dataset", "test pairs", "figure", "value", "standard error", "beside", "what is beside", "unit", "better", "about"])
     for entry in entries:
-        about = [entry.name, entry.config["variant"]["name"], entry.config["dataset"]]
+        about = [entry.name, entry.config["variant"]["name"], entry.config["dataset"], entry.card.get("pairs", "")]
         for line in lines(columns([entry])):
             cell = line.cells[0]
             writer.writerow([*about, line.key, *_plain(cell.value, cell.error, cell.reference), line.metric.beside, line.unit, line.metric.better, line.note or cell.reason])
@@ -386,7 +394,7 @@ def csv_table(entries: Sequence[Entry]) -> str:
     dataset = entries[0].config["dataset"] if entries else ""
     for line in lines(columns(entries)):
         for row in line.published:
-            writer.writerow(["", row.model, dataset, line.key, *_plain(row.value), "", "", "", line.unit, line.metric.better, f"published, measured elsewhere: {row.source}"])
+            writer.writerow(["", row.model, dataset, "", line.key, *_plain(row.value), "", "", "", line.unit, line.metric.better, f"published, measured elsewhere: {row.source}"])
     return text.getvalue()
 
 
@@ -427,6 +435,14 @@ def latex_table(entries: Sequence[Entry]) -> str:
         parts.append("% published, measured elsewhere on other data with other classifiers: " + "; ".join(f"{model}: {source}" for model, source in theirs) + "\n"
                      + _tabular(["", *(_tex(model) for model, _ in theirs)], rows))
     return "\n\n".join(parts) + "\n"
+
+
+def standings_latex(over: Sequence[Column], rows: Sequence[Line]) -> str:
+    """Many models below one another as LaTeX, as `standings_html` shows them; needs the package booktabs."""
+    models = [[_tex(column.title), _tex(column.entries[0].name), " and ".join(f"{n:,}".replace(",", "{,}") for n in column.pairs),
+               *(_tex_figure(line.cells[place], _decimals(line)) for line in rows)] for place, column in enumerate(over)]
+    heads = ["", "checkpoint", "test pairs", *(_tex(f"{line.metric.title} {line.of}".strip() + (f" [{line.unit}]" if line.unit else "")) for line in rows)]
+    return f"% \\usepackage{{booktabs}}\n% bold: better than every other model by more than {BOLD} standard errors of the difference\n{_tabular(heads, models)}\n"
 
 
 def _tabular(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

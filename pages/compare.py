@@ -20,12 +20,12 @@ from mmvae.embedding import params_to_json
 from mmvae.matching import Effect, by_factor, by_index, effects
 from mmvae.model import CannotInfer
 from mmvae.pictures import png
-from mmvae.report import COLOURS, STYLE, csv_table, excerpt_html, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, table_html
+from mmvae.report import COLOURS, STYLE, csv_table, excerpt_html, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, standings_latex, table_html
 from mmvae.history import events
 from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
-from ui.comparing import LOSS, MOST, VIEWS, Task, command, curve, curves_of, measure, measurement, smoothed, span_of
+from ui.comparing import LOSS, MOST, VIEWS, Task, before, command, curve, curves_of, measure, measurement, smoothed, span_of
 from ui.gallery import titled
 from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
@@ -194,6 +194,12 @@ def results_view(dataset: str) -> None:
                               label_visibility="collapsed", width=270)
     if wanted is not None:
         over, shown = ordered(over, shown, wanted)
+    with st.container(horizontal=True, vertical_alignment="center", key="compare-results-export"):
+        st.markdown(f":gray[{sum(len(column.entries) for column in over)} measured models, those that differ in the seed alone as one.]", width="stretch")
+        st.download_button("CSV", lambda: csv_table([entry for column in over for entry in column.entries]), f"models-{dataset}.csv", "text/csv", on_click="ignore",
+                           icon=":material/download:", help="Every figure of every model")
+        st.download_button("LaTeX", lambda: standings_latex(over, shown), f"models-{dataset}.tex", "text/x-tex", on_click="ignore", icon=":material/download:",
+                           help="The table below, in its order")
     st.html(standings_html(over, shown))
     with st.expander("Where the figures come from"):
         st.html(provenance_html([entry for column in over for entry in column.entries]))
@@ -359,10 +365,12 @@ def curves(names: Sequence[str]) -> None:
     figure, means = go.Figure(), []
     for name, colour, dash in zip(names, line_colours(), DASHES):
         if points := curve(told[name], chosen):
+            earlier, since = before(read_json(models.path_of(name) / CONFIG))
+            steps = [earlier + step for step, _ in points]
             means.append(smoothed(points))
-            figure.add_scatter(x=[step for step, _ in points], y=[value for _, value in points], mode="lines", line=dict(width=1, color=colour), opacity=0.3,
+            figure.add_scatter(x=steps, y=[value for _, value in points], mode="lines", line=dict(width=1, color=colour), opacity=0.3,
                                hoverinfo="skip", showlegend=False)
-            figure.add_scatter(x=[step for step, _ in points], y=[value for _, value in means[-1]], name=models.variant_label_of(name), mode="lines",
+            figure.add_scatter(x=steps, y=[value for _, value in means[-1]], name=models.variant_label_of(name) + (f" ({since})" if since else ""), mode="lines",
                                line=dict(width=2.5, color=colour, dash=dash), hovertemplate="%{y:,.5~g}")
     figure.update_layout(height=270, margin=dict(l=0, r=0, t=8, b=0), legend=dict(orientation="h", y=1.02, yanchor="bottom", x=0), hovermode="x unified", showlegend=True)
     figure.update_yaxes(title="nats per pair", nticks=7, tickformat=",~r", range=span_of(means))
@@ -474,7 +482,7 @@ def compare() -> None:
 
 
 colours = COLOURS[palette.theme()]
-st.html(f"""<style>:root {{--leak: {colours["leak"]}; --on-hue: {colours["on-hue"]}; --sheet: var(--st-background-color, transparent); --plain: inherit}}{STYLE}
+st.html(f"""<style>:root {{--leak: {colours["leak"]}; --on-hue: {colours["on-hue"]}; --sheet: {colours["sheet"]}; --plain: inherit}}{STYLE}
 [data-testid="stMainBlockContainer"] {{padding: 4.2rem 1.8rem 2rem}}
 .st-key-compare-bar [data-testid="stMultiSelect"] {{min-width: min(100%, 420px)}}
 .st-key-story-told [data-testid="stMarkdown"] h4 {{font-size: 1.25rem; padding: 0 0 .3rem}} .st-key-story-told .mx td {{height: 3.6rem}} .st-key-story-told .mx td b {{font-size: 1.35rem}}

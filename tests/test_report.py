@@ -13,7 +13,7 @@ import pytest
 from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import SCHEMA
 from mmvae.comparison import UNLIKE, Entry, columns, findings, key_lines, lines, matrix, measured_on, sentence
-from mmvae.report import csv_table, html_report, latex_table, matrix_html, standings_html, table_html
+from mmvae.report import csv_table, html_report, latex_table, matrix_html, standings_html, standings_latex, table_html
 from mmvae.variants import variant_to_json
 
 MODALITIES = [{"name": "elevation", "symbol": "x_I"}, {"name": "lighting", "symbol": "x_T"}]
@@ -139,8 +139,10 @@ def test_columns_of_unlike_numbers_of_pairs_say_so():
     assert "measured on 500" not in table_html([one, other])
     other.card["pairs"] = 2000
     over = columns([one, other])
+    assert "measured on 500 pairs" in table_html([one, other]) and "measured on 2,000 pairs" in table_html([one, other])
+    assert "<td>500</td>" in standings_html(over, lines(over)) and "<td>2,000</td>" in standings_html(over, lines(over))
     for text in (table_html([one, other]), standings_html(over, lines(over))):
-        assert "measured on 500 pairs" in text and "measured on 2,000 pairs" in text
+        assert "reads less of the same code where there are 500 than where there are 2,000" in text
 
 
 def test_what_is_not_of_the_test_split_alone_says_so_where_it_is_shown():
@@ -178,6 +180,21 @@ def test_seeds_of_one_configuration_share_a_column_with_their_mean_and_its_error
     (line,) = lines(over)
     assert len(over) == 1 and line.cells[0].value == pytest.approx(0.8)
     assert line.cells[0].error == pytest.approx(0.1 / 3**0.5)
+
+
+def test_models_of_one_variant_and_length_are_told_apart_by_their_names_and_pairs():
+    over = columns([entry(CLEAN, coherence(0.9), name="one"), entry(CLEAN, coherence(0.8), name="one"), entry(CLEAN, coherence(0.7), name="two", blocks=SMALLER)])
+    text = standings_html(over, lines(over))
+    assert "<small>one<br>2 + 5 + 2 dim" in text and "<small>two<br>1 + 1 + 1 dim" in text and text.count("<td>500</td>") == 3
+    assert "reads less" not in text
+
+
+def test_the_models_below_one_another_are_taken_along_as_they_are_shown():
+    over = columns([entry(CLEAN, coherence(0.9, 0.01), name="one_1", title="A & B"), entry(CLEAN, coherence(0.5, 0.01), name="two", title="C", seed=1, blocks=SMALLER)])
+    text = standings_latex(over, lines(over))
+    first, second = text.partition("\\midrule")[2].strip().splitlines()[:2]
+    assert first.startswith(r"A \& B & one\_1 & 500 & $\mathbf{0.900}") and second.startswith("C & two & 500 & $0.500")
+    assert text.count(r"\begin{tabular}{lrrr}") == 1
 
 
 def test_all_figures_of_a_line_have_the_same_number_of_decimals():
@@ -229,7 +246,7 @@ def test_csv_holds_every_figure_and_every_cell():
     rows = list(csv.DictReader(io.StringIO(csv_table([entry(LEAKY, coherence(0.9, 0.01))]))))
     assert len(rows) == 1 + 12
     assert (rows[0]["figure"], float(rows[0]["value"]), float(rows[0]["standard error"])) == ("cross_coherence/mnist→svhn/digit", 0.9, 0.01)
-    assert {row["better"] for row in rows if row["figure"] == "leakage/z_shared/elevation"} == {"lower"}
+    assert {row["better"] for row in rows if row["figure"] == "leakage/z_shared/elevation"} == {"lower"} and {row["test pairs"] for row in rows} == {"500"}
 
 
 def test_latex_escapes_names_and_balances_its_environments():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "command", "curve", "curves_of", "measure", "measurement", "smoothed", "span_of"]
+__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "before", "command", "curve", "curves_of", "measure", "measurement", "smoothed", "span_of"]
 
 import subprocess
 from bisect import bisect_left, bisect_right
@@ -12,6 +12,8 @@ from itertools import accumulate
 from pathlib import Path
 from threading import Lock, Thread
 
+from mmvae.checkpoints import ORIGINS
+from mmvae.comparison import Entry, length_of, trainings_of
 from mmvae.history import is_number
 from mmvae.runs import command_line, spawn
 
@@ -95,6 +97,21 @@ def curves_of(told: Sequence[dict]) -> list[str]:
         return []
     modalities = dict.fromkeys(name.rpartition("reconstruction ")[2] for name in first.get("parts", {}) if "reconstruction " in name)
     return [LOSS, *(RECONSTRUCTION + name for name in modalities), *(DIVERGENCE + name for name in first.get("kl", {}))]
+
+
+def before(config: dict) -> tuple[int, str]:
+    """The steps of the trainings that a model's last one began from, whose events it does not hold, and what is said of that; 0 and nothing where it began anew.
+
+    Arguments:
+        config: The content of its ``config.json``.
+    """
+    how = next((key for key in ORIGINS if config.get(key)), None)
+    if how is None:
+        return 0, ""
+    origin = Entry(config[how]["of"], config[how], {})
+    steps = sum(training.record.get("steps") or training.settings.get("steps") or 0 for training in trainings_of(origin))
+    length = length_of(origin)
+    return steps, {"encoders": "decoders fitted anew", "began_with": "trained on"}[how] + (f", after {length}" if length else "")
 
 
 def curve(told: Sequence[dict], title: str) -> list[tuple[int, float]]:

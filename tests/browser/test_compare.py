@@ -215,6 +215,19 @@ def test_all_measured_models_stand_in_one_table(compare, home):
     assert measured and sorted(names.split(", ")) == measured
     page.get_by_text("Classes and modalities in the code").click()
     page.locator(".standings thead th", has_text="Silhouette").first.wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="LaTeX").click()
+    assert all(f"& {name} &" in download.value.path().read_text("utf-8").replace("\\_", "_") for name in measured)
+
+
+def test_the_heads_of_all_models_stay_above_them_while_these_are_scrolled(page, app_url):
+    page.goto(f"{app_url}/compare?models=faces-mumo&view=results", wait_until="commit")
+    box = page.locator(".standings > div")
+    box.locator("tbody tr").nth(6).wait_for()
+    assert box.evaluate("box => (box.style.maxHeight = '300px', box.scrollTop = 200, box.scrollTop)") == 200
+    tops = box.evaluate("box => [box.getBoundingClientRect().top, ...[...box.querySelectorAll('thead th')].map((head) => head.getBoundingClientRect().top)]")
+    assert tops == pytest.approx([tops[0]] * len(tops), abs=1)
+    assert box.locator("thead th").evaluate_all("heads => heads.some((head) => getComputedStyle(head).backgroundColor === 'rgba(0, 0, 0, 0)')") is False
 
 
 def test_on_a_phone_long_headings_out_of_sight_leave_no_gap_above_the_short_ones(page, app_url):
