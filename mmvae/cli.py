@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .data import DATASETS, DataError, dataset, data_root
+from .modalities import Modality
 from .presets import OPTIMIZERS, PRECISIONS, REFIT, Settings, latents_for, modalities_for, own_row, settings_for
 from .variants import VARIANTS, variant_to_json
 
@@ -353,7 +354,7 @@ def _trained(arguments: argparse.Namespace) -> int:
             data,
             until=arguments.steps if arguments.resume else None,
             device=arguments.device,
-            on_event=lambda event: _tell(event, bar),
+            on_event=lambda event: _tell(event, bar, run),
             stopped=lambda: bool(caught),
         )
     finally:
@@ -408,6 +409,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     if row is None:
         data = dataset(arguments.dataset, arguments.data_root)
         row, source = own_row(data), data.name
+        for note in data.notes:
+            print(note, file=sys.stderr)
     settings = _settings(arguments, settings_for(variant, row))
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
@@ -450,7 +453,7 @@ def _settings(arguments: argparse.Namespace, usual: Settings) -> Settings:
     return replace(usual, **{key: value for key, value in asked.items() if value is not None})
 
 
-def _tell(event: dict, bar: Progress) -> None:
+def _tell(event: dict, bar: Progress, run: Path) -> None:
     if event["event"] == "step":
         left = event["seconds_left"]
         bar.show(
@@ -463,8 +466,17 @@ def _tell(event: dict, bar: Progress) -> None:
     elif event["event"] in ("started", "resumed"):
         bar.line(
             f"{event['event']} at step {event['step']:,} on {event['device']} in {event['precision']}, "
-            f"{event['pairs']} pairs a step"
+            f"{event['pairs']} pairs a step; {_judged(run)}"
         )
+
+
+def _judged(run: Path) -> str:
+    """With which likelihood and weight a run judges each modality."""
+    from .checkpoints import CONFIG, read_json
+
+    rows = [Modality(**row) for row in read_json(run / CONFIG)["modalities"]]
+    scales = {m.name: "" if m.likelihood == "bernoulli" else f" of scale {m.scale:.3g}" for m in rows}
+    return ", ".join(f"{m.name} by {m.likelihood}{scales[m.name]}, weight {m.weight:.3g}" for m in rows)
 
 
 def _ship(arguments: argparse.Namespace) -> None:
@@ -735,10 +747,11 @@ def _embed(arguments: argparse.Namespace) -> None:
     }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".csv":
-        write_csv(arguments.out, codes.ids, found.positions, labels)
+        write_csv(arguments.out, codes.ids, found.positions, labels, data.names)
     else:
         title = f"{checkpoint.path.name}: {params.title} of {arguments.block or 'the whole code'}"
-        write_html(arguments.out, codes.ids, found.positions, labels, title=title, pictures=pictures_of(data, codes.ids))
+        pictures = pictures_of(data, codes.ids)
+        write_html(arguments.out, codes.ids, found.positions, labels, title=title, pictures=pictures, names=data.names)
     print(arguments.out)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["pictures_of", "write_csv", "write_html", "write_projector"]
+__all__ = ["pictures_of", "plain_number", "write_csv", "write_html", "write_projector"]
 
 import base64
 import csv
@@ -62,34 +62,47 @@ CARD = """
 """
 
 
-def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels) -> None:
-    """Write a row per point: id, x, y and a column per label.
+def plain_number(value: np.floating) -> str:
+    """A number in the fewest digits that tell it from its neighbours: ``36.68``, where as a double float32 is 36.68000030517578."""
+    return str(value).removesuffix(".0")
+
+
+def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, names: Sequence[str] = ()) -> None:
+    """Write a row per point: id, item where items have names, x, y and a column per label.
 
     Arguments:
         ids: The items' ids, of length N.
         positions: With shape [N, 2].
         labels: {name: N values}.
+        names: Of all items of the data set, by id; empty where they have none, see `mmvae.data.PairedDataset.names`.
 
     Raises:
         ValueError: Where lengths differ.
     """
     _check(ids, labels, positions=positions)
+    called = {"item": [names[item] for item in np.asarray(ids).tolist()]} if names else {}
     with _opened(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "x", "y", *labels])
-        columns = [np.asarray(values).tolist() for values in labels.values()]
-        for item, (x, y), *values in zip(np.asarray(ids).tolist(), np.asarray(positions).tolist(), *columns, strict=True):
-            writer.writerow([item, f"{x:.6g}", f"{y:.6g}", *values])
+        writer.writerow(["id", *called, "x", "y", *labels])
+        columns = [_cells(np.asarray(values)) for values in labels.values()]
+        for item, (x, y), *values in zip(np.asarray(ids).tolist(), np.asarray(positions).tolist(), *called.values(), *columns, strict=True):
+            writer.writerow([item, *values[: len(called)], f"{x:.6g}", f"{y:.6g}", *values[len(called) :]])
+
+
+def _cells(values: np.ndarray) -> list:
+    """A column's values as a table holds them."""
+    return [plain_number(value) for value in values] if _are_amounts(values) else values.tolist()
 
 
 def write_html(
     path: str | Path, ids: Sequence, positions: np.ndarray, labels: Labels, colour: str | None = None, title: str = "",
     hues: Mapping[str, str] | None = None, named: bool = False, pictures: Mapping[str, np.ndarray] | None = None,
+    names: Sequence[str] = (),
 ) -> None:
-    """Write a page that draws the map without a network: zoom, pan, hover with id, labels and pictures, a legend that toggles.
+    """Write a page that draws the map without a network: zoom, pan, hover with id, name, labels and pictures, a legend that toggles.
 
     Arguments:
-        ids, positions, labels: As for :func:`write_csv`.
+        ids, positions, labels, names: As for :func:`write_csv`.
         colour: The label to colour by; where None the first that is no more names than there are colours. Floats get a colour scale between their 1st and 99th percentile,
             around 0 where they lie on both sides of it. Whole numbers and names are classes: as many as there are colours get
             one each, more stay grey.
@@ -109,8 +122,9 @@ def write_html(
     if colour is None:
         colour = next((name for name, values in labels.items() if _tells(np.asarray(values))), next(iter(labels), None))
     positions = np.asarray(positions)
-    shown = np.column_stack([np.asarray(values).astype(str) for values in (ids, *labels.values(), *([range(len(positions))] if pictures else []))])
-    hover = "<br>".join(f"{name.replace('%', '')} %{{customdata[{column}]}}" for column, name in enumerate(["id", *labels]))
+    called = {"item": [names[item] for item in np.asarray(ids).tolist()]} if names else {}
+    shown = np.column_stack([np.asarray(values).astype(str) for values in (ids, *called.values(), *labels.values(), *([range(len(positions))] if pictures else []))])
+    hover = "<br>".join(f"{name.replace('%', '')} %{{customdata[{column}]}}" for column, name in enumerate(["id", *called, *labels]))
 
     size = max(4.0, min(9.0, 270 / math.sqrt(len(positions) + 1)))
 

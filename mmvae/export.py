@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .checkpoints import Checkpoint
 from .data.base import PairedDataset
+from .embedding_export import plain_number
 from .files import write_atomically
 from .model import MultimodalVAE
 
@@ -34,14 +35,14 @@ def export(checkpoint: Checkpoint, data: PairedDataset, folder: Path) -> list[Pa
 
 @torch.inference_mode()
 def write_codes(file: Path, model: MultimodalVAE, data: PairedDataset, split: str = "test") -> None:
-    """A row for each pair: its id, its factors, and mean and standard deviation of its posterior in every dimension."""
+    """A row for each pair: its id, its name where it has one, its factors, and mean and standard deviation of its posterior in every dimension."""
     ids = data.split(split)[:MOST_PAIRS]
     columns = [f"{block.name}[{d}] {what}" for block in model.blocks for what in ("mean", "stddev") for d in range(block.dim)]
 
     def write(temporary: str) -> None:
         with open(temporary, "w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out)
-            writer.writerow(["id", *(factor.name for factor in data.factors), *columns])
+            writer.writerow(["id", *(["item"] if data.names else []), *(factor.name for factor in data.factors), *columns])
             for chunk in ids.split(250):
                 images, labels = data.items(chunk)
                 posterior = model.posterior(images)
@@ -50,10 +51,10 @@ def write_codes(file: Path, model: MultimodalVAE, data: PairedDataset, split: st
                 )
                 for i, item in enumerate(chunk.tolist()):
                     shown = [
-                        f.values[int(labels[f.name][i])] if f.kind == "categorical" else f"{labels[f.name][i].item():g}"
+                        f.values[int(labels[f.name][i])] if f.kind == "categorical" else plain_number(labels[f.name][i].numpy()[()])
                         for f in data.factors
                     ]
-                    writer.writerow([item, *shown, *(f"{value:.6g}" for value in values[i].tolist())])
+                    writer.writerow([item, *data.names[item : item + 1], *shown, *(f"{value:.6g}" for value in values[i].tolist())])
 
     write_atomically(file, write)
 

@@ -42,7 +42,8 @@ def own(tmp_path_factory):
     bright = rng.random(40)
     file = tmp_path_factory.mktemp("own") / "pairs.npz"
     left, right = (np.uint8(255 * bright[:, None, None] * rng.random((40, side, side))) for side in (28, 32))
-    np.savez(file, left=left, right=right, bright=bright, kind=(bright > 0.5).astype(int))
+    names = np.array([f"scan {i}" for i in range(40)])
+    np.savez(file, left=left, right=right, bright=bright, kind=(bright > 0.5).astype(int), scan=names)
     return file
 
 
@@ -159,6 +160,16 @@ def test_training_makes_a_run_that_opens_and_prints_its_folder(run, own, capsys,
         == 0
     )
     assert capsys.readouterr().out.strip() == str(tmp_path / "b")
+
+
+def test_training_says_what_was_done_to_own_pairs_and_how_they_are_judged(own, tmp_path, capsys):
+    small = ["--dataset", str(own), "--steps", "1", "--batch-size", "4", "--shared", "3"]
+    for variant, judged in (("joint-poe", "left by bernoulli, weight 1, right by bernoulli, weight 1"),
+                            ("mmvae", "left by laplace of scale 0.75, weight 1.31, right by laplace of scale 0.75, weight 1")):
+        assert main(["train", "--variant", variant, *small, "--out", str(tmp_path / variant)]) == 0
+        said = capsys.readouterr().err.splitlines()
+        assert "scan: every item has another text, so that these are names and no factor." in said
+        assert next(line for line in said if line.startswith("started")).endswith(judged)
 
 
 def test_a_run_is_not_overwritten_but_goes_on_for_longer(own, tmp_path, capsys):
@@ -438,13 +449,23 @@ def test_a_point_of_other_weights_or_another_checkpoint_is_refused(run, tmp_path
 def test_a_map_has_a_row_for_every_test_pair(run, tmp_path):
     assert main(["embed", str(run), "--method", "pca", "--block", "z_shared", "--out", str(tmp_path / "map.csv")]) == 0
     rows = (tmp_path / "map.csv").read_text().splitlines()
-    assert rows[0] == "id,x,y,bright,kind" and len(rows) == 5
+    assert rows[0] == "id,item,x,y,bright,kind" and len(rows) == 5
+    data = dataset(source_of(open_checkpoint(run).config))
+    for number, name, _, _, bright, _ in (row.split(",") for row in rows[1:]):
+        assert name == f"scan {number}"
+        assert bright == str(data.items([int(number)])[1]["bright"].numpy()[0])  # 0.3 and not 0.30000001192092896
+
+
+def test_a_map_to_look_at_calls_the_items_by_their_names(run, tmp_path):
+    assert main(["embed", str(run), "--method", "pca", "--out", str(tmp_path / "map.html")]) == 0
+    page = (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert "item %{customdata[1]}" in page and "scan " in page
 
 
 @pytest.mark.parametrize("method, given", [("pca", []), ("tsne", []), ("pca", ["--given", "left"])])
 def test_a_map_is_the_one_that_the_page_draws_of_the_same_choice(run, tmp_path, method, given):
     assert main(["embed", str(run), "--method", method, "--seed", "3", *given, "--out", str(tmp_path / "map.csv")]) == 0
-    rows = [line.split(",")[:3] for line in (tmp_path / "map.csv").read_text().splitlines()[1:]]
+    rows = [[line.split(",")[i] for i in (0, 2, 3)] for line in (tmp_path / "map.csv").read_text().splitlines()[1:]]
     checkpoint = open_checkpoint(run)
     source = given[1] if given else "pair"
     choice = Choice(source_blocks(checkpoint.model, source), source, count=5000, seed=3)

@@ -25,6 +25,16 @@ def test_the_table_of_codes_has_every_test_pair_with_its_posterior(tmp_path):
     assert list(rows[0])[2:6] == ["z_a[0] mean", "z_a[1] mean", "z_a[0] stddev", "z_a[1] stddev"]
 
 
+def test_the_table_of_codes_calls_the_pairs_by_their_names(tmp_path):
+    data = TinyPairs()
+    data.names, data.brightness = tuple(f"scan {i}" for i in range(128)), data.brightness.clone()
+    data.brightness[96] = 36.68
+    write_codes(tmp_path / "codes.csv", tiny_model("dmvae"), data)
+    rows = list(csv.DictReader((tmp_path / "codes.csv").open()))
+    assert list(rows[0])[:3] == ["id", "item", "brightness"]
+    assert [rows[0][name] for name in ("id", "item", "brightness")] == ["96", "scan 96", "36.68"]
+
+
 def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("mmvae.export.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install onnx onnxscript"):

@@ -214,4 +214,4 @@ def test_a_model_without_statistics_gets_them_once_its_data_is_there(home):
     assert models.checkpoint("own").statistics == {}
     pairs(home / "pairs.npz", 20)
     first = models.checkpoint("own")
-    assert first.statistics["items"] == 1 and models.checkpoint("own") is first
+    assert first.statistics["items"] == 2 and models.checkpoint("own") is first
