@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -19,8 +20,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from mmvae import cli
+from mmvae.checkpoints import WEIGHTS, digest
+from mmvae.palettes import BLOCKS
 from mmvae.pictures import read_point
 from mmvae.point import Point
 from ui.live import FILES_PATH
@@ -356,10 +360,14 @@ def test_saved_points_are_kept_and_stepped_through_while_presenting(explore):
     assert moving[-1] == pytest.approx(high, abs=0.006) and moving == sorted(moving)
     assert any(low + 0.01 < value < high - 0.01 for value in moving)
     assert page.locator(".panel .presenting [role=status]").inner_text() == "2 / 2"
+    item = point_of(page).item
+    assert page.locator(".panel .presenting").inner_text().startswith(f"MuMo-VAE · Rendered 3D faces (tiny-faces) · pair #{item} · observed: both")
     page.keyboard.press("p")
     assert page.locator(".panel .workbench").is_visible()
     for _ in range(2):
-        page.locator(".panel .saved .remove").first.click(force=True)
+        page.mouse.move(0, 0)
+        assert float(page.locator(".panel .saved .remove").first.evaluate("node => getComputedStyle(node).opacity")) > 0.5  # without a hover
+        page.locator(".panel .saved .remove").first.click()
     assert page.locator(".panel .saved li").count() == 0
 
 
@@ -433,7 +441,8 @@ def test_the_panel_comes_back_after_the_server_restarted(page, home, data_root):
         z = point_of(page).z
         server.terminate()
         server.wait(20)
-        page.wait_for_selector('.panel:not([data-live="live"])', timeout=120_000)
+        page.wait_for_selector('.panel[data-live="fallback"]', timeout=120_000)
+        page.locator(".panel .status [role=status]", has_text="the server does not answer").wait_for()
         server = start(home, data_root, port)
         page.wait_for_selector('.panel[data-live="live"]', timeout=180_000)
         before = pictures(page)
@@ -495,7 +504,7 @@ def test_without_a_socket_pictures_come_by_reruns_and_the_panel_says_so(page, ap
     page.set_default_timeout(120_000)
     page.goto(f"{app_url}/explore?model=tiny-faces")
     page.wait_for_selector('.panel[data-live="fallback"]', timeout=180_000)
-    assert "reruns" in page.locator(".panel .status").inner_text()
+    page.locator(".panel .status [role=status]", has_text="pictures come by reruns").wait_for()
     rest(page)
     before = pictures(page)
     drag(page, 3, 0.95)
@@ -570,3 +579,71 @@ def test_a_phone_shows_everything_without_sideways_scrolling(explore):
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     assert all(box["x"] + box["width"] <= 391 for box in boxes(page))
     page.set_viewport_size({"width": 1440, "height": 900})
+
+
+SIZES = [(1024, 768), (1093, 614), (1190, 800), (1280, 720), (1440, 900), (1920, 1080)]
+
+
+def test_gauges_have_room_beside_the_sliders_at_every_width(explore):
+    page = explore
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(200)
+        found = page.evaluate("""() => {
+          const panel = [...document.querySelectorAll("*")].map((node) => node.shadowRoot?.querySelector(".panel")).find(Boolean);
+          return [...panel.querySelectorAll(".view")].map((view) => {
+            const right = view.getBoundingClientRect().right;
+            const inside = [...view.querySelectorAll(".gauge, .gauge b, figcaption")].every((node) => node.getBoundingClientRect().right <= right + 1);
+            return [inside, Math.min(...[...view.querySelectorAll(".scale")].map((node) => node.clientWidth))];
+          });
+        }""")
+        assert all(inside and track >= 60 for inside, track in found), (width, found)
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_presenting_makes_no_track_smaller_and_covers_no_row_with_a_message(explore):
+    page = explore
+    tracks = {}
+    for presenting in (False, True):
+        if presenting:
+            page.keyboard.press("p")
+            page.wait_for_selector(".panel.present")
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(200)
+            tracks[presenting, width] = track(page, 0).bounding_box()["width"]
+    page.keyboard.press("s")
+    told = page.locator(".panel .status [role=status]").bounding_box()
+    value = page.locator(".panel .row .value").last.bounding_box()
+    assert told["x"] + told["width"] < value["x"] and abs(told["x"] + told["width"] / 2 - width / 2) < 2
+    page.keyboard.press("p")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert all(tracks[True, width] >= tracks[False, width] for width, _ in SIZES), tracks
+
+
+def test_the_hues_of_blocks_follow_a_change_of_the_theme(page, app_url):
+    open_at(page, app_url, model="tiny-faces")
+    for scheme in ("dark", "light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_selector(f'.panel[data-theme="{scheme}"]')
+        hues = page.locator(".panel .group > h4 b").evaluate_all("nodes => nodes.map((node) => getComputedStyle(node).color)")
+        assert hues == [f"rgb{tuple(bytes.fromhex(hue[1:]))}" for hue in BLOCKS[scheme]]
+
+
+def test_other_weights_on_the_server_are_shown_as_such_once_the_connection_is_back(page, app_url, home):
+    """The page is made anew: its pictures, its digest and its links are of the weights that draw."""
+    folder = home / "checkpoints" / "tiny-replaced"
+    shutil.copytree(home / "checkpoints" / "tiny-faces", folder)
+    try:
+        sockets = relayed(page)
+        open_at(page, app_url, model="tiny-replaced")
+        before, shown = point_of(page), pictures(page)
+        weights = {name: tensor + 0.02 for name, tensor in load_file(folder / WEIGHTS).items()}
+        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        sockets[-1].close(code=1011)
+        page.wait_for_function("digest => !decodeURIComponent(location.search).includes(digest)", arg=before.digest)
+        page.wait_for_selector('.panel[data-live="live"]')
+        rest(page)
+        assert point_of(page).digest == digest(folder) and point_of(page).z == before.z and pictures(page) != shown
+    finally:
+        shutil.rmtree(folder)

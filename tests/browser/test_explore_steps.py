@@ -159,8 +159,84 @@ def test_presenting_steps_past_a_point_of_another_model_and_the_page_around_is_o
         rest(page)
         assert place.inner_text() == f"{step} / 3"
     assert point_of(page) == here
+    seen = page.evaluate("""async () => {
+      const panel = [...document.querySelectorAll("*")].map((node) => node.shadowRoot?.querySelector(".panel")).find(Boolean);
+      const light = (node) => node.getContext("2d").getImageData(0, 0, node.width, node.height).data.some((value, i) => i % 4 < 3 && value > 20);
+      const first = panel.querySelector(".big"), seen = [];
+      document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft" }));
+      for (const until = performance.now() + 20_000; performance.now() < until; ) {
+        await new Promise(requestAnimationFrame);
+        const big = [...panel.querySelectorAll(".big")], { x, y, width } = big[0].getBoundingClientRect();
+        seen.push([x, y, width, ...big.map(light)].map((value) => Math.round(Number(value))).join(" "));
+        if (big[0] !== first && panel.dataset.live === "live" && panel.dataset.rest === "yes") break;
+      }
+      return [...new Set(seen), panel.querySelector(".big") !== first];
+    }""")
+    assert len(seen) == 2 and seen[0].endswith(" 1 1") and seen[1], seen  # in no frame black, in none elsewhere
+    rest(page)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(name) => decodeURIComponent(location.search).includes(`~${name}~`)", arg="tiny-faces")
+    rest(page)
     page.keyboard.press("p")
     assert page.evaluate("() => document.querySelector('.st-key-explore-left').closest('[inert]') === null")
+
+
+def test_saved_points_keep_their_pictures_where_another_model_is_shown(page, app_url):
+    open_at(page, app_url, model="tiny-faces")
+    open_tab(page, "Saved points")
+    for key in ("Home", "End"):
+        track(page, 3).focus()
+        track(page, 3).press(key)
+        rest(page)
+        page.keyboard.press("s")
+    page.wait_for_function("key => Object.keys(JSON.parse(localStorage.getItem(key)) ?? {}).length === 2", arg=f"{KEPT} pictures")
+    open_at(page, app_url, model="tiny-digits")
+    page.locator(".panel .saved li").nth(1).wait_for()
+    pictures = page.locator(".panel .saved li img").evaluate_all("nodes => nodes.map((node) => [node.src, node.naturalWidth])")
+    assert len({source for source, _ in pictures}) == 2 and all(source.startswith("data:image/jpeg") and len(source) < 8_000 and width == 96 for source, width in pictures)
+    page.get_by_role("button", name="forget point 1").focus()
+    page.keyboard.press("Enter")
+    assert len(kept(page)) == 1 and page.locator(".panel .saved li img").get_attribute("src") == pictures[1][0]
+
+
+def test_many_dimensions_are_headed_by_their_numbers_below_their_blocks(page, app_url):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_at(page, app_url, model="tiny-digits")
+    open_tab(page, "Traversal")
+    names = page.locator(".panel .sweep .names span:not(.symbol)")
+    found = names.evaluate_all("nodes => nodes.map((node) => [node.textContent, node.scrollWidth <= node.clientWidth])")
+    assert [text for text, _ in found] == ["zS", *(str(i + 1) for i in range(page.locator(".panel .row").count()))]
+    assert all(fits for _, fits in found)
+
+
+def test_a_narrow_belief_beyond_the_sliders_end_is_drawn_whole_and_smooth(alone):
+    found = alone.evaluate("""async () => {
+      const { Experts } = await import("/experts.js");
+      const experts = new Experts(), part = { mean: [4], stddev: [0.02] };
+      const beliefs = { family: "gaussian", prior: [{ mean: [0], stddev: [1], weight: 1 }], fused: [{ ...part, weight: 1 }], prior_share: null, text: "",
+        experts: [{ ...part, used: true, symbol: "I", hue: 0 }, { mean: [-30], stddev: [0.1], used: false, symbol: "T", hue: 2 }] };
+      experts.show({ symbol: "S", index: 0, hue: 1, why: "" }, beliefs, -2, 2);
+      const d = experts.plot.querySelector(".fused").getAttribute("d");
+      const points = d.slice(1).split("L").map((point) => point.split(" ").map(Number));
+      return { from: experts.from, to: experts.to, points };
+    }""")
+    places = [found["from"] + x / 400 * (found["to"] - found["from"]) for x, _ in found["points"]]
+    heights = [102 - y for _, y in found["points"]]
+    assert found["from"] == pytest.approx(-2.32) and found["to"] == pytest.approx(4.08)  # an encoder that is not used widens nothing
+    assert places == sorted(places) and places[heights.index(max(heights))] == pytest.approx(4, abs=0.002)
+    assert sum(height > 0.1 * max(heights) for height in heights) > 15
+
+
+def test_a_sweep_asks_for_its_frames_in_the_order_in_which_it_plays_them(alone):
+    orders = alone.evaluate("""async () => {
+      const { Traversal } = await import("/traversal.js");
+      return [1, -1].map((step) => {
+        let order;
+        Traversal.prototype.askAll.call({ frames: Array.from({ length: 61 }), frame: 58, step, ask: (frames) => (order = frames) });
+        return order;
+      });
+    }""")
+    assert orders[0][:5] == [58, 59, 60, 57, 56] and orders[1][:3] == [57, 56, 55] and all(sorted(order) == list(range(61)) for order in orders)
 
 
 def test_keys_work_after_a_slider_or_a_list_and_a_held_key_saves_once(explore):
@@ -294,13 +370,15 @@ def test_the_way_is_played_and_saved_only_between_two_ends_and_play_stops_it(pag
     between = page.locator(".panel .between")
     needing = [between.get_by_role("button", name=name) for name in ("▶ play", "GIF", "PNG")]
     for pin in ("set A", "set B"):
-        assert all(button.is_disabled() for button in needing)
+        assert all(button.is_disabled() for button in needing) and not between.locator(".way").is_visible()
         assert "need both" in between.locator(".hint").inner_text()
         page.get_by_role("button", name=pin).click()
         track(page, 3).focus()
         track(page, 3).press("End")
         rest(page)
     assert "need both" not in between.locator(".hint").inner_text() and not any(button.is_disabled() for button in needing)
+    assert between.locator(".way-ends").inner_text().split() == ["A", "B"]
+    assert [between.get_by_role("button", name=f"replace {end}").count() for end in "AB"] == [1, 1] and between.get_by_role("button", name="set A").count() == 0
     needing[0].click()
     stop = between.get_by_role("button", name="■ stop")
     stop.click()

@@ -12,6 +12,7 @@ from mmvae.checkpoints import Checkpoint, config_of, save
 from mmvae.gaussian import product_of_experts
 from mmvae.latents import SHARED
 from mmvae.model import MultimodalVAE
+from ui import panel as panels
 from ui.pairs import Pairs
 from ui.panel import beliefs_of, describe, draw, why_dead
 
@@ -138,6 +139,17 @@ def test_a_rerun_draws_what_the_model_decodes(tmp_path):
         expected = checkpoint.model.decode(dict(zip(("z_elevation", "z_shared", "z_lighting"), z.split([2, 5, 2], 1))))
     shown = np.frombuffer(base64.b64decode(drawn["images"][1]), np.uint8) / 255
     assert drawn["id"] == 7 and np.abs(shown - expected["lighting"].numpy().ravel()).max() <= 0.5 / 255 + 1e-5
+
+
+def test_the_panel_is_told_its_title_and_the_pictures_that_it_begins_with(tmp_path, images, monkeypatch):
+    checkpoint = checkpoint_of("mumo", tmp_path)
+    told = {}
+    monkeypatch.setattr(panels, "_component", lambda **given: told.update(given["data"]))
+    monkeypatch.setattr(panels.models, "label_of", lambda name: f"the label of {name}")
+    code = torch.randn(9, generator=torch.Generator().manual_seed(5)).tolist()
+    panels.panel(checkpoint, beliefs_of(checkpoint.model, images), code=code, revision="0", images=images, on_draw=lambda: None)
+    assert told["title"] == f"the label of {checkpoint.name}"
+    assert told["pictures"] == draw(checkpoint.model, code, 0)["images"] != told["rebuilt"]
 
 
 def test_a_pair_is_found_by_its_factors_the_one_asked_for_first():
