@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -535,10 +536,16 @@ def inventory(own: PairedDataset) -> str:
 
 def told_factor(factor: Factor) -> str:
     """A factor's kind and its values, and whose it is: ``"angle: ordered, 0 to 90°"``, ``"shape: 3 classes"``."""
-    low, high = (f"{value:.4g}".replace("-", "−") if factor.kind == "ordered" else value for value in (factor.values[0], factor.values[-1]))
-    unit = factor.unit if factor.unit in ("°", "%") else f" {factor.unit}".rstrip()
-    values = f"ordered, {low} to {high}{unit}" if factor.kind == "ordered" else f"{len(factor.values)} classes"
+    values = f"ordered, {span(factor)}" if factor.kind == "ordered" else f"{len(factor.values)} classes"
     return f"{factor.name}: {values}" + (f", of {factor.owner} alone" if factor.owner else "")
+
+
+def span(factor: Factor) -> str:
+    """The least and the largest value of an ordered factor, to a hundredth of what is between them or finer."""
+    low, high = factor.values[0], factor.values[-1]
+    digits = 2 - math.floor(math.log10(high - low)) if high > low else 3
+    first, last = (f"{round(value, digits) + 0.0:g}".replace("-", "−") for value in (low, high))
+    return f"{first} to {last}" + (factor.unit if factor.unit == "°" else f" {factor.unit}".rstrip())
 
 
 def forget_sizes() -> None:

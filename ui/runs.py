@@ -167,20 +167,20 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
 
 
 def _term(name: str, modalities: Sequence[str]) -> str:
-    """A part of the loss as a legend names it.
+    """A part of the loss as a legend names it, briefly, for a wide one leaves no room for the chart: what is given, and whose part it is.
 
     Losses say J for what is inferred from the pair, and I and T, the letters of the faces' two views, for what is inferred from the
-    first modality alone and from the second.
+    first modality alone and from the second. What they rebuild of it (``"→both"``) is the same in all terms of a variant.
 
     Arguments:
         name: As in `mmvae.objective.Loss`, such as ``"I→both reconstruction mnist"``.
         modalities: The names of the first and the second.
     """
     given, *rest = name.replace(" reconstruction", "").replace(" kl", "").split(maxsplit=1)
-    letter, *onto = given.split("→")
+    letter = given.removesuffix("→both")
     if letter not in GIVEN or not rest:
         return " ".join([given, *rest])
-    return f"{'→'.join([('pair', *modalities)[GIVEN.index(letter)], *onto])}: {rest[0]}"
+    return f"{('pair', *modalities)[GIVEN.index(letter)]}: {rest[0].removeprefix('z_')}"
 
 
 def _log_ticks(values: Sequence[float], most: int = 6) -> list[float]:

@@ -46,8 +46,8 @@ def test_terms_of_ones_own_data_are_named_by_its_modalities():
     told[0]["parts"] = dict.fromkeys(("J reconstruction Cam_A", "I→both reconstruction Depth_Map", "T reconstruction Depth_Map",
                                       "I→both kl z_shared", "T kl z_Depth_Map", "match Cam_A", "contrast", "bound K=8"), 1.0)
     _, rebuilt, rest = curves(told, config, "dark")
-    assert [trace.name for trace in rebuilt.data] == ["pair: Cam_A", "Cam_A→both: Depth_Map", "Depth_Map: Depth_Map"]
-    assert [trace.name for trace in rest.data] == ["Cam_A→both: z_shared", "Depth_Map: z_Depth_Map", "match Cam_A", "contrast", "bound K=8"]
+    assert [trace.name for trace in rebuilt.data] == ["pair: Cam_A", "Cam_A: Depth_Map", "Depth_Map: Depth_Map"]
+    assert [trace.name for trace in rest.data] == ["Cam_A: shared", "Depth_Map: Depth_Map", "match Cam_A", "contrast", "bound K=8"]
     assert [trace.line.dash for trace in rebuilt.data] == ["solid", "dash", "dot"]
 
 

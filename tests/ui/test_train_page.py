@@ -233,7 +233,7 @@ def written(home: Path, name: str) -> Path:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (20, 28, 28), np.uint8)
     described = json.dumps({"angle": {"unit": "°"}, "shift": {"owner": "right", "unit": "px"}})
-    np.savez(home / name, left=images, right=images, angle=np.linspace(0, 90, 20), shape=np.arange(20) % 3,
+    np.savez(home / name, left=images, right=images, angle=np.linspace(0.0123, 89.98, 20), shape=np.arange(20) % 3,
              shift=np.linspace(-0.3, 0.3, 20), factors=np.array(described))
     return home / name
 
