@@ -10,7 +10,7 @@ A folder (a shipped checkpoint or a run's folder) holds
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "config_of", "described", "digest", "home_folder", "load", "open_checkpoint", "read_card",
+__all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "check_card", "config_of", "described", "digest", "home_folder", "load", "open_checkpoint",
            "read_json", "reference_ids", "save", "source_of", "statistics_of", "write_atomically", "write_json", "write_weights"]
 
 import hashlib
@@ -25,6 +25,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from .cards import fault_of_card, fault_of_training, is_array, shortened
 from .data import DATASETS
 from .data.base import PairedDataset
 from .files import write_atomically
@@ -125,48 +126,24 @@ def described(folder: Path) -> tuple[dict, dict, dict]:
         CheckpointError: Where one of them is malformed.
     """
     config = read_json(folder / CONFIG)
-    _, _, blocks = _parts(config, str(folder / CONFIG))
-    return config, _read_statistics(folder / STATISTICS, blocks), read_card(folder, [block.name for block in blocks])
+    _, modalities, blocks = _parts(config, str(folder / CONFIG))
+    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    check_card(card, folder / CARD, [block.name for block in blocks], [modality.name for modality in modalities])
+    return config, _read_statistics(folder / STATISTICS, blocks), card
 
 
-def read_card(folder: Path, blocks: Sequence[str] = ()) -> dict:
-    """The measured figures of a folder; empty where it was not evaluated.
+def check_card(card: dict, where: Path, blocks: Sequence[str], modalities: Sequence[str]) -> None:
+    """Holds measured figures against what is read from them; none at all are well.
 
     Arguments:
-        blocks: The model's blocks, which a leakage matrix has a row for each of.
+        where: Their file, which is named in errors.
+        blocks, modalities: The names of the model's.
 
     Raises:
         CheckpointError: Where they are malformed.
     """
-    file = folder / CARD
-    card = read_json(file) if file.is_file() else {}
-    figures, matrix = card.get("figures", {}), card.get("leakage")
-    if not isinstance(figures, dict):
-        raise CheckpointError(f"{file}: \"figures\" is {_short(figures)}, expected an object")
-    for name, figure in figures.items():
-        if not _is_figure(figure):
-            raise CheckpointError(f"{file}: figure {name!r} is {_short(figure)}, expected an object with a metric and a value")
-    if matrix and not _is_matrix(matrix, blocks):
-        raise CheckpointError(f"{file}: \"leakage\" is no matrix of blocks and factors")
-    for key, kinds in (("trained_pairs", int | None), ("training", dict | None), ("trained", dict | None)):
-        if not isinstance(card.get(key), kinds):
-            raise CheckpointError(f"{file}: {key!r} is {_short(card[key])}")
-    return card
-
-
-def _is_figure(figure: object) -> bool:
-    texts, numbers = ("unit", "note", "reason"), ("value", "stderr", "ceiling")
-    return (isinstance(figure, dict) and isinstance(figure.get("metric"), str) and "value" in figure
-            and all(isinstance(figure.get(key), str | None) for key in texts)
-            and all(figure.get(key) is None or is_number(figure[key]) for key in numbers))
-
-
-def _is_matrix(matrix: object, blocks: Sequence[str]) -> bool:
-    if not isinstance(matrix, dict) or not all(_is_texts(matrix.get(key)) for key in ("blocks", "factors", "measures")):
-        return False
-    shape = len(matrix["blocks"]), len(matrix["factors"])
-    return (set(blocks) <= set(matrix["blocks"]) and len(matrix["measures"]) == shape[1] and is_number(matrix.get("items"))
-            and _is_array(matrix.get("values"), *shape) and "ceiling" in matrix and (not matrix["ceiling"] or _is_array(matrix["ceiling"], *shape)))
+    if fault := fault_of_card(card, blocks, modalities):
+        raise CheckpointError(f"{where}: {fault}")
 
 
 def _read_statistics(file: Path, blocks: Sequence[Block]) -> dict:
@@ -182,7 +159,7 @@ def _read_statistics(file: Path, blocks: Sequence[Block]) -> dict:
 
 def _is_aggregate(known: object, dim: int) -> bool:
     needed, others = ("stddev", "low", "high", "sigma", "kl"), ("mean", "min", "max")
-    return (isinstance(known, dict) and all(_is_array(known.get(key), dim) for key in (*needed, *(key for key in others if key in known)))
+    return (isinstance(known, dict) and all(is_array(known.get(key), dim) for key in (*needed, *(key for key in others if key in known)))
             and isinstance(known.get("histogram"), list) and len(known["histogram"]) == dim
             and all(isinstance(counts, list) and all(map(is_number, counts)) for counts in known["histogram"]))
 
@@ -191,26 +168,9 @@ def _is_reference(reference: dict, blocks: Sequence[Block]) -> bool:
     ids, labels, codes = (reference.get(key) for key in ("ids", "labels", "codes"))
     if not isinstance(ids, list) or not all(type(i) is int for i in ids) or not isinstance(labels, dict) or not isinstance(codes, dict):
         return False
-    return all(_is_array(values, len(ids)) for values in labels.values()) and all(
-        isinstance(code, dict) and isinstance(code.get(block.name), dict) and _is_array(code[block.name].get(moment), len(ids), block.dim)
+    return all(is_array(values, len(ids)) for values in labels.values()) and all(
+        isinstance(code, dict) and isinstance(code.get(block.name), dict) and is_array(code[block.name].get(moment), len(ids), block.dim)
         for code in codes.values() for block in blocks for moment in ("mean", "stddev"))
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
-def _is_array(value: object, *shape: int) -> bool:
-    """Whether JSON lists hold finite numbers in this shape."""
-    try:
-        array = np.array(value)
-    except ValueError:  # ragged
-        return False
-    return array.shape == shape and array.dtype.kind in "if" and bool(np.isfinite(array).all()) or array.size == 0 and 0 in shape
-
-
-def _short(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)[:40]
 
 
 def home_folder() -> Path:
@@ -300,6 +260,8 @@ def _check_origin(config: dict, depth: int = 0) -> None:
     for key in ("training", "trained", *ORIGINS):
         if not isinstance(config.get(key), dict | None):
             raise ValueError(f"{key} is {config[key]!r}, expected an object")
+    if fault := fault_of_training(config):
+        raise ValueError(fault)
     for key in ORIGINS:
         origin = config.get(key) or {"of": "", "training": {}, "trained": {}}
         if not (isinstance(origin.get("of"), str) and isinstance(origin.get("training"), dict) and isinstance(origin.get("trained"), dict)):
@@ -428,7 +390,10 @@ def write_json(file: Path, content: dict) -> None:
 def read_json(file: Path) -> dict:
     """A JSON object; a CheckpointError where it is none."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        content = json.loads(text)
+        if "\\ud" in text.lower():  # an escape of half a character, which no page could show, is refused; two halves make one
+            json.dumps(content, ensure_ascii=False).encode()
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file}: not readable as JSON ({error})") from None
     if not isinstance(content, dict):

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from .checkpoints import CARD, CONFIG, ORIGINS, CheckpointError, catalogue, described, home_folder, read_card
+from .checkpoints import CARD, CONFIG, ORIGINS, CheckpointError, catalogue, check_card, described, home_folder, read_json
 from .data import DATASETS, Factor
 from .latents import SHARED, Block
 from .metrics import METRICS, Metric
@@ -117,8 +117,11 @@ def entry_of(folder: Path, name: str = "") -> Entry:
     Raises:
         CheckpointError: Where a file is malformed.
     """
-    if not (folder / CONFIG).is_file() and (card := read_card(folder)):
-        return Entry(name or folder.name, _config_from(card, folder / CARD), card)
+    if not (folder / CONFIG).is_file() and (folder / CARD).is_file():
+        card = read_json(folder / CARD)
+        entry = Entry(name or folder.name, _config_from(card, folder / CARD), card)
+        check_card(card, folder / CARD, [block.name for block in entry.blocks], [modality["name"] for modality in entry.config["modalities"]])
+        return entry
     config, _, card = described(folder)
     return Entry(name or folder.name, config, card)
 
@@ -130,6 +133,8 @@ def _config_from(card: dict, where: Path) -> dict:
         modalities = modalities_for(variant, row)
         owners = {f"z_{modality.name}": modality.name for modality in modalities}
         blocks = [asdict(Block(name, len(values), owners.get(name))) for name, values in card["kl"].items()]
+        if not blocks:
+            raise ValueError("no block has a KL")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{where}: without a {CONFIG} beside it, it does not say what was measured ({type(error).__name__}: {error})") from None
     return {"variant": variant_to_json(variant), "dataset": row.name, "modalities": [asdict(modality) for modality in modalities], "blocks": blocks,
@@ -341,7 +346,7 @@ def sentence(entry: Entry) -> str:
                 + ", ".join(f"{cell.factor} from {_called(cell.block)}, {_measured(cell)}" for cell in best) + ".")
     if said.worst is None:
         text = f"One code of {found.blocks[0].dim} dimensions holds all it knows: {known or 'hardly anything'}; no part of it is private."
-        figure = entry.card["figures"].get("dci_disentanglement", {})
+        figure = entry.card.get("figures", {}).get("dci_disentanglement", {})
         judged, best = figure.get("value"), _reference(figure)
         if judged is not None:
             text += f" Dimensions keep to one factor with DCI {judged:.2f}" + (f", where the reference code scores {best:.2f}." if best is not None else ".")
@@ -524,7 +529,8 @@ def _judged(metric: Metric, key: str, over: Sequence[Column]) -> Metric:
     """A probe's metric as it is judged on the block that it reads: to know a class is no merit of a block that it does not belong into."""
     if metric.name != "linear_probe":
         return metric
-    block, factor = key.split("/")[1].partition(" given ")[0], key.split("/")[-1]
+    of, _, factor = key.removeprefix(metric.name).strip("/").rpartition("/")
+    block = of.partition(" given ")[0]
     wanted = {_belongs(entry, block, factor) for column in over for entry in column.entries if key in entry.card.get("figures", {})}
     if wanted == {False}:
         return replace(metric, better="lower", against="guessing, which scores the share of the commonest class: nothing of it should be known here")
@@ -544,7 +550,7 @@ def _line(over: Sequence[Column], key: str, metric: Metric, group: str) -> Line:
     figures = [[entry.card.get("figures", {}).get(key) for entry in column.entries] for column in over]
     cells = [_pooled(row, bool(column.entries[0].card)) for row, column in zip(figures, over, strict=True)]
     present = [figure for row in figures for figure in row if figure is not None]
-    notes = [figure.get("note", "").split("; ") for figure in present]
+    notes = [(figure.get("note") or "").split("; ") for figure in present]
     note = "; ".join(part for part in notes[0] if all(part in other for other in notes))
     of = ", ".join(part.replace("→", " → ") for part in key.removeprefix(metric.name).strip("/").split("/") if part)
     pair = {entry.config["dataset"] for column in over for entry in column.entries}
@@ -588,10 +594,9 @@ def _paired_errors(figures: Sequence[Sequence[dict | None]], over: Sequence[Colu
     """
     found = {}
     single = [(place, row[0], column.entries[0].card) for place, (row, column) in enumerate(zip(figures, over, strict=True)) if len(row) == 1 and row[0] is not None]
-    for (one, first, card), (other, second, _) in combinations(single, 2):
+    for (one, first, card), (other, second, their) in combinations(single, 2):
         batches, others = first.get("batches"), second.get("batches")
-        if batches and others and batches["of"] == others["of"]:
-            counts = card["batches"][batches["of"]]
+        if batches and others and batches["of"] == others["of"] and (counts := card["batches"][batches["of"]]) == their["batches"][others["of"]]:
             found[one, other] = found[other, one] = _error_between(batches["means"], others["means"], counts)
     return found
 

@@ -143,6 +143,7 @@ def figure(**entries) -> dict:
     return {"figures": {"elbo": {"metric": "elbo", "value": 1.0} | entries}}
 
 
+PROVENANCE = {"dataset": "tiny", "pairs": 5, "seed": 0, "measured": "2026-01-01", "seconds": 1.0, "parameters": 9, "machine": {"processor": "one"}}
 MATRIX = {"blocks": ["z_a", "z_shared", "z_b"], "factors": ["brightness"], "measures": ["R²"], "values": [[0.0], [1.0], [0.0]], "ceiling": None, "items": 5}
 
 
@@ -150,12 +151,12 @@ MATRIX = {"blocks": ["z_a", "z_shared", "z_b"], "factors": ["brightness"], "meas
                                   {"leakage": 3}, {"leakage": MATRIX | {"blocks": ["z_shared"]}}, {"leakage": MATRIX | {"values": [[1.0]]}},
                                   {"leakage": MATRIX | {"measures": []}}, {"leakage": MATRIX | {"ceiling": [1]}}, {"leakage": MATRIX | {"values": [[None]] * 3}}])
 def test_a_card_that_no_page_could_show_is_refused(folder, card):
-    write_json(folder / "card.json", card)
+    write_json(folder / "card.json", PROVENANCE | card)
     refusal(folder, "card.json")
 
 
 def test_a_card_as_it_should_be_is_opened(folder):
-    card = figure(stderr=None, note="") | {"leakage": MATRIX, "trained_pairs": 64}
+    card = figure(stderr=None, note="") | PROVENANCE | {"leakage": MATRIX, "trained_pairs": 64}
     write_json(folder / "card.json", card)
     assert open_checkpoint(folder).card == card
 
