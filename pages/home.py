@@ -7,12 +7,11 @@ import html
 import streamlit as st
 
 from mmvae import DATASETS, VARIANTS
-from mmvae.archive import unpack
 from mmvae.checkpoints import CARD, CONFIG, RUNS, SHIPPED, STATISTICS, CheckpointError, read_json
 from mmvae.data import DataError, data_root
 from mmvae.metrics import METRICS
 from mmvae.pictures import as_bytes
-from ui import datasets, figures, models, navigation, pictures
+from ui import datasets, figures, models, navigation, pictures, uploads
 from ui.explaining import explain
 
 THUMBS = 6
@@ -113,6 +112,21 @@ def runs_shelf(names: list[str]) -> None:
                   on_click=lambda: st.session_state.update({"all runs": not every}))
 
 
+def uploads_shelf(names: list[str]) -> None:
+    """The models that were brought, and the way to be rid of one."""
+    shelf("Uploads", names)
+    with st.popover("Remove an upload", icon=":material/delete:", type="tertiary"):
+        doomed = st.selectbox("Upload", names, format_func=models.label_of, label_visibility="collapsed")
+        st.markdown(f"Remove **{navigation.plain(doomed)}** with its weights and figures from this machine? This cannot be undone.")
+        st.button("Remove it", type="primary", on_click=remove, args=(doomed,))
+
+
+def remove(name: str) -> None:
+    """Removes an uploaded model, and with it what is said of the file that it came in."""
+    uploads.remove(name)
+    st.session_state["upload turn"] = st.session_state.get("upload turn", 0) + 1
+
+
 def variants() -> None:
     """Every variant in a table; the one selected with its graph, formula, trade and source."""
     st.header("Variants", anchor="variants")
@@ -179,19 +193,21 @@ def show_pairs(name: str) -> None:
 def upload() -> None:
     """Opens a checkpoint from a file."""
     st.header("Open a checkpoint", anchor="open")
-    given = st.file_uploader("The zip of a checkpoint's folder: config.json, weights.safetensors and what else it holds", type="zip", key="upload", max_upload_size=64)
+    given = st.file_uploader("The zip of a checkpoint's folder: config.json, weights.safetensors and what else it holds", type="zip",
+                             key=f"upload {st.session_state.get('upload turn', 0)}", max_upload_size=64)
     if given is None:
         return
     if st.session_state.get("uploaded_id") != given.file_id:
         try:
-            st.session_state.uploaded_name = unpack(given.getvalue(), given.name)
+            st.session_state.uploaded = uploads.take_in(given.getvalue(), given.name)
         except CheckpointError as error:
             st.error(str(error), icon=":material/error:")
             return
         st.session_state.uploaded_id = given.file_id
         st.rerun()
-    st.success(f"Opened as {navigation.plain(st.session_state.uploaded_name)}", icon=":material/check:")
-    st.page_link(navigation.file_of("explore"), label="Explore it", icon=":material/tune:", query_params={"model": st.session_state.uploaded_name})
+    name, known = st.session_state.uploaded
+    st.success(f"{'Already here as' if known else 'Opened as'} {navigation.plain(name)}", icon=":material/check:")
+    st.page_link(navigation.file_of("explore"), label="Explore it", icon=":material/tune:", query_params={"model": name})
 
 
 def nothing_here() -> None:
@@ -215,7 +231,7 @@ for row in DATASETS.values():
 if running:
     runs_shelf(running)
 if others:
-    shelf("Uploads", others)
+    uploads_shelf(others)
 for line in models.unreadable():
     st.warning(f"Left out, since it cannot be read: {navigation.plain(line, 1000)}", icon=":material/warning:")
 variants()

@@ -1,6 +1,8 @@
 """Home in a real browser: models as pictures to open, variants explained, data and checkpoints brought in."""
 
+import json
 import re
+import shutil
 
 import pytest
 from playwright.sync_api import expect
@@ -54,11 +56,15 @@ def test_nothing_scrolls_sideways_at_any_width(home_page):
         home_page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_an_uploaded_checkpoint_can_be_opened(home_page, home):
-    content = pack(home / "checkpoints" / "tiny-faces")
+def test_an_uploaded_checkpoint_can_be_opened(home_page, home, tmp_path):
+    shutil.copytree(home / "checkpoints" / "tiny-faces", tmp_path / "sent")
+    config = tmp_path / "sent" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text("utf-8")) | {"training": {"seed": 77}}), "utf-8")
+    content = pack(tmp_path / "sent")
     home_page.locator('input[type="file"]').set_input_files({"name": "sent by a friend.zip", "mimeType": "application/zip", "buffer": content})
     expect(home_page.get_by_text("Opened as sent-by-a-friend")).to_be_visible()
     expect(home_page.locator(".st-key-model-sent-by-a-friend")).to_be_attached()
+    expect(home_page.get_by_role("button", name="Remove an upload")).to_be_visible()
     home_page.get_by_role("link", name="Explore it").click()
     expect(home_page).to_have_url(re.compile("/explore.*sent-by-a-friend"))
 
