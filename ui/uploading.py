@@ -19,6 +19,7 @@ from mmvae.pictures import as_bytes
 
 from . import figures
 from .gallery import MOST
+from .navigation import plain
 from .translating import Given
 
 PREVIEWED = 192  # pixels of the longer side that are kept of the picture itself
@@ -68,8 +69,8 @@ def uploaded(modality: Modality, key: str, source: str) -> list[Given]:
         widget = f"{place} {turn}"
         st.file_uploader("Pictures", type=list(ENDINGS), accept_multiple_files=True, key=widget, label_visibility="collapsed", max_upload_size=64,
                          on_change=_take, args=(widget, place, modality))
-        for problem in st.session_state.get(f"{place} problems", ()):
-            st.error(problem, icon=":material/error:")
+        if problems := st.session_state.pop(f"{place} problems", None):  # said once: gone with whatever is done next
+            st.error(_listed(problems), icon=":material/error:")
         kept: list[Own] = st.session_state.get(f"{place} kept", [])
         for i, own in enumerate(kept):
             shown, removal = st.columns([7, 1], gap="small", vertical_alignment="center")
@@ -93,6 +94,12 @@ def _take(widget: str, place: str, modality: Modality) -> None:
             problems.append(f"{file.name}: {error}.")
     st.session_state[f"{place} problems"] = problems
     st.session_state[f"{place} turn"] += 1
+
+
+def _listed(problems: Sequence[str]) -> str:
+    """What is wrong with files, in one message; a file's name may hold anything."""
+    lines = [plain(problem, 1000) for problem in problems]
+    return lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} files were left out.", *(f"- {line}" for line in lines)])
 
 
 def _read(file: BinaryIO, modality: Modality) -> Own:
