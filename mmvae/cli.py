@@ -155,7 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     ship.add_argument("--out", type=Path, required=True, metavar="DIR", help="the checkpoint's folder")
     ship.add_argument("--weights", choices=["last", "best"], default="last", help="of the last snapshot, or of the best validated (default last)")
     readers = verb("readers", _readers, "Train the factor readers of a data set, and measure them.", rooted, printed)
-    readers.add_argument("--dataset", choices=list(DATASETS), required=True, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
+    readers.add_argument(
+        "--dataset", required=True, metavar="NAME", help=f"one of {', '.join(DATASETS)}, or the path of your own pairs, of which factors are given"
+    )
     readers.add_argument("--steps", type=_positive, help="updates of the parameters")
     readers.add_argument("--out", type=Path, metavar="DIR", help="their folder (default: checkpoints/readers/NAME beside app.py, or in $MMVAE_HOME)")
 
@@ -525,7 +527,7 @@ def _keep_first_map(checkpoint: Checkpoint, data: PairedDataset) -> Path:
 
 
 def _readers(arguments: argparse.Namespace) -> None:
-    from .readers import folder_of, save_readers, settings_for, train_readers
+    from .readers import MOST_MEASURED, folder_of, save_readers, settings_for, train_readers
 
     data = dataset(arguments.dataset, arguments.data_root)
     settings = settings_for(data)
@@ -536,9 +538,10 @@ def _readers(arguments: argparse.Namespace) -> None:
         data, settings, lambda event: bar.show(event["step"], event["steps"], f"loss {event['loss']:.3f}")
     )
     bar.close()
-    readers = save_readers(arguments.out or folder_of(arguments.dataset), data, networks, training)
+    readers = save_readers(arguments.out or folder_of(arguments.dataset if arguments.dataset in DATASETS else data.name), data, networks, training)
     if arguments.json:
         return _print_json(dict(readers.accuracy))
+    print(f"on {min(len(data.split('test')), MOST_MEASURED):,} test pairs:")
     for modality, factors in readers.accuracy.items():
         for factor, figures in factors.items():
             print(f"{modality:12} {factor:12} " + "  ".join(f"{name} {value}" for name, value in figures.items()))
@@ -551,13 +554,17 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from .evaluation import evaluate, table
     from .presets import pairs_to_measure
     from .readers import readers_for
+    from .runs import command_line
 
     checkpoint = _open(arguments)
     data = _data_of(checkpoint, arguments)
+    readers = readers_for(data.name)
+    if readers is None and data.factors:
+        print(f"what pictures show is not measured: `{command_line(['readers', '--dataset', data.name])}` trains what reads it", file=sys.stderr)
     card = evaluate(
         checkpoint,
         data,
-        readers_for(data.name),
+        readers,
         seed=arguments.seed,
         n=arguments.pairs or pairs_to_measure(data.factors),
         again=arguments.again,

@@ -1,7 +1,8 @@
 """Factor readers: small networks that say which factors a picture shows, trained on real images alone.
 
 They judge what a model draws (coherence, preserved factors) and feed the live gauges, so they are quick: about a
-millisecond a picture on one core. A folder ``checkpoints/readers/<data set>``, beside app.py or in the home folder, holds
+millisecond a picture on one core. A folder ``checkpoints/readers/<data set>``, beside app.py or in the home folder (see
+`folder_of`), holds
 
 - ``config.json``: which network reads which modalities, the factors, how it was trained, and its measured accuracy;
 - ``weights.safetensors``: the parameters in half precision, batch normalisation folded into the convolutions.
@@ -22,6 +23,7 @@ __all__ = [
     "train_readers",
 ]
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -36,12 +38,15 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, home_folder, read_json, write_json
+from .data import version_of
 from .data.base import Factor, PairedDataset
 from .data.render import render
 from .files import write_atomically
 
 SCHEMA = 1
 FEATURES = 64
+OWN_STEPS = 1000
+MOST_MEASURED = 10_000  # test pairs
 #: Channels of the four convolutions: grey 28×28 handwriting needs few, colour and 64×64 more.
 NARROW, WIDE = (32, 32, 64, 64), (48, 64, 96, 96)
 
@@ -109,7 +114,7 @@ class ReaderNetwork(nn.Module):
         layers += [nn.Conv2d(wide, wide, 4, groups=wide), nn.Flatten(), nn.Linear(wide, FEATURES), nn.ReLU()]
         self.trunk = nn.Sequential(*layers).to(memory_format=torch.channels_last)
         self.heads = nn.ModuleDict(
-            {f.name: nn.Linear(FEATURES, len(f.values) if f.kind == "categorical" else 1) for f in self.factors}
+            {_key(f.name): nn.Linear(FEATURES, len(f.values) if f.kind == "categorical" else 1) for f in self.factors}
         )
 
     def features(self, images: Tensor) -> Tensor:
@@ -119,7 +124,7 @@ class ReaderNetwork(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """{factor: logits [N, classes], or [N, 1] from −1 to 1 over the factor's range}."""
         features = F.dropout(self.features(images), 0.2, self.training)
-        return {name: head(features) for name, head in self.heads.items()}
+        return {f.name: head(features) for f, head in zip(self.factors, self.heads.values(), strict=True)}
 
     def read(self, images: Tensor) -> dict[str, Reading]:
         """What the pictures [N, C, H, W] in [0, 1] show."""
@@ -187,27 +192,41 @@ class Readers:
 
 
 def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
-    """The readers of a data set; None where there are none.
+    """The readers of a data set; None where there are none, or where its files are here and others than they were trained on.
 
     Arguments:
+        dataset: Its name; of a person's own pairs the path, as `PairedDataset.name` and a model's ``dataset`` have it.
         home: The folder that holds ``checkpoints/``; default: `mmvae.checkpoints.home_folder`, and where that has none of
             this data set, the folder of app.py, whose readers are shipped.
 
     Raises:
         CheckpointError: Where their files are malformed.
     """
-    if Path(dataset).name != dataset:  # a person's own data, by its path
-        return None
     for place in (home,) if home else (home_folder(), Path(__file__).resolve().parents[1]):
         folder = folder_of(dataset, place)
-        if (folder / CONFIG).is_file():
+        if (folder / CONFIG).is_file() and not _outdated(folder, dataset):
             return open_readers(folder)
     return None
 
 
+def _outdated(folder: Path, dataset: str) -> bool:
+    """Whether a person's own files changed since: their factors may be others now."""
+    trained_on = read_json(folder / CONFIG).get("files")
+    return trained_on is not None and [list(row) for row in version_of(dataset)] not in ([], trained_on)
+
+
 def folder_of(dataset: str, home: Path | None = None) -> Path:
-    """Where the readers of a data set lie in a home folder; default: `mmvae.checkpoints.home_folder`."""
-    return (home or home_folder()) / SHIPPED / "readers" / dataset
+    """Where the readers of a data set lie in a home folder; default: `mmvae.checkpoints.home_folder`.
+
+    Of a person's own pairs that is a folder called after their file, and after a digest of its path: two files may have one name.
+    """
+    name = f"{Path(dataset).stem}-{hashlib.sha256(dataset.encode()).hexdigest()[:12]}" if _own(dataset) else dataset
+    return (home or home_folder()) / SHIPPED / "readers" / name
+
+
+def _own(dataset: str) -> bool:
+    """Whether it is a person's own, known by its path."""
+    return Path(dataset).name != dataset
 
 
 def open_readers(folder: Path) -> Readers:
@@ -248,7 +267,12 @@ def train_readers(
 
     Returns:
         {modalities: their network, folded}, and how it went: settings and seconds.
+
+    Raises:
+        ValueError: Where the data set has no factors.
     """
+    if not data.factors:
+        raise ValueError(f"{data.name}: no factors to read")
     settings = settings or settings_for(data)
     torch.manual_seed(settings.seed)
     groups: dict[tuple[int, ...], list[str]] = {}
@@ -305,6 +329,7 @@ def save_readers(folder: Path, data: PairedDataset, networks: Mapping[tuple[str,
         "schema": SCHEMA,
         "dataset": data.name,
         "source": getattr(data, "source", None),
+        "files": version_of(data.name) if _own(data.name) else None,
         "training": training,
         "networks": [{"modalities": list(names), "shape": list(network.shape)} for names, network in networks.items()],
         "factors": [asdict(factor) for factor in data.factors],
@@ -318,7 +343,7 @@ def save_readers(folder: Path, data: PairedDataset, networks: Mapping[tuple[str,
 
 
 def measure(
-    readers: Readers, data: PairedDataset, split: str = "test", most: int = 10_000
+    readers: Readers, data: PairedDataset, split: str = "test", most: int = MOST_MEASURED
 ) -> dict[str, dict[str, dict[str, float]]]:
     """What readers say of real images, as `Readers.accuracy` holds it."""
     ids = data.split(split)
@@ -337,7 +362,7 @@ def measure(
             if factor.kind == "categorical":
                 figures[modality][factor.name] = {"accuracy": round((error == 0).double().mean().item(), 4)}
             else:
-                step = float(np.diff(factor.values).min())
+                step = float(np.diff(factor.values).min()) if len(factor.values) > 1 else 0.0
                 figures[modality][factor.name] = {
                     "error": round(error.mean().item(), 3),
                     "within_step": round((error <= step).double().mean().item(), 4),
@@ -346,9 +371,11 @@ def measure(
 
 
 def settings_for(data: PairedDataset) -> ReaderSettings:
-    """Settings that read a shipped data set well after a few minutes of one core."""
+    """Settings that read a shipped data set well after a few minutes of one core, and a person's own as well as it may go in as many."""
     if data.name == "faces":
         return ReaderSettings(steps=2500, batch_size=64, extra=3000)
+    if _own(data.name):
+        return ReaderSettings(steps=OWN_STEPS, batch_size=64)
     return ReaderSettings(steps=250 if data.name == "digits" else 2000)
 
 
@@ -358,6 +385,11 @@ def _shown(labels: Mapping[str, Tensor], factors: Sequence[Factor], modality: st
         f.name: labels[f.name] if f.owner in (None, modality) or f.neutral is None else torch.full_like(labels[f.name], f.neutral)
         for f in factors
     }
+
+
+def _key(factor: str) -> str:
+    """A key for a factor that `nn.ModuleDict` takes: it refuses full stops and what it is called itself, such as ``type``."""
+    return f"factor {factor.encode().hex()}" if "." in factor or hasattr(nn.ModuleDict(), factor) else factor
 
 
 def _loss(network: ReaderNetwork, images: Tensor, target: Mapping[str, Tensor]) -> Tensor:

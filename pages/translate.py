@@ -313,8 +313,11 @@ def style_picture(one: Checkpoint, given: Given, modality: str) -> Tensor:
 def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers: Readers | None, source: str, to: str) -> None:
     """Whether what is shared is kept, what is the source's own stays neutral, and the rest varies."""
     if readers is None:
-        st.info("The check needs factor readers of this data set, and there are none here; "
-                f"`python -m mmvae readers --dataset {opened[0].model.dataset}` trains them.", icon=":material/info:")
+        if data is not None and not data.factors:
+            st.info("The check asks whether factors are kept, and none are given of these pairs.", icon=":material/info:")
+        else:
+            command = command_line(["readers", "--dataset", data.name if data else opened[0].model.dataset])
+            st.info(f"The check needs factor readers of this data set, and there are none here; `{command}` trains them.", icon=":material/info:")
         return
     if data is None:
         st.info("The check translates many test images, and they are not on this machine.", icon=":material/info:")

@@ -21,6 +21,7 @@ from mmvae import runs
 from mmvae.checkpoints import digest, open_checkpoint, source_of
 from mmvae.cli import Progress, main
 from mmvae.data import DATASETS, dataset
+from mmvae.data.own import FEWEST
 from mmvae.embedding import PCA, TSNE
 from mmvae.maps import Choice, Job, source_blocks
 from mmvae.modalities import Modality
@@ -530,6 +531,41 @@ def test_readers_without_a_folder_are_written_into_the_home_folder_and_found_the
     assert open_readers(tmp_path / "checkpoints" / "readers" / "digits").accuracy == readers_for("digits").accuracy == accuracy
 
 
+def test_readers_of_own_pairs_judge_what_a_model_of_them_draws_until_the_pairs_change(own, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path / "home"))
+    file = tmp_path / "own.npz"
+    arrays = dict(np.load(own))
+    np.savez(file, **arrays, **{"per.cent": arrays["bright"] * 100, "type": np.array([1] * 40)})
+    small = ["--steps", "1", "--batch-size", "4", "--shared", "3", "--out", str(tmp_path / "run")]
+    assert main(["train", "--variant", "joint-poe", "--dataset", str(file), *small]) == 0
+    assert main(["readers", "--dataset", str(file), "--steps", "3"]) == 0
+    assert "on 4 test pairs:" in capsys.readouterr().out
+    accuracy = readers_for(str(file)).accuracy
+    assert list(accuracy["left"]) == ["bright", "kind", "per.cent", "type"]
+    assert main(["evaluate", str(tmp_path / "run"), "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["readers"] == accuracy
+    assert card["figures"]["cross_coherence/left→right/kind"]["reference"] == accuracy["right"]["kind"]["accuracy"]
+    assert card["figures"]["preserved_error/right→left/bright"]["value"] >= 0
+    os.utime(file, ns=(0, 0))
+    assert readers_for(str(file)) is None
+    file.unlink()
+    assert readers_for(str(file)).accuracy == accuracy  # what it drew can still be read where the pairs are not
+
+
+def test_the_fewest_own_pairs_can_be_trained_on_and_measured(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (FEWEST, 28, 28), dtype=np.uint8)
+    angle, kind = rng.random(FEWEST), np.array(["cup", "jug"] * (FEWEST // 2))
+    np.savez(tmp_path / "few.npz", left=images, right=255 - images, angle=angle, kind=kind)
+    small = ["--steps", "1", "--batch-size", "4", "--out", str(tmp_path / "run")]
+    assert main(["train", "--variant", "mumo", "--dataset", str(tmp_path / "few.npz"), *small]) == 0
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr()
+    assert "mumo on few: 2 test pairs" in said.out and "What each block knows of each factor" in said.out
+    assert f"`python -m mmvae readers --dataset {tmp_path / 'few.npz'}` trains what reads it" in said.err
+
+
 def test_evaluation_prints_the_card_as_json(run, capsys):
     assert main(["evaluate", str(run), "--pairs", "40", "--json"]) == 0
     card = json.loads(capsys.readouterr().out)
@@ -574,6 +610,7 @@ def test_resuming_a_run_damaged_by_hand_fails_with_one_line(run, tmp_path, capsy
         (["train", "--variant", "mumo", "--dataset", "faces", "--learning-rate", "-1"], "learning rate"),
         (["datasets", "--download", "mnist-svhn", "--data-root", "{tmp}/file/data"], "file"),
         (["bench", "nothing"], "nothing called 'nothing'"),
+        (["readers", "--dataset", "nothing"], "no data set 'nothing'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(run, tmp_path, capsys, arguments, said):

@@ -138,6 +138,19 @@ def test_a_data_set_without_readers_has_none(tmp_path):
     assert readers_for(str(tmp_path), tmp_path) is None  # a person's own folder of data
 
 
+def test_readers_of_own_pairs_lie_in_a_folder_of_their_file_s_name_and_path(tmp_path):
+    one, other = (folder_of(str(tmp_path / place / "pairs.npz"), tmp_path) for place in ("a", "b"))
+    assert one != other and one.parent == other.parent == tmp_path / "checkpoints" / "readers"
+    assert one.name.startswith("pairs-") and other.name.startswith("pairs-")
+
+
+def test_without_factors_there_is_nothing_to_read():
+    data = Bars()
+    data.factors = ()
+    with pytest.raises(ValueError, match="bars: no factors to read"):
+        train_readers(data, ReaderSettings(steps=1, batch_size=4))
+
+
 def test_an_unknown_modality_is_named(trained):
     *_, readers = trained
     assert isinstance(readers, Readers)
