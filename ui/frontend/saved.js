@@ -106,7 +106,8 @@ export class Saved {
 
 /** The points kept in this browser, by whichever tab; null where there are none, or where it keeps nothing. */
 export function kept() {
-  return stored(KEPT)?.filter(parsePoint) ?? null; // an older page kept what is no point too
+  const points = stored(KEPT);
+  return Array.isArray(points) ? points.filter((text) => typeof text === "string" && parsePoint(text)) : null; // an older page kept what is no point too
 }
 
 function stored(key) {
