@@ -31,6 +31,7 @@ from mmvae.pictures import png, sheet
 from . import figures, models, palette
 
 POINTS = 300  # of a curve: more than there are pixels for
+FEW = 6  # steps, each of which is named: there is none between them
 DEAD = 0.05  # nats, below which a dimension carries nothing
 ITEMS, FRAMES = 8, 5
 GIVEN = "JIT"  # what a term of the loss infers from: the pair, the first modality, the second
@@ -132,12 +133,13 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
     hues |= dict(zip(names, (palette.BLOCKS[scheme][0], palette.BLOCKS[scheme][2])))
     steps = _spread([event for event in told if event["event"] == "step" and isinstance(event.get("parts"), dict)])
     at = [event["step"] for event in steps]
+    mode = "lines" if len(at) > 1 else "markers"  # of one point there is no line to see
     total = go.Figure()
     total.add_scatter(
         x=at,
         y=[event.get("total") for event in steps],
         name="batch",
-        mode="lines",
+        mode=mode,
         line=dict(width=1, color=palette.GREY[scheme]),
     )
     validation = [event for event in told if event["event"] == "validation"]
@@ -152,22 +154,39 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
     rebuilt, rest = go.Figure(), go.Figure()
     for name in steps[-1]["parts"] if steps else ():
         figure = rebuilt if "reconstruction" in name else rest
+        given, what = _term(name, names)
         figure.add_scatter(
             x=at,
             y=[event["parts"].get(name) for event in steps],
-            name=_term(name, names),
-            mode="lines",
+            name=f"{given}: {what}" if given else what,
+            meta=given,
+            legendgroup=what,
+            showlegend=False,
+            mode=mode,
             line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], "solid")),
         )
+    for figure in (rebuilt, rest):
+        _add_key(figure, palette.GREY[scheme])
+    last = max([event["step"] for event in (*steps, *validation)], default=0)
     for figure, title in ((total, "Loss, nats per pair"), (rebuilt, "Reconstruction, nats"), (rest, "KL and other terms, nats")):
-        _dress(figure, title)
+        _dress(figure, title, last)
         places = _log_ticks([value for trace in figure.data for value in trace.y if is_number(value) and value > 0])
         figure.update_yaxes(type="log", tickvals=places, ticktext=[_short(place) for place in places])
     return total, rebuilt, rest
 
 
-def _term(name: str, modalities: Sequence[str]) -> str:
-    """A part of the loss as a legend names it, briefly, for a wide one leaves no room for the chart: what is given, and whose part it is.
+def _add_key(figure: go.Figure, grey: str) -> None:
+    """A legend that tells colours and dashes apart: with an entry for each of up to fifteen curves it would leave no room for them."""
+    colours = {trace.legendgroup: trace.line.color for trace in figure.data}
+    dashes = {trace.meta: trace.line.dash for trace in figure.data if trace.meta}
+    for what, colour in colours.items():
+        figure.add_scatter(x=[None], y=[None], mode="lines", name=what, legendgroup=what, line=dict(width=1.5, color=colour))
+    for given, dash in dashes.items() if len(dashes) > 1 else ():
+        figure.add_scatter(x=[None], y=[None], mode="lines", name=f"given {given}", line=dict(width=1.5, color=grey, dash=dash))
+
+
+def _term(name: str, modalities: Sequence[str]) -> tuple[str, str]:
+    """What a part of the loss is inferred from, empty where its name does not say, and what it is of.
 
     Losses say J for what is inferred from the pair, and I and T, the letters of the faces' two views, for what is inferred from the
     first modality alone and from the second. What they rebuild of it (``"→both"``) is the same in all terms of a variant.
@@ -179,8 +198,8 @@ def _term(name: str, modalities: Sequence[str]) -> str:
     given, *rest = name.replace(" reconstruction", "").replace(" kl", "").split(maxsplit=1)
     letter = given.removesuffix("→both")
     if letter not in GIVEN or not rest:
-        return " ".join([given, *rest])
-    return f"{('pair', *modalities)[GIVEN.index(letter)]}: {rest[0].removeprefix('z_')}"
+        return "", " ".join([given, *rest])
+    return ("pair", *modalities)[GIVEN.index(letter)], rest[0].removeprefix("z_")
 
 
 def _log_ticks(values: Sequence[float], most: int = 6) -> list[float]:
@@ -252,7 +271,7 @@ def kl_strip(told: Sequence[dict], config: dict, scheme: str) -> go.Figure:
             hovertemplate="step %{x}: %{z:.2f} nats<extra></extra>",
             hoverongaps=False,
         )
-    _dress(figure, "KL of each dimension, nats")
+    _dress(figure, "KL of each dimension, nats", steps[-1]["step"] if steps else 0)
     figure.update_yaxes(
         tickvals=places,
         ticktext=labels,
@@ -375,16 +394,18 @@ def _spread(told: list[dict]) -> list[dict]:
     return told[::-1][::stride][::-1] if stride > 1 else told
 
 
-def _dress(figure: go.Figure, title: str) -> None:
+def _dress(figure: go.Figure, title: str, last: int) -> None:
+    """Title, legend and axes; `last` is the last step that is shown."""
     figure.update_layout(
         title=dict(text=title, font=dict(size=13), x=0, y=0.98),
         height=HEIGHT,
         margin=dict(l=0, r=0, t=26, b=0),
         hovermode="x",
-        legend=dict(orientation="h", font=dict(size=10), yref="container", y=0, yanchor="bottom", x=0, itemwidth=30, tracegroupgap=0),
+        legend=dict(orientation="h", font=dict(size=10), yref="container", y=0, yanchor="bottom", xref="container", x=0, itemwidth=30, tracegroupgap=0),
         uirevision="run",
+        hoverlabel=dict(namelength=-1),
         font=dict(size=11),
         transition=None,
         showlegend=True,
     )
-    figure.update_xaxes(rangemode="tozero", tickformat="~s")
+    figure.update_xaxes(rangemode="tozero", tickformat="~s", dtick=1 if 0 < last < FEW else None)

@@ -38,6 +38,8 @@ def test_a_run_of_one_point_or_one_value_has_an_axis_with_one_number(totals):
     for figure in (total, rebuilt):
         (place,) = figure.layout.yaxis.tickvals
         assert place == pytest.approx(totals[0], rel=0.005) and len(figure.layout.yaxis.ticktext[0]) <= 6
+        assert figure.data[0].mode == ("lines" if len(totals) > 1 else "markers")
+        assert (figure.layout.xaxis.dtick == 1) == (len(totals) == 1)
 
 
 def test_terms_of_ones_own_data_are_named_by_its_modalities():
@@ -46,9 +48,12 @@ def test_terms_of_ones_own_data_are_named_by_its_modalities():
     told[0]["parts"] = dict.fromkeys(("J reconstruction Cam_A", "I→both reconstruction Depth_Map", "T reconstruction Depth_Map",
                                       "I→both kl z_shared", "T kl z_Depth_Map", "match Cam_A", "contrast", "bound K=8"), 1.0)
     _, rebuilt, rest = curves(told, config, "dark")
-    assert [trace.name for trace in rebuilt.data] == ["pair: Cam_A", "Cam_A: Depth_Map", "Depth_Map: Depth_Map"]
-    assert [trace.name for trace in rest.data] == ["Cam_A: shared", "Depth_Map: Depth_Map", "match Cam_A", "contrast", "bound K=8"]
-    assert [trace.line.dash for trace in rebuilt.data] == ["solid", "dash", "dot"]
+    drawn, key = ([[trace for trace in figure.data if (trace.showlegend is None) == shown] for figure in (rebuilt, rest)] for shown in (False, True))
+    assert [trace.name for trace in drawn[0]] == ["pair: Cam_A", "Cam_A: Depth_Map", "Depth_Map: Depth_Map"]
+    assert [trace.name for trace in drawn[1]] == ["Cam_A: shared", "Depth_Map: Depth_Map", "match Cam_A", "contrast", "bound K=8"]
+    assert [trace.line.dash for trace in drawn[0]] == ["solid", "dash", "dot"]
+    assert [trace.name for trace in key[0]] == ["Cam_A", "Depth_Map", "given pair", "given Cam_A", "given Depth_Map"]
+    assert [trace.line.dash for trace in key[0]] == [None, None, "solid", "dash", "dot"]
 
 
 def test_dimensions_are_named_in_a_size_that_can_be_read_and_each_where_there_is_room():
