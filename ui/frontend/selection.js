@@ -23,8 +23,9 @@ export class Selection {
     this.show();
   }
 
-  /** Selects points of a pane. */
+  /** Selects points of a pane; without any, nothing is selected. */
   take(pane, points) {
+    if (!points.length) return this.forget();
     this.pane = pane;
     this.ids = new Set(points.map((i) => pane.ids[i]));
     this.codes = new Set(points.map((i) => codeOf(pane, i)));
