@@ -10,7 +10,7 @@ SOFTWARE, GRAPHICS = "ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device))", "ANGLE
 GROUND = (11, 14, 20)
 
 #: Draws a map on a canvas of its own, in a browser that says its WebGL is of `renderer` or has none, and gives the picture's rows from the top.
-DRAW = """async ({ renderer, positions, colours, behind, lines, size, centre, zoom, width, height }) => {
+DRAW = """async ({ renderer, positions, colours, behind, lines, size, centre, zoom, width, height, top }) => {
   const { Points } = await import("/points.js");
   const { getParameter } = WebGLRenderingContext.prototype;
   WebGLRenderingContext.prototype.getParameter = function (name) { return name === 0x9246 ? renderer : getParameter.call(this, name); };
@@ -19,7 +19,7 @@ DRAW = """async ({ renderer, positions, colours, behind, lines, size, centre, zo
   const canvas = document.createElement("canvas");
   const points = new Points(canvas, () => {});
   Object.defineProperty(points, "size", { value: size });
-  points.resize(width, height);
+  points.resize(width, height, top);
   points.place(Float32Array.from(positions), false);
   points.colour({ colours: Uint8Array.from(colours), behind: Uint8Array.from(behind) });
   if (lines) points.join(Uint32Array.from(lines));
@@ -27,17 +27,18 @@ DRAW = """async ({ renderer, positions, colours, behind, lines, size, centre, zo
   points.paint();
   const copy = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
   copy.drawImage(canvas, 0, 0);
-  return { webgl: Boolean(points.gl), smoothed: Boolean(points.gl?.getContextAttributes().antialias), pixels: [...copy.getImageData(0, 0, width, height).data] };
+  const around = Array.from({ length: points.count }, (_, i) => points.toMap(...points.toScreen(positions[2 * i], positions[2 * i + 1])));
+  return { around, webgl: Boolean(points.gl), smoothed: Boolean(points.gl?.getContextAttributes().antialias), pixels: [...copy.getImageData(0, 0, width, height).data] };
 }"""
 
 
-def drawn(page, renderer, positions, colours, behind=None, lines=None, size=6.0, centre=(0, 0), zoom=1.0):
+def drawn(page, renderer, positions, colours, behind=None, lines=None, size=6.0, centre=(0, 0), zoom=1.0, top=0):
     """What is drawn, float [height, width, 3], and what else the page tells."""
     page.goto("http://panel.test/")  # which processor draws is asked once a page
     found = page.evaluate(DRAW, {
         "renderer": renderer, "positions": np.ravel(positions).tolist(), "colours": np.ravel(colours).tolist(),
         "behind": [0] * len(positions) if behind is None else behind, "lines": lines, "size": size, "centre": list(centre), "zoom": zoom,
-        "width": WIDTH, "height": HEIGHT})  # fmt: skip
+        "width": WIDTH, "height": HEIGHT, "top": top})  # fmt: skip
     return np.array(found["pixels"], float).reshape(HEIGHT, WIDTH, 4)[..., :3], found
 
 
@@ -77,6 +78,26 @@ def test_a_line_joins_its_points_from_one_to_the_other_and_no_farther(alone, ren
     assert np.flatnonzero(bright[HEIGHT // 2 + 20:].any(axis=0)).max() == pytest.approx(WIDTH / 2 + 0.5 * unit, abs=2)
     level = bright[round(HEIGHT / 2 - 0.9 * unit) - 2:round(HEIGHT / 2 - 0.9 * unit) + 2]
     assert level.any(axis=0).all()  # both of its ends lie beyond the map
+
+
+@pytest.mark.parametrize("renderer", [SOFTWARE, GRAPHICS])
+@pytest.mark.parametrize(("pairs", "least"), [(2000, 40), (10_000, 18), (60_000, 10)])
+def test_one_line_of_many_is_seen_by_itself(alone, renderer, pairs, least):
+    ends = np.zeros((2 * pairs, 2))
+    ends[:2] = [(-0.5, 0), (0.5, 0)]  # all others join a place to itself
+    picture, _ = drawn(alone, renderer, ends, np.zeros((2 * pairs, 4), int), lines=list(range(2 * pairs)))
+    column = picture[HEIGHT // 2 - 3:HEIGHT // 2 + 3, WIDTH // 2 - 20]
+    assert (column.max(axis=1) - max(GROUND)).sum() > least  # a smoothed line may share its light among two rows
+
+
+@pytest.mark.parametrize("renderer", [SOFTWARE, GRAPHICS])
+def test_a_whole_map_keeps_clear_of_what_covers_its_top(alone, renderer):
+    places = [(0, 1), (0, -1), (0, 0)]
+    picture, found = drawn(alone, renderer, places, [(255, 255, 255, 255)] * 3, top=60)
+    rows = np.flatnonzero(picture[:, WIDTH // 2].min(axis=1) > 200)
+    assert rows.min() > 60 and rows.max() < HEIGHT
+    assert all(abs(rows - (60 + HEIGHT) / 2 - step * 0.45 * (HEIGHT - 60)).min() <= 1 for step in (-1, 0, 1))
+    assert np.allclose(found["around"], places, atol=1e-6)  # what is pointed at is what is drawn there
 
 
 @pytest.mark.parametrize("renderer", [SOFTWARE, GRAPHICS])

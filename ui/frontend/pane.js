@@ -46,7 +46,7 @@ export class Pane {
     this.mosaic = new Mosaic(this);
     this.points = new Points(this.surface, () => this.over());
     this.observer = new ResizeObserver(() => this.fitted());
-    this.observer.observe(this.node);
+    for (const each of [this.node, this.title]) this.observer.observe(each);
     this.listen();
     this.watch();
   }
@@ -62,7 +62,7 @@ export class Pane {
   fitted() {
     const { width, height } = this.node.getBoundingClientRect();
     if (!width || !height) return;
-    this.points.resize(width, height);
+    this.points.resize(width, height, this.title.offsetTop + this.title.offsetHeight);
     this.overlay.width = Math.round(width * this.points.ratio);
     this.overlay.height = Math.round(height * this.points.ratio);
   }

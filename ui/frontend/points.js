@@ -136,9 +136,10 @@ export class Points {
 
   // ---- the view
 
-  resize(width, height) {
+  /** top: px of the height that something covers, which a whole map keeps clear of. */
+  resize(width, height, top = 0) {
     const ratio = Math.min(devicePixelRatio || 1, 2);
-    Object.assign(this, { width, height, ratio });
+    Object.assign(this, { width, height, top, ratio });
     this.canvas.width = Math.max(1, Math.round(width * ratio));
     this.canvas.height = Math.max(1, Math.round(height * ratio));
     this.draw();
@@ -146,15 +147,22 @@ export class Points {
 
   get unit() {
     const [wide, high] = this.extent;
-    return (MARGIN * Math.min(this.width / wide, this.height / high) * this.zoom) / 2; // screen pixels
+    return (MARGIN * Math.min(this.width / wide, (this.height - this.top) / high) * this.zoom) / 2; // screen pixels
+  }
+
+  /** The middle of what is not covered, where the view's centre lies. */
+  get middle() {
+    return [this.width / 2, (this.top + this.height) / 2];
   }
 
   toScreen(x, y) {
-    return [this.width / 2 + (x - this.centre[0]) * this.unit, this.height / 2 - (y - this.centre[1]) * this.unit];
+    const [across, down] = this.middle;
+    return [across + (x - this.centre[0]) * this.unit, down - (y - this.centre[1]) * this.unit];
   }
 
   toMap(x, y) {
-    return [this.centre[0] + (x - this.width / 2) / this.unit, this.centre[1] - (y - this.height / 2) / this.unit];
+    const [across, down] = this.middle;
+    return [this.centre[0] + (x - across) / this.unit, this.centre[1] - (y - down) / this.unit];
   }
 
   pan(dx, dy) {
@@ -211,9 +219,9 @@ export class Points {
     if (this.moving < 1) this.draw();
   }
 
-  /** The opacity of a line: of many, each is fainter. */
+  /** The opacity of a line: of many, each is fainter, though never too faint to be seen; the nearer one looks, the fewer there are in view. */
   get faint() {
-    return this.lines && Math.max(0.03, Math.min(0.3, 90 / this.lines.length));
+    return this.lines && Math.min(0.5, Math.max(0.08, 12 / Math.sqrt(this.lines.length / 2)) * Math.max(1, this.zoom) ** 0.4);
   }
 
   rasterise(now) {
@@ -232,7 +240,7 @@ export class Points {
     }
     gl.uniform1f(uniform.t, this.moving);
     gl.uniform1f(uniform.size, this.size * this.ratio);
-    gl.uniform2f(uniform.centre, ...this.centre);
+    gl.uniform2f(uniform.centre, ...this.toMap(this.width / 2, this.height / 2));
     gl.uniform2f(uniform.scale, (2 * this.unit) / this.width, (2 * this.unit) / this.height);
     if (this.lines && this.wide) {
       gl.disableVertexAttribArray(at.colour);
