@@ -170,6 +170,69 @@ def around(page, low: tuple[float, float], high: tuple[float, float]) -> None:
     page.keyboard.up("Shift")
 
 
+@pytest.mark.parametrize("how", ["Clear", "Escape", "a click beside all points", "a line around nothing"])
+def test_a_selection_is_cleared(opened, how):
+    page = opened(wish("tiny-digits"), wish("tiny-digits", source="svhn"))
+    x, y = seen(page, "panel.panes[0].screen(0)")
+    around(page, (x - 30, y - 30), (x + 30, y + 30))
+    assert seen(page, "panel.selection.ids.size") and seen(page, "panel.panes.every(({ points }) => points.behind.includes(1))")
+    box = page.locator(".map .overlay").first.bounding_box()
+    if how == "Clear":
+        page.locator(".map .chosen").get_by_role("button", name="Clear").click()
+    elif how == "Escape":
+        page.keyboard.press("Escape")
+    elif how == "a line around nothing":
+        around(page, (4, box["height"] - 20), (20, box["height"] - 4))
+    else:
+        page.mouse.click(box["x"] + 4, box["y"] + box["height"] - 4)
+    page.wait_for_function(f"() => ({MAP}).dataset.selected === '0'")
+    page.locator(".map .chosen").get_by_text("Draw around points").wait_for()
+    assert not seen(page, "panel.panes.some(({ points }) => points.behind.includes(1))")
+    around(page, (x - 30, y - 30), (x + 30, y + 30))
+    assert seen(page, "panel.selection.ids.size")
+
+
+def test_the_legend_is_that_of_the_colouring_chosen_while_another_one_is_computed(opened):
+    page = opened(wish("tiny-digits"))
+    answers = []
+
+    def answer(route) -> None:
+        answers.append(route.request.url)
+        if len(answers) > 3:
+            route.fulfill(status=400, body="the readers are gone")
+        else:
+            route.fulfill(status=202, json={"progress": 0.3})
+
+    page.route("**/maps/*/column*", answer)
+    choice, legend = page.locator('.map select[aria-label="Colour by"]'), page.locator(".map .legend")
+    choice.select_option("error")
+    legend.get_by_text("Decoding every point: 30 %").wait_for()
+    page.evaluate(f"""() => {{
+        const legend = ({MAP}).querySelector('.legend');
+        window.headings = new Set();
+        new MutationObserver(() => window.headings.add(legend.querySelector('h4')?.textContent)).observe(legend, {{ childList: true }});
+    }}""")
+    choice.select_option("digit")
+    legend.locator(".chip").first.wait_for()
+    for _ in range(100):
+        if len(answers) > 3:
+            break
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(500)
+    assert len(answers) > 3 and set(page.evaluate("() => [...window.headings]")) <= {"digit", None}
+    assert legend.locator(".chip").count() == 10
+
+
+def test_a_whole_map_lies_below_its_title(opened):
+    page = opened(wish())
+    for width in (1440, 390):  # on a phone the title takes more lines
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].points.width < {width}")
+        title = seen(page, "panel.panes[0].title.offsetTop + panel.panes[0].title.offsetHeight")
+        tops = seen(page, "panel.panes[0].ids.map((_, i) => panel.panes[0].screen(i)[1])")
+        assert min(tops) - seen(page, "panel.panes[0].points.size") / 2 > title
+
+
 def test_of_two_codes_a_pair_only_those_drawn_around_are_counted_shown_and_averaged(opened):
     page = opened(wish("tiny-digits", source="each"))
     x, y = seen(page, "panel.panes[0].screen(0)")
