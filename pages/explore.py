@@ -15,7 +15,7 @@ from mmvae.model import CannotInfer
 from mmvae.point import Point, PointError
 from ui import datasets, models, navigation
 from ui.explaining import explain
-from ui.gallery import gallery
+from ui.gallery import gallery, titled
 from ui.pairs import Pairs, beside, item_number, opening_pair, pairs_of, split_of, stored_posterior
 from ui.panel import Beliefs, beliefs_of, draw, panel
 from ui.translating import thumbnails
@@ -174,7 +174,7 @@ def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs
         values = sorted({*pairs.values(factor), *([labels[factor.name]] if factor.name in labels else [])})
         st.session_state[f"explore {factor.name}"] = labels.get(factor.name, values[0])
         choose_from = st.selectbox if factor.kind == "categorical" else st.select_slider
-        choose_from(factor.name.capitalize(), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor,))
+        choose_from(titled(factor), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor,))
 
     if view().note:
         st.caption(navigation.plain(view().note, COMPLAINT))
