@@ -362,7 +362,7 @@ def measure(
             if factor.kind == "categorical":
                 figures[modality][factor.name] = {"accuracy": round((error == 0).double().mean().item(), 4)}
             else:
-                step = float(np.diff(factor.values).min()) if len(factor.values) > 1 else 0.0
+                step = float(np.diff(factor.values).min())
                 figures[modality][factor.name] = {
                     "error": round(error.mean().item(), 3),
                     "within_step": round((error <= step).double().mean().item(), 4),

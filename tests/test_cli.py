@@ -535,7 +535,7 @@ def test_readers_of_own_pairs_judge_what_a_model_of_them_draws_until_the_pairs_c
     monkeypatch.setenv("MMVAE_HOME", str(tmp_path / "home"))
     file = tmp_path / "own.npz"
     arrays = dict(np.load(own))
-    np.savez(file, **arrays, **{"per.cent": arrays["bright"] * 100, "type": np.array([1] * 40)})
+    np.savez(file, **arrays, **{"per.cent": arrays["bright"] * 100, "type": np.arange(40) % 4})
     small = ["--steps", "1", "--batch-size", "4", "--shared", "3", "--out", str(tmp_path / "run")]
     assert main(["train", "--variant", "joint-poe", "--dataset", str(file), *small]) == 0
     assert main(["readers", "--dataset", str(file), "--steps", "3"]) == 0

@@ -70,7 +70,8 @@ class OwnPairs(PairedDataset):
     there are factors, has a column ``item`` with that name; its cells lie between commas, semicolons or tabs (``factors.tsv``).
 
     Factors of texts, of truth values, and of at most 20 different whole numbers that recur are categorical, other numbers
-    ordered. Texts of which every item has another are no factor: they are taken for the items' names. The text entry
+    ordered. Texts of which every item has another are no factor: they are taken for the items' names. What is the same for
+    every item is none either. The text entry
     ``factors`` of the .npz file, or the file ``factors.json``, may say otherwise and more, in JSON::
 
         {"angle": {"kind": "ordered", "unit": "°", "owner": "left", "neutral": 0}}
@@ -119,6 +120,8 @@ class OwnPairs(PairedDataset):
             self.names = self.names or tuple(factors[name].tolist())
             del factors[name]
         described = [_factor(content, name, values, self.names) for name, values in factors.items()]
+        notes += [f"{factor.name}: the same for every item, so that it is no factor." for factor, _ in described if len(factor.values) == 1]
+        described = [(factor, labels) for factor, labels in described if len(factor.values) > 1]
         self.factors = tuple(factor for factor, _ in described)
         self._labels = {factor.name: labels for factor, labels in described}
         if not self.factors:

@@ -178,6 +178,12 @@ def test_texts_of_which_every_item_has_another_are_names_and_no_factor(tmp_path)
     assert folder.factors == () and folder.names[3] == "thing03"
 
 
+def test_what_is_the_same_for_every_item_is_no_factor(tmp_path):
+    data = dataset(str(saved(tmp_path, dose=np.full(20, 0.5), maker=np.array(["us"] * 20))))
+    assert [factor.name for factor in data.factors] == ["angle", "kind"]
+    assert data.notes == tuple(f"{name}: the same for every item, so that it is no factor." for name in ("dose", "maker"))
+
+
 def test_pairs_of_arrays_may_have_names(tmp_path):
     data = dataset(str(saved(tmp_path, item=np.array([f"pair {i}" for i in range(20)]))))
     assert data.names[3] == "pair 3" and data.notes == () and [factor.name for factor in data.factors] == ["angle", "kind"]
