@@ -415,7 +415,7 @@ def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None
 
 
 def _csv(job: Job, folder: Path, colour: str, model: str) -> bytes:
-    write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, _labels(job, colour)[0])
+    write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, _labels(job, colour)[0], job.data.names if job.data is not None else ())
     return (folder / "map.csv").read_bytes()
 
 
@@ -425,7 +425,8 @@ def _html(job: Job, folder: Path, colour: str, model: str) -> bytes:
         colour = coloured = next((factor.name for factor in job.factors if _factor(factor)["kind"] != "many"), None)
     named = job.choice.source != EACH and any(factor.name == colour and _factor(factor)["kind"] == "few" for factor in job.factors)
     pictures = pictures_of(job.data, job.codes.ids) if job.data is not None else None
-    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, f"{model}: {described(job)}", _hues(job, colour), named, pictures)
+    write_html(folder / "map.html", job.codes.ids, job.embedding.positions, labels, coloured, f"{model}: {described(job)}", _hues(job, colour), named, pictures,
+               job.data.names if job.data is not None else ())
     return (folder / "map.html").read_bytes()
 
 
