@@ -619,22 +619,30 @@ def _translate(arguments: argparse.Namespace) -> None:
     import torch
 
     from .inputs import drawn, prepare, read_input
-    from .pictures import sheet
-    from .translation import joined, restyled, rows, swap_sheet, swapped, translate
+    from .translation import joined, label_of, restyled, swap_sheet, swapped, translate, translation_sheet
 
     checkpoints = [_open(argparse.Namespace(checkpoint=name)) for name in (arguments.checkpoint, *(arguments.beside or ()))]
     first = checkpoints[0].model
     to = arguments.to or first.names[1]
     first.positions([to])
     source, target = (next(m for m in first.modalities if (m.name == to) is drawn_here) for drawn_here in (False, True))
-    own = [read_input(file, source).image for file in arguments.input or ()]
+    shown = [read_input(file, source).image for file in arguments.input or ()]
+    contents = [label_of((), {}, None, file.name) for file in arguments.input or ()]
     if arguments.draw:
-        own.append(prepare(drawn(arguments.draw), source).image)
-    shown = own if own and not arguments.items else [*own, *_pairs(arguments, 6)[1][source.name]]
+        shown.append(prepare(drawn(arguments.draw), source).image)
+        contents.append("drawing")
+    if arguments.items or not shown:
+        _, images, ids = _pairs(arguments, 6)
+        shown += images[source.name]
+        contents += _labels_of(_data_of(checkpoints[0], arguments), ids, None)
     styles = [{to: read_input(file, target).image} for file in arguments.style_input or ()]
+    named = {name: [label_of((), {}, name, file.name) for file in arguments.style_input or ()] for name in first.names}
     if arguments.style:
-        images = _data_of(checkpoints[0], arguments).items(arguments.style)[0]
+        data = _data_of(checkpoints[0], arguments)
+        images = data.items(arguments.style)[0]
         styles += [{name: batch[i] for name, batch in images.items()} for i in range(len(arguments.style))]
+        for name, labels in named.items():
+            labels += _labels_of(data, arguments.style, name)
     if arguments.swap and not styles:
         raise ValueError("--swap needs pairs or pictures to take private codes from: --style ID … or --style-input FILE …")
 
@@ -653,8 +661,19 @@ def _translate(arguments: argparse.Namespace) -> None:
                 found.append(
                     joined([translate(model, posterior, to, arguments.samples, arguments.seed) for posterior in content])
                 )
-    picture = swap_sheet(shown, found) if arguments.swap else sheet(rows(shown, found, [each[to] for each in styles]))
-    _save(arguments.out, [picture])
+    called = [Path(text).name for text in (arguments.checkpoint, *(arguments.beside or ()))]
+    if arguments.swap:
+        _save(arguments.out, [swap_sheet(shown, found, called, contents, named)])
+    else:
+        _save(arguments.out, [translation_sheet(shown, found, called, to, contents, [each[to] for each in styles], named[to])])
+
+
+def _labels_of(data: PairedDataset, ids: Sequence[int] | torch.Tensor, owner: str | None) -> list[str]:
+    """What stands beside items in a picture, see `mmvae.translation.label_of`."""
+    from .translation import label_of
+
+    _, labels = data.items(ids)
+    return [label_of(data.factors, {name: values[i].item() for name, values in labels.items()}, owner, f"item {int(item)}") for i, item in enumerate(ids)]
 
 
 @_as_pages_do

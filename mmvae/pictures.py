@@ -102,7 +102,7 @@ def as_bytes(images: Tensor) -> Pixels:
 
 
 def sheet(
-    rows: Sequence[Sequence[Tensor | None]],
+    rows: Sequence[Sequence[Tensor | str | None]],
     *,
     scale: int = 2,
     gap: int = 2,
@@ -114,7 +114,7 @@ def sheet(
     """Images in rows and columns, uint8 [H, W, 3]; grey and colour, small and large may be mixed.
 
     Arguments:
-        rows: Images [C, H, W] in [0, 1]; None leaves a place empty.
+        rows: Images [C, H, W] in [0, 1]; a text of short lines stands in the place of one, None leaves it empty.
         scale: Pixels a side for each pixel of the largest image; smaller images get the largest whole factor that fits,
             and their border is continued.
         gap: Pixels between images and around them.
@@ -125,7 +125,7 @@ def sheet(
     Raises:
         ValueError: Where there is no image at all.
     """
-    shown = [image for row in rows for image in row if image is not None]
+    shown = [image for row in rows for image in row if isinstance(image, Tensor)]
     if not shown:
         raise ValueError("a sheet needs at least one image")
     top, left = ([_caption(text) for text in texts] for texts in (top, left))
@@ -138,12 +138,15 @@ def sheet(
     line = 2 * font.size
     tops = [above + gap + r * (cell + gap) + line * sum(row <= r for row in bands) for r in range(len(rows))]
     canvas = np.full((tops[-1] + cell + gap, beside + gap + columns * (cell + gap), 3), background, np.uint8)
+    texts = []
     for y, row in zip(tops, rows, strict=True):
         for c, image in enumerate(row):
-            if image is not None:
-                x = beside + gap + c * (cell + gap)
+            x = beside + gap + c * (cell + gap)
+            if isinstance(image, str):
+                texts += [(x + cell / 2, y + cell / 2 + 1.2 * font.size * offset, Caption(said)) for offset, said in _about_middle(image.split("\n"))]
+            elif image is not None:
                 canvas[y : y + cell, x : x + cell] = _fitted(as_bytes(image), cell)
-    if not above and not beside and not bands:
+    if not above and not beside and not bands and not texts:
         return canvas
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
@@ -153,7 +156,14 @@ def sheet(
         caption.write(pen, beside - gap, y + cell / 2, font, 1.0)
     for r, caption in bands.items():
         caption.write(pen, beside + gap, tops[r] - gap - line / 2, font)
+    for x, y, caption in texts:
+        caption.write(pen, x, y, font, 0.5)
     return np.asarray(picture)
+
+
+def _about_middle(lines: Sequence[str]) -> list[tuple[float, str]]:
+    """Lines with how many of their heights each stands below the middle of all."""
+    return [(place - (len(lines) - 1) / 2, text) for place, text in enumerate(lines)]
 
 
 def _caption(text: str | Caption) -> Caption:

@@ -6,8 +6,8 @@ shows one private code throughout, and variants compare fairly.
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "means", "read",
-           "restyled", "role_of", "rows", "scale_of", "swap_sheet", "swapped", "translate"]
+__all__ = ["ROLES", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "label_of", "means", "read",
+           "restyled", "role_of", "rows", "scale_of", "swap_sheet", "swapped", "translate", "translation_sheet"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ from .palettes import VIRIDIS
 from .pictures import Pixels, sheet
 from .readers import Readers
 
+#: Letters of a file's name that fit above a column of a picture.
+NAMED = 12
 #: What becomes of a factor: a shared one is kept, one of the source alone stays neutral, one of the target alone may vary.
 ROLES = ("kept", "neutral", "free")
 
@@ -149,10 +151,25 @@ def swapped(model: MultimodalVAE, content: Sequence[Mapping[str, Belief]], style
     return Swapped(kept, taken, heads, pictures)
 
 
-def swap_sheet(inputs: Sequence[Tensor], found: Sequence[Swapped]) -> Pixels:
-    """The picture of a swap: for each model and modality a matrix with the styles above and the contents at the left."""
-    parts = [sheet([[None, *each.heads[name]]] + [[picture, *pictures[i]] for i, picture in enumerate(inputs)])
-             for each in found for name, pictures in each.pictures.items()]
+def label_of(factors: Sequence[Factor], labels: Mapping[str, float], owner: str | None, name: str) -> str:
+    """What an image shows of the factors of one owner, in a picture; its name, at most `NAMED` letters of it, where nothing is known of them."""
+    known = ", ".join(f"{f.name} {f.format(labels[f.name])}" for f in factors if f.owner == owner and f.name in labels)
+    return known or (name if len(name) <= NAMED else f"{name[:NAMED - 2]}..")
+
+
+def swap_sheet(inputs: Sequence[Tensor], found: Sequence[Swapped], models: Sequence[str], contents: Sequence[str], styles: Mapping[str, Sequence[str]]) -> Pixels:
+    """The picture of a swap: for each model and modality a matrix with the styles above and the contents at the left.
+
+    Arguments:
+        inputs: N pictures [C, H, W].
+        found: What came of them under each model.
+        models: The models' names.
+        contents: What each input shows.
+        styles: {modality: what each style shows of it}.
+    """
+    parts = [sheet([["style\nacross,\ncontent\ndown", *each.heads[name]], *([picture, *pictures[i]] for i, picture in enumerate(inputs))],
+                   top=["", *styles[name]], left=[f"{model} · {name}", *contents])
+             for model, each in zip(models, found, strict=True) for name, pictures in each.pictures.items()]
     wide = max(part.shape[1] for part in parts)
     return np.concatenate([np.pad(part, ((0, 8), (0, wide - part.shape[1]), (0, 0)), constant_values=255) for part in parts])
 
@@ -194,6 +211,24 @@ def rows(inputs: Sequence[Tensor], translations: Sequence[Translation],
     above = [[None, None, None, *styles]] if len(styles) else []
     return above + [[picture, each.mean[i], heat(each.stddev[i], top), *each.samples[i]]
                     for i, picture in enumerate(inputs) for each in translations]
+
+
+def translation_sheet(inputs: Sequence[Tensor], found: Sequence[Translation], models: Sequence[str], to: str, contents: Sequence[str],
+                      styles: Sequence[Tensor] = (), named: Sequence[str] = ()) -> Pixels:
+    """The picture of a translation: `rows` with what they and their columns are.
+
+    Arguments:
+        inputs, found, styles: As for `rows`, the translations of each model as `found`.
+        models: The models' names.
+        to: The modality that was drawn.
+        contents: What each input shows.
+        named: What each style shows.
+    """
+    below = rows(inputs, found, styles)
+    left = [f"{model} · {content}" for content in contents for model in models]
+    if len(styles):
+        return sheet([["input", "mean\ncode", "std.\ndev.", *styles], *below[1:]], top=["", "", "", *named], left=[f"style of {to}", *left])
+    return sheet(below, top=["input", "mean code", "std. dev.", *(f"{to} {k + 1}" for k in range(len(below[0]) - 3))], left=left)
 
 
 def scale_of(translations: Sequence[Translation]) -> float:

@@ -17,11 +17,10 @@ from mmvae.data import Factor, PairedDataset
 from mmvae.explore import point_of
 from mmvae.inputs import HANDWRITING, InputError, drawn
 from mmvae.model import CannotInfer
-from mmvae.pictures import sheet
 from mmvae.point import Point
 from mmvae.readers import Readers
 from mmvae.runs import command_line
-from mmvae.translation import Kept, Translation, check, joined, read, restyled, rows, swap_sheet, swapped, translate
+from mmvae.translation import Kept, Translation, check, joined, label_of, read, restyled, swap_sheet, swapped, translate, translation_sheet
 from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells
@@ -189,6 +188,7 @@ def translate_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: 
         st.info("Pick or upload at least one image at the left whose private code is taken.", icon=":material/arrow_back:")
         return
     given = [each.labelled_by(readers, source) for each in given]
+    style = [each.labelled_by(readers, to) for each in style]
     done, refusals = [], []
     for one in opened:
         try:
@@ -225,13 +225,20 @@ def open_point(text: str | None) -> None:
 def export(given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given], done: Sequence[Drawn], factors: Sequence[Factor],
            to: str) -> None:
     """The picture, its motion, its figures, and the ways back to it."""
-    above = [each.images[to] for each in style if to in each.images]
-    found = [each.found for each in done]
-    saves({"PNG": ("translation.png", lambda texts: figures.png(sheet(rows(shown, found, above)), texts)),
+    found, called = [each.found for each in done], [each.by.name for each in done]
+    above = [style_picture(done[0].by, each, to) for each in style]
+    contents, named = [shown_of(each, factors, None) for each in given], [shown_of(each, factors, to) for each in style]
+    seed = task().seed  # files are made in a thread that knows no session
+    saves({"PNG": ("translation.png", lambda texts: figures.png(translation_sheet(shown, found, called, to, contents, above, named), texts)),
            "GIF": ("translation.gif", lambda _: gif_of(shown, done)),
-           "CSV": ("translation.csv", lambda _: csv_of(given, done, factors, to))},
+           "CSV": ("translation.csv", lambda _: csv_of(given, style, done, factors, to, seed))},
           task().command([each.by.name for each in done], files_of(given), files_of(style)), "The same picture from the command line",
           bool(files_of(given) or files_of(style)))
+
+
+def shown_of(given: Given, factors: Sequence[Factor], owner: str | None) -> str:
+    """What stands beside an input in a picture, of what is known of it."""
+    return label_of(factors, {} if given.read else given.labels, owner, given.title if given.item is None else f"item {given.item}")
 
 
 def saves(files: Mapping[str, tuple[str, Callable[[dict[str, str]], bytes]]], command: str, about: str, uploads: bool = False) -> None:
@@ -287,7 +294,10 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Seque
         return
     with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
         st.caption("Rows give the shared code, columns the private codes. A cell opens in Explore.", width="stretch")
-        saves({"PNG": ("swap.png", lambda texts: figures.png(swap_sheet(shown, [each.found for each in done]), texts)),
+        found, called = [each.found for each in done], [each.by.name for each in done]
+        contents = [shown_of(each, factors, None) for each in given]
+        named = {name: [shown_of(each, factors, name) for each in style] for name in opened[0].model.names}
+        saves({"PNG": ("swap.png", lambda texts: figures.png(swap_sheet(shown, found, called, contents, named), texts)),
                "GIF": ("swap.gif", lambda _: swap_gif(shown, done)),
                "CSV": ("swap.csv", lambda _: swap_csv(given, style, done, readers, factors))},
               task().command([each.by.name for each in done], files_of(given), files_of(style)), "The same picture from the command line",

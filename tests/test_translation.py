@@ -11,8 +11,9 @@ from mmvae.explore import encode, swap
 from mmvae.latents import partition
 from mmvae.metrics.coherence import preserved
 from mmvae.model import MultimodalVAE
+from mmvae.pictures import sheet
 from mmvae.readers import Reading, Readers
-from mmvae.translation import check, expected, heat, hits, joined, restyled, rows, swap_sheet, swapped, translate
+from mmvae.translation import check, expected, heat, hits, joined, label_of, restyled, rows, swap_sheet, swapped, translate, translation_sheet
 from mmvae.variants import VARIANTS as VARIANT_ROWS
 from tests.tiny import A, B, tiny_images, tiny_model
 
@@ -126,7 +127,13 @@ def test_a_swap_joins_the_shared_code_of_each_row_with_the_private_codes_of_each
         torch.testing.assert_close(found.pictures[name][1, 0], picture[0])
     assert torch.equal(found.heads["a"][0], images["a"][2])
     torch.testing.assert_close(found.heads["a"][1], model.decode({name: belief.mean for name, belief in style[1].items()})["a"][0])
-    assert swap_sheet(list(images["a"][:2]), [found, found]).shape == (2 * (2 + 3 * 58 + 8 + 2 + 3 * 66 + 8), 2 + 3 * 66, 3)
+    bare = 2 * (2 + 3 * 58 + 8 + 2 + 3 * 66 + 8), 2 + 3 * 66
+    drawn = swap_sheet(list(images["a"][:2]), [found, found], ["one", "two"], ["glow 1", "glow 2"], {"a": ["own 1", "own 2"], "b": ["other 1", "other 2"]})
+    assert drawn.shape[0] > bare[0] and drawn.shape[1] > bare[1]
+    one, two = np.split(drawn, 2)
+    assert (one != two).any() and (one[:, -3 * 66:] == two[:, -3 * 66:]).all()  # they differ in the model's name beside the styles alone
+    corner = drawn[-3 * 66 - 10:-2 * 66 - 10, -3 * 66:-2 * 66]
+    assert (corner < 128).any()  # says which way is which
     with pytest.raises(ValueError, match="no private blocks"):
         swapped(tiny_model("joint-poe"), content, style, given)
 
@@ -137,6 +144,23 @@ def test_heat_goes_from_dark_to_bright_and_no_further():
     brightness = colours.mean(0)[0]
     assert brightness[0] < brightness[1] < brightness[2] == brightness[3]
     torch.testing.assert_close(colours[:, 0, 0], torch.tensor([0x44, 0x01, 0x54]) / 255)
+
+
+def test_a_label_in_a_picture_is_what_is_known_of_its_image_or_its_name():
+    labels = {"glow": 0.25, "own": -0.5}
+    assert label_of(Glow.factors, labels, None, "x") == "glow 0.25" and label_of(Glow.factors, labels, "a", "x") == "own −0.5"
+    assert label_of(Glow.factors, labels, "b", "item 7") == "item 7" and label_of((), {}, None, "holiday at sea.png") == "holiday at.."
+
+
+@pytest.mark.parametrize("styles", [0, 3])
+def test_the_picture_of_a_translation_says_what_its_rows_and_columns_are(styles):
+    images = tiny_images(2)["a"]
+    found = [translate(tiny_model("dmvae"), tiny_model("dmvae").posterior({"a": images}), "b", 3)]
+    above = list(tiny_images(3)["b"][:styles])
+    bare = sheet(rows(list(images), found, above))
+    drawn, other = (translation_sheet(list(images), found, [name], "b", ["glow 1", "glow 2"], above, ["other 1"] * styles) for name in ("one", "two"))
+    assert drawn.shape[0] > bare.shape[0] and drawn.shape[1] > bare.shape[1] and not np.array_equal(drawn, other)
+    assert (drawn[-66:, -66:] == bare[-66:, -66:]).all()
 
 
 def test_the_rows_of_one_input_lie_together_under_one_scale():

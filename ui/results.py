@@ -59,6 +59,13 @@ class Drawn:
         right = hits({name: values[i:i + 1] for name, values in self.seen.items()}, wanted, factors)
         return {name: marks[0] for name, marks in right.items()}
 
+    def arrived(self, i: int, styles: Sequence[Given], factors: Sequence[Factor], to: str) -> dict[str, NDArray]:
+        """Which samples of input i show what their styles have for themselves, {factor: bool [S]}."""
+        own = [f for f in factors if f.owner == to and f.name in self.seen and styles and all(f.name in style.labels for style in styles)]
+        wanted = {f.name: np.array([style.labels[f.name] for style in styles]) for f in own}
+        right = hits({f.name: self.seen[f.name][i][:, None] for f in own}, wanted, own)
+        return {name: marks[:, 0] for name, marks in right.items()}
+
     def said(self, i: int, k: int, factors: Sequence[Factor]) -> dict[str, str]:
         """What the readers see in a sample, in words, {factor: text}."""
         return {f.name: f.format(self.seen[f.name][i, k]) for f in factors if f.name in self.seen}
@@ -75,14 +82,15 @@ def translation_table(given: Sequence[Given], shown: Sequence[Tensor], styles: S
     """
     several, judged = len(done) > 1, any(each.seen for each in done)
     top = scale_of([each.found for each in done])
-    heads = "".join(f"<th>{_head(style, to)}</th>" for style in styles) or "".join(f"<th>{k + 1}</th>" for k in range(done[0].samples))
+    heads = "".join(f"<th>{_head(style, factors, to)}</th>" for style in styles) or "".join(f"<th>{k + 1}</th>" for k in range(done[0].samples))
     named = html.escape(", ".join(f.name for f in factors if f.owner != to))
-    head = (_legend(factors, judged, bool(styles), 3 + several, done[0].samples)
+    kept = f"<th>{'kept, arrived' if styles else 'kept'}</th>" if judged else ""
+    head = (_legend(factors, judged, to if styles else None, 3 + several, done[0].samples)
             + f'<tr><th class="first">input{f"<small>{named}</small>" if named else ""}</th>{"<th></th>" if several else ""}<th title="not the mean of the samples">mean code</th>'
-            f'<th>std. dev.{scale(top)}</th>{heads}{"<th>kept</th>" if judged else ""}</tr>')
+            f'<th>std. dev.{scale(top)}</th>{heads}{kept}</tr>')
     bodies = ""
     for i, (each, picture) in enumerate(zip(given, shown)):
-        lines = [_line(drawn, i, each, factors, to, top, several) for drawn in done]
+        lines = [_line(drawn, i, each, styles, factors, to, top, several) for drawn in done]
         first = f'<td class="first" rowspan="{len(lines)}">{image(picture, each.title)}{_origin(each, factors)}</td>'
         rest = "".join(f"<tr>{line}</tr>" for line in lines[1:])
         bodies += f'<tbody class="group"><tr>{first}{lines[0]}</tr>{rest}</tbody>'
@@ -90,34 +98,36 @@ def translation_table(given: Sequence[Given], shown: Sequence[Tensor], styles: S
     return f'<table style="--columns: {done[0].samples + 3}; --reserve: {reserve}px"><thead>{head}</thead>{bodies}</table>'
 
 
-def _legend(factors: Sequence[Factor], judged: bool, styled: bool, before: int, samples: int) -> str:
-    """Above the samples: what they are, and which factors stand below each, in their order."""
-    read = html.escape(", ".join(f.name for f in _shared(factors)))
+def _legend(factors: Sequence[Factor], judged: bool, styled: str | None, before: int, samples: int) -> str:
+    """Above the samples: what they are, and which factors stand below each, in their order; `styled` is the modality whose private codes are of others."""
+    read = html.escape(", ".join(f.name for f in (*_shared(factors), *_own(factors, styled))))
     columns = "decoded with the private codes of" if styled else "decoded samples"
     said = f"<small>below: {read}, as read</small>" if judged and read else ""
     return (f'<tr class="legend"><th class="first"></th><th colspan="{before - 1}"></th><th colspan="{samples}">{columns}{said}</th>{"<th></th>" if judged else ""}</tr>')
 
 
-def _line(drawn: Drawn, i: int, given: Given, factors: Sequence[Factor], to: str, top: float, named: bool) -> str:
+def _line(drawn: Drawn, i: int, given: Given, styles: Sequence[Given], factors: Sequence[Factor], to: str, top: float, named: bool) -> str:
     """One model's cells for one input."""
-    found, shared = drawn.found, _shared(factors)
-    right = drawn.verdicts(i, given, factors, to)
+    found, parts = drawn.found, (_shared(factors), _own(factors, to if styles else None))
+    right = drawn.verdicts(i, given, factors, to) | drawn.arrived(i, styles, factors, to)
     line = f'<td class="row">{html.escape(models.variant_label_of(drawn.by.name))}</td>' if named else ""
     line += f'<td>{image(found.mean[i], "picture of the mean code")}</td>'
     line += f'<td>{image(heat(found.stddev[i], top), f"up to {float(found.stddev[i].max()):.2f}")}</td>'
     for k in range(drawn.samples):
         said = drawn.said(i, k, factors)
         title = ", ".join(f"{name} {text}" for name, text in said.items()) or f"sample {k + 1}"
-        marks = "".join(_verdict(said[f.name], right[f.name][k] if f.name in right else None) for f in shared if f.name in said)
-        line += f"<td>{link(image(found.samples[i, k], title), drawn.points[i][k])}{f'<small>{marks}</small>' if said else ''}</td>"
+        marks = ["".join(_verdict(said[f.name], right[f.name][k] if f.name in right else None) for f in part if f.name in said) for part in parts]
+        below = "".join(f"<small>{each}</small>" for place, each in enumerate(marks) if each or not place)
+        line += f"<td>{link(image(found.samples[i, k], title), drawn.points[i][k])}{below if said else ''}</td>"
     if drawn.seen:
-        kept = [f"{html.escape(f.name)} {int(right[f.name].sum())}/{drawn.samples}" for f in shared if f.name in right]
+        kept = [f"{html.escape(f.name)} {int(right[f.name].sum())}/{drawn.samples}" for part in parts for f in part if f.name in right]
         line += f'<td class="row">{"<br>".join(kept)}</td>'
     return line
 
 
-def _head(style: Given, to: str) -> str:
-    return image(style.images[to], style.title, small=True) if to in style.images else html.escape(style.title)
+def _head(style: Given, factors: Sequence[Factor], to: str) -> str:
+    picture = image(style.images[to], style.title, small=True) if to in style.images else ""
+    return picture + _small(caption(style, factors, to))
 
 
 def _origin(given: Given, factors: Sequence[Factor]) -> str:
@@ -128,6 +138,11 @@ def _origin(given: Given, factors: Sequence[Factor]) -> str:
 
 def _shared(factors: Sequence[Factor]) -> list[Factor]:
     return [factor for factor in factors if factor.owner is None]
+
+
+def _own(factors: Sequence[Factor], modality: str | None) -> list[Factor]:
+    """The factors of a modality alone; none of no modality."""
+    return [factor for factor in factors if modality is not None and factor.owner == modality]
 
 
 def _verdict(text: str, right: bool | None) -> str:
@@ -240,21 +255,50 @@ def _gif(frames: Sequence[Pixels]) -> bytes:
         return file.read_bytes()
 
 
-def csv_of(given: Sequence[Given], done: Sequence[Drawn], factors: Sequence[Factor], to: str) -> bytes:
-    """A line for each sample: where it came from, what readers see in it, and its point."""
-    names = [f.name for f in factors if any(f.name in drawn.seen for drawn in done)]
+def csv_of(given: Sequence[Given], styles: Sequence[Given], done: Sequence[Drawn], factors: Sequence[Factor], to: str, seed: int) -> bytes:
+    """A line for each sample: where it came from, what that shows, what readers see in the sample, and its point.
+
+    Arguments:
+        styles: As for `translation_table`.
+        seed: Of the noise; where private codes are of styles there is none.
+    """
+    seen = [f for f in factors if any(f.name in drawn.seen for drawn in done)]
+    own = _own(factors, to)
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(["model", "input", "item", "labels", "to", "sample", *names, *(f"{name} kept" for name in names), "point"])
+    writer.writerow(["model", "input", "item", "labels", *(_headed(f, f"{f.name} of input") for f in factors), "to", "sample", "seed", "style", "style item", "style labels",
+                     *(_headed(f, f"{f.name} of style") for f in own), *(_headed(f, f.name) for f in seen), *(f"{f.name} kept" for f in seen), "point"])
     for drawn in done:
         for i, each in enumerate(given):
-            right = drawn.verdicts(i, each, factors, to)
+            right = drawn.verdicts(i, each, factors, to) | drawn.arrived(i, styles, factors, to)
+            start = [drawn.by.name, _named(each), _item(each), _source(each), *_labels(each, factors), to]
             for k in range(drawn.samples):
-                said = drawn.said(i, k, factors)
-                kept = [int(right[name][k]) if name in right else "" for name in names]
-                start = [drawn.by.name, _named(each), _item(each), "read" if each.read else "known" if each.labels else "", to, k + 1]
-                writer.writerow([*start, *(_figure(said[name]) for name in names), *kept, drawn.points[i][k]])
+                of = [*_told(styles[k]), _source(styles[k]), *_labels(styles[k], own)] if styles else [""] * (3 + len(own))
+                kept = [int(right[f.name][k]) if f.name in right else "" for f in seen]
+                writer.writerow([*start, k + 1, "" if styles else seed, *of, *(_number(f, drawn.seen[f.name][i, k]) for f in seen), *kept, drawn.points[i][k]])
     return buffer.getvalue().encode("utf-8-sig")
+
+
+def _headed(factor: Factor, text: str) -> str:
+    return f"{text} [{factor.unit}]" if factor.unit else text
+
+
+def _number(factor: Factor, label: float) -> str:
+    """A label as a program reads it, without its unit; of a categorical factor the value's name."""
+    return str(factor.values[int(label)]) if factor.kind == "categorical" else f"{label + 0.0:.6g}"
+
+
+def _labels(given: Given, factors: Sequence[Factor]) -> list[str]:
+    return [_number(f, given.labels[f.name]) if f.name in given.labels else "" for f in factors]
+
+
+def _source(given: Given) -> str:
+    """Where labels come from."""
+    return "read" if given.read else "known" if given.labels else ""
+
+
+def _told(given: Given) -> list[int | str]:
+    return [_named(given), _item(given)]
 
 
 def _item(given: Given) -> int | str:
@@ -262,13 +306,8 @@ def _item(given: Given) -> int | str:
 
 
 def _named(given: Given) -> str:
-    """What an input is called in a file: a person's own keeps its name, the title of an item is made of figures."""
-    return given.title if given.item is None else _figure(given.title)
-
-
-def _figure(text: str) -> str:
-    """A figure as a program reads it, with a hyphen for the minus."""
-    return text.replace("−", "-")
+    """What an input is called in a file: a person's own keeps its name; the title of an item is made of figures, which have columns of their own."""
+    return given.title if given.item is None else f"item {given.item}"
 
 
 # ---- swap
@@ -327,12 +366,14 @@ def swap_csv(given: Sequence[Given], styles: Sequence[Given], done: Sequence[Exc
     read_of = [(name, f) for name in names for f in factors if f.name in seen[0].get(name, ())]
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(["model", "content", "content item", "style", "style item", *(f"{f.name} in {name}" for name, f in read_of), "point"])
+    owned = [f for f in factors if f.owner is not None]
+    writer.writerow(["model", "content", "content item", *(_headed(f, f"{f.name} of content") for f in factors), "style", "style item",
+                     *(_headed(f, f"{f.name} of style") for f in owned), *(_headed(f, f"{f.name} in {name}") for name, f in read_of), "point"])
     for one, readings in zip(done, seen, strict=True):
         for i, each in enumerate(given):
             for k, style in enumerate(styles):
-                said = [_figure(f.format(readings[name][f.name][i, k])) for name, f in read_of]
-                writer.writerow([one.by.name, _named(each), _item(each), _named(style), _item(style), *said, one.points[i][k]])
+                said = [_number(f, readings[name][f.name][i, k]) for name, f in read_of]
+                writer.writerow([one.by.name, *_told(each), *_labels(each, factors), *_told(style), *_labels(style, owned), *said, one.points[i][k]])
     return buffer.getvalue().encode("utf-8-sig")
 
 

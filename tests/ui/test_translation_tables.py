@@ -153,6 +153,34 @@ def test_below_zero_stands_a_minus_on_the_page_and_a_hyphen_in_files(opened):
     one.seen["glow"][:] = -0.25
     table = translation_table(inputs, [each.images["a"] for each in inputs], [], [one], Glow.factors, "b")
     assert ">−0.25" in table and ">-0.25" not in table and "−0.5" in table
-    found = lines_of(csv_of(inputs, [one], Glow.factors, "b"))
-    assert {line["glow"] for line in found} == {"-0.25"} and {line["input"] for line in found} == {"-0.5", "mine −1.png"}
-    assert {line["content"] for line in lines_of(swap_csv(inputs, inputs[:1], [exchanged(opened, inputs, inputs[:1])], None, Glow.factors))} == {"-0.5", "mine −1.png"}
+    found = lines_of(csv_of(inputs, [], [one], Glow.factors, "b", 7))
+    assert {line["glow"] for line in found} == {"-0.25"} and {line["glow of input"] for line in found} == {"-0.5"}
+    assert {line["input"] for line in found} == {"item 0", "mine −1.png"}
+    swap = lines_of(swap_csv(inputs, inputs[:1], [exchanged(opened, inputs, inputs[:1])], None, Glow.factors))
+    assert {line["content"] for line in swap} == {"item 0", "mine −1.png"} and {line["glow of content"] for line in swap} == {"-0.5"}
+
+
+def test_a_line_of_figures_says_which_image_gave_the_style_and_which_seed_the_noise(opened):
+    inputs, styles = given(2), given(3)
+    one = drawn(opened, inputs)
+    one.seen["other"] = np.array([[0.5, 0.0, 0.5]] * 2)
+    turned = tuple(replace(factor, unit="°") if factor is OTHER else factor for factor in Glow.factors)
+    found = lines_of(csv_of(inputs, styles, [one], turned, "b", 7))
+    assert [(line["style"], line["style item"], line["seed"]) for line in found[:3]] == [(f"item {i}", str(i), "") for i in range(3)]
+    assert [line["other of style [°]"] for line in found[:3]] == ["0.5", "0", "-0.5"] and [line["other [°]"] for line in found[:3]] == ["0.5", "0", "0.5"]
+    assert [line["other kept"] for line in found[:3]] == ["1", "1", "0"]
+    free = lines_of(csv_of(inputs, [], [one], turned, "b", 7))
+    assert {(line["style"], line["style item"], line["other of style [°]"], line["seed"], line["other kept"]) for line in free} == {("", "", "", "7", "")}
+
+
+def test_the_table_says_what_each_style_has_for_itself_and_whether_it_arrived(opened):
+    inputs, styles = given(2), given(3)
+    one = drawn(opened, inputs)
+    one.seen["other"] = np.array([[0.5, 0.0, 0.5]] * 2)
+    table = translation_table(inputs, [each.images["a"] for each in inputs], styles, [one], Glow.factors, "b")
+    assert [f'<small title="{value}">{value}</small></th>' in table for value in ("0.5", "0", "−0.5")] == [True] * 3
+    assert "below: glow, other, as read" in table and ">kept, arrived<" in table and table.count("other 2/3") == 2
+    below = re.findall(r'<small> <span class="(good|bad)">([^<]*)</span></small></td>', table)
+    assert below == [("good", "0.5✓"), ("good", "0✓"), ("bad", "0.5✗")] * 2
+    plain = translation_table(inputs, [each.images["a"] for each in inputs], [], [one], Glow.factors, "b")
+    assert "other 2/3" not in plain and "arrived" not in plain
