@@ -91,15 +91,18 @@ def _take(widget: str, place: str, modality: Modality) -> None:
                 raise InputError(f"{MOST} pictures are here already, and more are not shown at once; remove some first")
             kept.append(_read(file, modality))
         except InputError as error:
-            problems.append(f"{file.name}: {error}.")
+            problems.append((file.name, str(error)))
     st.session_state[f"{place} problems"] = problems
     st.session_state[f"{place} turn"] += 1
 
 
-def _listed(problems: Sequence[str]) -> str:
-    """What is wrong with files, in one message; a file's name may hold anything."""
-    lines = [plain(problem, 1000) for problem in problems]
-    return lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} files were left out.", *(f"- {line}" for line in lines)])
+def _listed(problems: Sequence[tuple[str, str]]) -> str:
+    """What is wrong with files (name, why) in one message, those of one fault together; a file's name may hold anything."""
+    faults: dict[str, list[str]] = {}
+    for name, why in problems:
+        faults.setdefault(why, []).append(name)
+    lines = [plain(f"{', '.join(names)}: {why}.", 1000) for why, names in faults.items()]
+    return lines[0] if len(lines) == 1 else "\n".join([f"{len(problems)} files were left out.", *(f"- {line}" for line in lines)])
 
 
 def _read(file: BinaryIO, modality: Modality) -> Own:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 
@@ -15,13 +18,23 @@ def page() -> None:
     uploaded(A, "place", "set")
 
 
+def huge() -> bytes:
+    """A picture of more pixels than are read."""
+    buffer = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def test_files_that_cannot_be_taken_are_told_of_together_and_once():
     test = AppTest.from_function(page, default_timeout=60).run()
-    bad = [(f"[{i}](b).png", b"no picture", "image/png") for i in range(7)]
+    bad = [*((f"[{i}](b).png", b"no picture", "image/png") for i in range(6)), ("cut.png", b"\x89PNG\r\n\x1a\n" + bytes(200), "image/png")]
+    bad.insert(3, ("huge.png", huge(), "image/png"))
     test.file_uploader[0].set_value(bad).run()
     assert not test.exception
     (error,) = test.error
-    assert error.value.startswith("7 files were left out.\n- \\[0\\](b).png\\: not a picture this program can read") and error.value.count("\n- ") == 7
+    head, unread, large = error.value.split("\n- ")
+    assert head == "8 files were left out." and large.startswith("huge.png\\: 10000×10000 pixels")
+    assert unread.startswith(", ".join(f"\\[{i}\\](b).png" for i in range(6)) + ", cut.png\\: not a picture this program can read")
     test.button[0].click().run()
     assert not test.exception and not test.error
 
