@@ -229,8 +229,8 @@ def test_a_whole_map_lies_below_its_title(opened):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].points.width < {width}")
         title = seen(page, "panel.panes[0].title.offsetTop + panel.panes[0].title.offsetHeight")
-        tops = seen(page, "panel.panes[0].ids.map((_, i) => panel.panes[0].screen(i)[1])")
-        assert min(tops) - seen(page, "panel.panes[0].points.size") / 2 > title
+        top, radius = seen(page, "(({ points }) => (points.extent = [0.3, 1], [points.toScreen(0, 1)[1], points.size / 2]))(panel.panes[0])")  # as of a map higher than wide
+        assert top - radius > title
 
 
 def test_of_two_codes_a_pair_only_those_drawn_around_are_counted_shown_and_averaged(opened):
