@@ -679,40 +679,36 @@ def _labels_of(data: PairedDataset, ids: Sequence[int] | torch.Tensor, owner: st
 @_as_pages_do
 def _traverse(arguments: argparse.Namespace) -> None:
     from .explore import encode, traversal_figure
-    from .pictures import traversal_frames, traversal_sheet
+    from .pictures import about, traversal_frames, traversal_sheet
 
     arguments.items = [arguments.item] if arguments.item is not None else None
-    checkpoint, images, _ = _pairs(arguments, 1)
+    checkpoint, images, (item,) = _pairs(arguments, 1)
     figure = traversal_figure(
         checkpoint.model, encode(checkpoint.model, images), checkpoint.statistics, arguments.range, arguments.frames
     )
     truth = {name: x[0] for name, x in images.items()}
     animated = _suffix(arguments.out, ".png", ".gif") == ".gif"
-    _save(arguments.out, traversal_frames(figure, truth) if animated else [traversal_sheet(figure, truth)])
+    draw = traversal_frames if animated else lambda *figure, of: [traversal_sheet(*figure, of=of)]
+    _save(arguments.out, draw(figure, truth, of=about(checkpoint, int(item))))
 
 
 @_as_pages_do
 def _interpolate(arguments: argparse.Namespace) -> None:
     from .explore import encode, interpolate
-    from .pictures import sheet
+    from .pictures import about, way_frames, way_strip
 
     animated = _suffix(arguments.out, ".png", ".gif") == ".gif"
-    checkpoint, images, _ = _pairs(arguments, 2)
+    checkpoint, images, items = _pairs(arguments, 2)
     model = checkpoint.model
     codes = encode(model, images)
     start, end = ({name: z[i : i + 1] for name, z in codes.items()} for i in (0, 1))
     steps = arguments.steps or (31 if animated else 11)
+    if steps < 2:
+        raise ValueError("--steps 1: a way has both of its ends, two pictures at least")
     pictures = interpolate(model, start, end, steps, arguments.blocks, arguments.spherical)
-    if animated:
-        _save(
-            arguments.out,
-            [
-                sheet([[pictures[name][i] for name in model.names]], scale=4)
-                for i in (*range(steps), *reversed(range(1, steps - 1)))
-            ],
-        )
-    else:
-        _save(arguments.out, [sheet([[images[name][0], *pictures[name], images[name][1]] for name in model.names])])
+    moving = "all blocks" if arguments.blocks is None else f"{' and '.join(arguments.blocks)} only"
+    of = f"{about(checkpoint, *map(int, items))} · {moving}, {'spherical' if arguments.spherical else 'straight'}"
+    _save(arguments.out, way_frames(pictures, model.modalities, of) if animated else [way_strip(pictures, model.modalities, of)])
 
 
 @_as_pages_do

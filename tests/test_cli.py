@@ -387,7 +387,6 @@ def test_a_signal_stops_a_training_after_a_snapshot(own, tmp_path, number, statu
         ("translate", ["--items", "0", "1", "--style", "2", "3", "4", "5"], "a.png", (2 + 7 * 66, 2 + 3 * 66)),
         ("translate", ["--draw", "20408080", "--beside", "{run}"], "a.png", (2 + 11 * 66, 2 + 2 * 66)),
         ("translate", ["--items", "0", "1", "--swap", "--style", "2", "3", "4"], "a.png", (2 + 4 * 66, 2 + 3 * 58 + 8 + 2 + 3 * 66 + 8)),
-        ("interpolate", ["--steps", "4", "--items", "0", "1", "--blocks", "z_shared"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
     ],
 )
 def test_figures_have_a_place_for_every_picture(run, tmp_path, capsys, verb, more, name, size):
@@ -440,6 +439,17 @@ def test_a_point_renders_to_a_picture_that_renders_to_itself(run, tmp_path, monk
     assert read_point(tmp_path / "a.png") == point
     assert main(["render", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_way_has_a_picture_a_step_from_one_end_to_the_other(run, tmp_path, capsys):
+    def drawn(steps: int, name: str) -> Image.Image:
+        command = ["interpolate", str(run), "--steps", str(steps), "--items", "0", "1", "--blocks", "z_shared", "--out", str(tmp_path / name)]
+        assert main(command) == 0
+        return Image.open(tmp_path / name)
+
+    assert drawn(5, "b.png").width - drawn(4, "a.png").width == 66
+    assert drawn(4, "a.gif").n_frames == 6  # there and back
+    assert "a way has both of its ends" in failed(capsys, ["interpolate", str(run), "--steps", "1", "--out", str(tmp_path / "c.png")])
 
 
 def test_a_point_of_other_weights_or_another_checkpoint_is_refused(run, tmp_path, capsys, monkeypatch):

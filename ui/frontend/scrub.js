@@ -1,5 +1,5 @@
 // A slider through pictures that the server draws: snapshots of a run, or a sweep of every dimension. They are asked for
-// while it is moved: one request at a time, always for where the slider stands by then, and each once. Play goes through all.
+// while it is moved: one request at a time, always for where the slider stands by then, and each once where it can be drawn. Play goes through all.
 
 import { button, el } from "./dom.js";
 
@@ -50,6 +50,7 @@ class Scrub {
   move() {
     this.at.value = this.stops[this.place][1];
     this.range.setAttribute("aria-valuetext", this.at.value);
+    if (!this.drawn.has(this.stops[this.place][0])) delete this.root.dataset.shown;
     this.show();
   }
 
@@ -60,9 +61,9 @@ class Scrub {
       while (this.root.dataset.shown !== `${this.id} ${this.stops[this.place][0]}`) {
         const { id, drawn } = this;
         const [part] = this.stops[this.place];
-        if (!drawn.has(part)) drawn.set(part, await this.fetch(part));
+        const text = drawn.get(part) ?? (await this.fetch(part, drawn));
         if (id !== this.id) continue;
-        this.pictures.innerHTML = drawn.get(part);
+        this.pictures.innerHTML = text;
         this.root.dataset.shown = `${id} ${part}`;
       }
     } finally {
@@ -70,10 +71,13 @@ class Scrub {
     }
   }
 
-  async fetch(part) {
+  /** What the server has drawn of a stop, kept among what is drawn; where it cannot be drawn, why, which is asked for again next time. */
+  async fetch(part, drawn) {
     try {
       const answer = await fetch(`${this.address}/${part}${this.query}`);
-      return await answer.text(); // where it cannot be drawn, the text says why
+      const text = await answer.text();
+      if (answer.ok) drawn.set(part, text);
+      return text;
     } catch (error) {
       return '<div class="muted">The server does not answer.</div>';
     }
