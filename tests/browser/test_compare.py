@@ -97,7 +97,8 @@ def test_a_model_without_a_card_says_so_and_with_one_shows_its_matrix(compare, h
     page = compare()
     page.get_by_role("button", name="Measure tiny-digits-dmvae").wait_for()
     expect(page.get_by_text("python -m mmvae evaluate tiny-digits-dmvae")).to_have_count(1)
-    card = {"figures": {}, "leakage": {"blocks": ["z_mnist", "z_shared", "z_svhn"], "factors": ["digit"], "values": [[0.37], [0.9], [0.01]], "ceiling": [[0.0], [1.0], [0.0]],
+    told = {"dataset": "digits", "pairs": 100, "seed": 0, "measured": "2026-11-28", "seconds": 1.0, "parameters": 1, "machine": {"processor": "one"}}
+    card = told | {"figures": {}, "leakage": {"blocks": ["z_mnist", "z_shared", "z_svhn"], "factors": ["digit"], "values": [[0.37], [0.9], [0.01]], "ceiling": [[0.0], [1.0], [0.0]],
                                        "measures": ["accuracy above chance"], "chance": [0.1], "items": 100}}
     file = home / "checkpoints" / "tiny-digits-dmvae" / "card.json"
     file.write_text(json.dumps(card))
