@@ -110,7 +110,7 @@ def first_wishes(opened: Checkpoint) -> list[Wish]:
 
 def code_choice(which: str, names: Sequence[str]) -> tuple[Checkpoint, str, tuple[str, ...], bool]:
     """Model, source, blocks, and whether samples instead of means."""
-    name = st.selectbox("Model", names, key=f"map {which} model", format_func=models.label_of, persist_state="session")
+    name = st.selectbox("Model", names, key=f"map {which} model", format_func=models.short_label_of, persist_state="session")
     opened = models.checkpoint(name)
     model = opened.model
     if models.data_for(opened) is None:
