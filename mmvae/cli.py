@@ -411,8 +411,6 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     if row is None:
         data = dataset(arguments.dataset, arguments.data_root)
         row, source = own_row(data), data.name
-        for note in data.notes:
-            print(note, file=sys.stderr)
     settings = _settings(arguments, settings_for(variant, row))
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
@@ -422,6 +420,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
         data = dataset(row.name, arguments.data_root)
     run = arguments.out or runs_folder() / run_name(row.name, variant.name)
     start(run, model, settings, source)
+    for note in data.notes if source is not None else ():
+        print(note, file=sys.stderr)
     return run, data
 
 

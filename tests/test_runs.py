@@ -181,7 +181,7 @@ def test_a_plan_to_train_on_names_the_trained_model_instead_of_a_variant(home, m
     plan = replace(runs.run_named("origin", home).plan, began_with=str(home / "runs" / "origin"), settings=replace(SETTINGS, steps=7))
     cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "on")))
     on = runs.run_named("on", home)
-    assert (on.began_with, on.plan) == ("origin", replace(plan, began_with="origin"))
+    assert (on.began_with, on.plan) == ("origin", replace(plan, began_with="origin", dataset=TinyPairs.name))
     train(on.path, TinyPairs())
     name = runs.unpack(runs.pack(on), "on.zip", home / "there")
     there = runs.run_named(name, home / "there").path
@@ -191,12 +191,12 @@ def test_a_plan_to_train_on_names_the_trained_model_instead_of_a_variant(home, m
 
 
 def test_a_plan_to_fit_decoders_names_the_trained_model_instead_of_a_variant(home, monkeypatch):
-    monkeypatch.setattr(cli, "_data_of", lambda *_: None)
+    monkeypatch.setattr(cli, "_data_of", lambda *_: TinyPairs())
     train(configured(home, "origin"), TinyPairs())
     plan = replace(runs.run_named("origin", home).plan, encoders=str(home / "runs" / "origin"), settings=replace(SETTINGS, steps=7))
     cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "fitted")))
     fitted = runs.run_named("fitted", home)
-    assert (fitted.encoders, fitted.plan) == ("origin", replace(plan, encoders="origin"))
+    assert (fitted.encoders, fitted.plan) == ("origin", replace(plan, encoders="origin", dataset=TinyPairs.name))
     train(fitted.path, TinyPairs())
     name = runs.unpack(runs.pack(fitted), "fitted.zip", home / "there")
     train(runs.run_named(name, home / "there").path, TinyPairs(), until=8)  # it has the encoders with it

@@ -250,8 +250,10 @@ def test_the_story_of_the_faces_goes_step_by_step_each_with_its_matrix_and_live_
         told.append(sentence.text_content())
         page.wait_for_function(f"(count) => {PANEL}?.querySelectorAll('.big').length === count", arg=2 if place == 1 else 4)  # beside MuMo
         rest(page)
-    gauges = page.locator(".compare .cell .gauge.foreign .truth").evaluate_all("ticks => ticks.map((tick) => [tick.hidden, tick.style.left])")
-    assert gauges == [[False, "50%"]] * len(gauges) and len(gauges) == 4  # the other picture's private factor is neutral in this one, whatever the pair's is
+    ticks = page.locator(".compare .cell .gauge.foreign .truth")
+    expect(ticks).to_have_count(4)  # those of each model come with the server's greeting
+    gauges = ticks.evaluate_all("ticks => ticks.map((tick) => [tick.hidden, tick.style.left])")
+    assert gauges == [[False, "50%"]] * 4  # the other picture's private factor is neutral in this one, whatever the pair's is
     hues = page.locator(".compare .cell .gauge.own .needle").evaluate_all("needles => needles.map((needle) => getComputedStyle(needle).backgroundColor)")
     assert hues[0] == hues[1] != hues[2] == hues[3]  # elevation's in the upper row, lighting's in the lower
     assert len(set(told)) == len(told)

@@ -60,7 +60,8 @@ def test_a_server_ends_though_maps_are_computed_and_more_are_queued(tmp_path, to
             time.sleep(1)
             assert not any(each.done() for each in asked)
             server.send_signal(told)
-            assert server.wait(timeout=15) == -told  # by the signal and no crash, after two seconds on a machine at rest
+            # by the signal, or of itself where the shell has it ignore interrupts; after two seconds on a machine at rest
+            assert server.wait(timeout=15) in (-told, 0)
             assert [each.result() for each in asked] == [503, 503]
         finally:
             server.kill()
