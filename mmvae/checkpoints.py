@@ -11,7 +11,7 @@ A folder (a shipped checkpoint or a run's folder) holds
 from __future__ import annotations
 
 __all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "check_card", "config_of", "described", "digest", "home_folder", "load", "open_checkpoint",
-           "read_json", "reference_ids", "save", "source_of", "statistics_of", "write_atomically", "write_json", "write_weights"]
+           "read_json", "reference_ids", "save", "source_of", "statistics_of", "write_json", "write_weights"]
 
 import hashlib
 import json

@@ -31,8 +31,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, config_of, read_json, statistics_of, write_atomically, write_json, write_weights
+from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, config_of, read_json, statistics_of, write_json, write_weights
 from .data.base import PairedDataset
+from .files import write_atomically
 from .history import EVENTS, event_of, is_number, record_of
 from .machine import processor
 from .modalities import Modality

@@ -169,7 +169,7 @@ def _leaks(known: Known) -> Answer:
 
 def _mends(known: Known) -> Answer:
     before = known.others.get("mmpoe-v1")
-    if before is None:
+    if before is None or matrix(before) is None:
         return Answer("There is no v1 here to hold it against.")
     kept, less = _values(known.entry, "identity_kept"), _values(before, "identity_kept")
     better = bool(kept) and bool(less) and min(kept) > max(less)

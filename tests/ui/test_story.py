@@ -97,6 +97,8 @@ def test_v2_mends_v1_where_it_keeps_the_person_more_often(shipped):
     assert "as many pairs" not in STEPS["mmpoe-v2"].answer(Known(v1, {"mmpoe-v1": v1}, lambda name: ())).text
     alone = STEPS["mmpoe-v2"].answer(Known(shipped["mmpoe-v2"], {}, lambda name: ()))
     assert "no v1 here" in alone.text and not alone.agrees
+    blank = replace(v1, card={**v1.card, "leakage": None})
+    assert "no v1 here" in STEPS["mmpoe-v2"].answer(Known(shipped["mmpoe-v2"], {"mmpoe-v1": blank}, lambda name: ())).text
 
 
 def test_figures_stand_in_both_directions_and_without_those_of_fitted_priors(shipped):
