@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -25,6 +26,7 @@ def huge() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # one of them is large on purpose
 def test_files_that_cannot_be_taken_are_told_of_together_and_once():
     test = AppTest.from_function(page, default_timeout=60).run()
     bad = [*((f"[{i}](b).png", b"no picture", "image/png") for i in range(6)), ("cut.png", b"\x89PNG\r\n\x1a\n" + bytes(200), "image/png")]
