@@ -16,6 +16,7 @@ __all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue"
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "stati
 #: Where a configuration tells of the training before: whose encoders a run keeps, or which weights it began with.
 ORIGINS = ("encoders", "began_with")
 MOST_ORIGINS = 100
+#: A list that holds no other and no object, as `json` lays it out: a value a line.
+PLAIN_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
 #: Weights of at least so many values are packed as int8, each row of the first axis with a scale under the tensor's name and this ending.
 LARGE, SCALE = 2**13, "@scale"
 
@@ -383,8 +386,9 @@ def _round(values: np.ndarray) -> list:
 
 
 def write_json(file: Path, content: dict) -> None:
-    """JSON that appears whole or not at all."""
-    write_atomically(file, lambda temporary: Path(temporary).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"))
+    """JSON that appears whole or not at all, a list of plain values on one line: cards and statistics are mostly numbers."""
+    text = PLAIN_LIST.sub(lambda found: "[" + re.sub(r"\n\s*", " ", found[1]) + "]", json.dumps(content, indent=1, ensure_ascii=False))
+    write_atomically(file, lambda temporary: Path(temporary).write_text(text + "\n", encoding="utf-8"))
 
 
 def read_json(file: Path) -> dict:

@@ -76,6 +76,14 @@ def test_a_row_carried_by_a_checkpoint_outlives_a_change_of_the_table(folder):
 
 # ---- what is refused
 
+def test_lists_of_plain_values_take_a_line_and_every_value_stays(tmp_path):
+    content = {"means": [1.5, None, True], "empty": [], "nested": [[1, 2], [3], []], "texts": ["a [ b", "b,\n c ]", "[\n1\n]", "{"], "of": [{"a": [-1]}], "ä": "[\n 1]"}
+    write_json(tmp_path / "a.json", content)
+    text = (tmp_path / "a.json").read_text("utf-8")
+    assert json.loads(text) == content
+    assert '"means": [1.5, null, true]' in text and "[1, 2],\n" in text
+
+
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
     assert "no config.json" in refusal(tmp_path, "")
     assert "no config.json" in refusal(tmp_path / "nowhere", "")
