@@ -1,6 +1,5 @@
 """A checkpoint opens as it was saved, or is refused in one line that names the file; it never executes anything."""
 
-import copy
 import json
 import os
 import pickle
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import TinyPairs, tiny_images, tiny_model
+from tiny import TinyPairs, spoiled, tiny_images, tiny_model
 
 from mmvae import checkpoints
 from mmvae.checkpoints import (CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
@@ -109,18 +108,6 @@ def test_malformed_json_is_refused_by_file(folder, text, file):
 def test_another_schema_is_refused_by_number(folder, schema):
     write_json(folder / "config.json", read_json(folder / "config.json") | {"schema": schema})
     assert f"schema version {schema!r}, this program reads 1" in refusal(folder, "config.json")
-
-
-def spoiled(config: dict, path: tuple, value) -> dict:
-    config = copy.deepcopy(config)
-    place = config
-    for key in path[:-1]:
-        place = place[key]
-    if value is KeyError:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
-    return config
 
 
 SPOILS = [(("variant",), KeyError), (("variant",), "mumo"), (("variant", "terms"), [{"term": "__import__"}]), (("variant", "fusion"), "sum"), (("variant", "encoders"), [[0], [5]]),

@@ -16,6 +16,7 @@ from mmvae.checkpoints import CARD, CONFIG, CheckpointError, described, read_jso
 from mmvae.comparison import Entry, columns, entry_of, key_lines, lines, measured_on
 from mmvae.metrics import METRICS
 from mmvae.report import csv_table, html_report, latex_table, standings_html
+from tiny import spoiled
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "checkpoints"
@@ -35,20 +36,6 @@ def places(node: object, path: tuple = ()) -> Iterator[tuple]:
         inside = dict(list(inside.items())[:1])
     for key, value in inside.items():
         yield from places(value, (*path, key))
-
-
-def spoiled(content: dict, path: tuple, value: object) -> dict:
-    """The content with another value in one place."""
-    content = copy.copy(content)
-    place = content
-    for key in path[:-1]:
-        place[key] = copy.copy(place[key])
-        place = place[key]
-    if value is KeyError:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
-    return content
 
 
 def shown(entries: list[Entry]) -> None:

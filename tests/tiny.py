@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 
@@ -55,3 +57,17 @@ class TinyPairs(PairedDataset):
 
     def augment(self, images, rng: np.random.Generator):
         return {name: (x * rng.uniform(0.9, 1.0)).float() for name, x in images.items()}
+
+
+def spoiled(content: dict, path: tuple, value: object) -> dict:
+    """The content with another value in one place, or without it where the value is KeyError; what was given stays as it was."""
+    content = copy.copy(content)
+    place = content
+    for key in path[:-1]:
+        place[key] = copy.copy(place[key])
+        place = place[key]
+    if value is KeyError:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return content

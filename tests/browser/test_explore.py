@@ -44,6 +44,16 @@ def point_of(page) -> Point:
     return Point.parse(urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)["point"][0])
 
 
+def save_both_ends(page) -> None:
+    """Saves two points, with the fourth row at its low and at its high end."""
+    open_tab(page, "Saved points")
+    for key in ("Home", "End"):
+        track(page, 3).focus()
+        track(page, 3).press(key)
+        rest(page)
+        page.keyboard.press("s")
+
+
 def track(page, row: int):
     return page.locator(".panel .track").nth(row)
 
@@ -328,12 +338,7 @@ def test_playing_sweeps_one_dimension_until_it_is_stopped(explore):
 
 def test_saved_points_are_kept_and_stepped_through_while_presenting(explore):
     page = explore
-    open_tab(page, "Saved points")
-    for key in ("Home", "End"):
-        track(page, 3).focus()
-        track(page, 3).press(key)
-        rest(page)
-        page.keyboard.press("s")
+    save_both_ends(page)
     page.reload()
     rest(page)
     wait_painted(page, ".panel .saved canvas", 4)

@@ -10,7 +10,7 @@ from mmvae.point import Point
 from mmvae.readers import open_readers
 
 from .conftest import ROOT, open_at, rest
-from .test_explore import SOCKET, boxes, drag, ends, open_tab, point_of, relayed, track
+from .test_explore import SOCKET, boxes, drag, ends, open_tab, point_of, relayed, save_both_ends, track
 
 KEPT = "mmvae explore saved"
 
@@ -183,12 +183,7 @@ def test_presenting_steps_past_a_point_of_another_model_and_the_page_around_is_o
 
 def test_saved_points_keep_their_pictures_where_another_model_is_shown(page, app_url):
     open_at(page, app_url, model="tiny-faces")
-    open_tab(page, "Saved points")
-    for key in ("Home", "End"):
-        track(page, 3).focus()
-        track(page, 3).press(key)
-        rest(page)
-        page.keyboard.press("s")
+    save_both_ends(page)
     page.wait_for_function("key => Object.keys(JSON.parse(localStorage.getItem(key)) ?? {}).length === 2", arg=f"{KEPT} pictures")
     open_at(page, app_url, model="tiny-digits")
     page.locator(".panel .saved li").nth(1).wait_for()

@@ -33,15 +33,20 @@ def test_a_map_of_more_items_than_there_are_says_how_many_it_shows(home, split, 
     assert shown == row | {"count": there, "layout": shown["layout"]}
 
 
-def chosen(page) -> str:
-    return next(box.value for box in page.selectbox if box.label == "Model")
-
-
-def test_a_link_to_a_model_whose_data_is_gone_chooses_it_and_says_so(home, monkeypatch):
+@pytest.fixture
+def strayed(home, monkeypatch) -> None:
+    """Beside a model whose data is here one, "gone", whose data was moved."""
     gone = tiny_model("mumo")
     gone.dataset = "/gone/pairs.npz"
     save(home / "runs" / "gone", gone, config_of(gone, {}))
     monkeypatch.setattr(models, "data_for", lambda opened: None if opened.name == "gone" else TinyPairs())
+
+
+def chosen(page) -> str:
+    return next(box.value for box in page.selectbox if box.label == "Model")
+
+
+def test_a_link_to_a_model_whose_data_is_gone_chooses_it_and_says_so(strayed):
     page = opened("map", model="gone")
     assert chosen(page) == "gone" and not page.warning and not page.error
     (said,) = [info.value for info in page.info]
@@ -50,11 +55,7 @@ def test_a_link_to_a_model_whose_data_is_gone_chooses_it_and_says_so(home, monke
     assert chosen(page) == "tiny" and not page.info and json.loads(page.query_params["map"])[0]["model"] == "tiny"
 
 
-def test_a_link_to_a_model_whose_data_is_gone_replaces_the_map_before_it(home, monkeypatch):
-    gone = tiny_model("mumo")
-    gone.dataset = "/gone/pairs.npz"
-    save(home / "runs" / "gone", gone, config_of(gone, {}))
-    monkeypatch.setattr(models, "data_for", lambda opened: None if opened.name == "gone" else TinyPairs())
+def test_a_link_to_a_model_whose_data_is_gone_replaces_the_map_before_it(strayed):
     page = opened("map", model="tiny")
     assert chosen(page) == "tiny" and "map" in page.query_params
     page.query_params.clear()
