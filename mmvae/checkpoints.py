@@ -16,7 +16,6 @@ __all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue"
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,8 +41,6 @@ CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "stati
 #: Where a configuration tells of the training before: whose encoders a run keeps, or which weights it began with.
 ORIGINS = ("encoders", "began_with")
 MOST_ORIGINS = 100
-#: A list that holds no other and no object, as `json` lays it out: a value a line.
-PLAIN_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
 #: Weights of at least so many values are packed as int8, each row of the first axis with a scale under the tensor's name and this ending.
 LARGE, SCALE = 2**13, "@scale"
 
@@ -386,9 +383,19 @@ def _round(values: np.ndarray) -> list:
 
 
 def write_json(file: Path, content: dict) -> None:
-    """JSON that appears whole or not at all, a list of plain values on one line: cards and statistics are mostly numbers."""
-    text = PLAIN_LIST.sub(lambda found: "[" + re.sub(r"\n\s*", " ", found[1]) + "]", json.dumps(content, indent=1, ensure_ascii=False))
-    write_atomically(file, lambda temporary: Path(temporary).write_text(text + "\n", encoding="utf-8"))
+    """JSON that appears whole or not at all, what holds only plain values on one line: cards and statistics are mostly numbers."""
+    write_atomically(file, lambda temporary: Path(temporary).write_text(_json_of(content) + "\n", encoding="utf-8"))
+
+
+def _json_of(content: object, margin: str = "\n") -> str:
+    """A text of JSON; lists of numbers, most of a card's length, without spaces."""
+    values = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    if not any(isinstance(value, (dict, list)) and value for value in values):
+        return json.dumps(content, ensure_ascii=False, separators=(", " if isinstance(content, dict) else ",", ": "))
+    deeper = margin + " "
+    if isinstance(content, dict):
+        return "{" + ",".join(f"{deeper}{json.dumps(name, ensure_ascii=False)}: {_json_of(value, deeper)}" for name, value in content.items()) + margin + "}"
+    return "[" + ",".join(deeper + _json_of(value, deeper) for value in content) + margin + "]"
 
 
 def read_json(file: Path) -> dict:

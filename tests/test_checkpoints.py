@@ -75,12 +75,12 @@ def test_a_row_carried_by_a_checkpoint_outlives_a_change_of_the_table(folder):
 
 # ---- what is refused
 
-def test_lists_of_plain_values_take_a_line_and_every_value_stays(tmp_path):
-    content = {"means": [1.5, None, True], "empty": [], "nested": [[1, 2], [3], []], "texts": ["a [ b", "b,\n c ]", "[\n1\n]", "{"], "of": [{"a": [-1]}], "ä": "[\n 1]"}
+def test_what_holds_plain_values_takes_a_line_and_every_value_stays(tmp_path):
+    content = {"means": [1.5, None, True], "empty": [], "nested": [[1, 2], [3], []], "texts": ["a [ b", "b,\n c ]", "[\n1\n]", "{"], "of": [{"a": [-1], "b": {"c": 1, "d": "é"}}, {}], "ä": "[\n 1]", "many": (1, 2)}
     write_json(tmp_path / "a.json", content)
     text = (tmp_path / "a.json").read_text("utf-8")
-    assert json.loads(text) == content
-    assert '"means": [1.5, null, true]' in text and "[1, 2],\n" in text
+    assert json.loads(text) == content | {"many": [1, 2]}
+    assert '"means": [1.5,null,true],\n' in text and "[1,2],\n" in text and '"b": {"c": 1, "d": "é"}\n' in text and '"many": [1,2]' in text
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
