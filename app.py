@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from ui import ending, exports, live, map_panel, pictures, runs, traversals
+from ui import document, ending, exports, live, map_panel, pictures, runs, traversals
 
 
 @asynccontextmanager
@@ -17,4 +17,4 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 app = st.App("ui/frame.py", lifespan=lifespan,
-             routes=[*exports.routes, *live.routes, *map_panel.routes, *pictures.routes, *runs.routes, *traversals.routes])
+             routes=[*document.routes, *exports.routes, *live.routes, *map_panel.routes, *pictures.routes, *runs.routes, *traversals.routes])
