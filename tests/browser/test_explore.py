@@ -128,6 +128,35 @@ def test_every_dimension_answers_the_keyboard_and_has_a_name(explore):
     assert value() == pytest.approx(start, abs=0.002)
 
 
+def test_the_picture_of_a_keys_next_step_is_there_before_the_server_is_asked_and_is_that_of_its_point(page, app_url):
+    page.add_init_script("window.muted = false; const send = WebSocket.prototype.send;"
+                         "WebSocket.prototype.send = function (message) { if (!window.muted || typeof message === 'string') send.call(this, message); }")
+
+    def pressed_unheard(key: str) -> list[str]:
+        page.wait_for_timeout(200)  # what may come next is asked for when nothing else is
+        page.evaluate("window.muted = true")
+        count = page.locator(".panel").get_attribute("data-painted")
+        page.keyboard.press(key)
+        page.wait_for_function(f"""() => [...document.querySelectorAll('*')].some((node) => node.shadowRoot?.querySelector('.panel')?.dataset.painted > {count})""")
+        return pictures(page)
+
+    open_at(page, app_url, model="tiny-faces")
+    track(page, 3).focus()
+    page.keyboard.press("ArrowRight")
+    rest(page)
+    first = pictures(page)
+    second = pressed_unheard("ArrowRight")
+    assert second != first
+    page.evaluate("window.muted = false")
+    rest(page)
+    there = page.url
+    assert pictures(page) == second  # read meanwhile, and decoded once more
+    assert pressed_unheard("ArrowLeft") == first
+    page.goto(there)
+    rest(page)
+    assert pictures(page) == second
+
+
 def test_undo_and_redo_walk_through_what_was_done(explore):
     page = explore
     start = point_of(page).z

@@ -136,6 +136,49 @@ def test_the_pictures_of_a_single_press_come_first_and_are_read_right_after(scri
     assert asked == {"early": 1, "asked": [[0, 1], [READINGS | ALONE, 1]], "waiting": False}
 
 
+def test_pictures_foreseen_are_shown_at_once_and_read_right_after_and_late_ones_of_older_codes_are_not(script):
+    found = script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const shown = [], live = new Live("ws://panel.test", "m", "0", { pictures: ({ images, readings }) => shown.push([images[0][0], readings !== null]), status() {} });
+      greet(sockets[0]);
+      live.show(Float32Array.of(1));
+      live.foresee([Float32Array.of(2), Float32Array.of(3), Float32Array.of(4)]);
+      const [drag] = sockets[0].sent, early = sockets[0].sent.length;
+      answer(sockets[0], drag);
+      const ahead = sockets[0].sent.slice(1).map((message) => [read(message).lane, ...read(message).values]);
+      for (const message of sockets[0].sent.slice(1)) answer(sockets[0], message);
+      live.show(Float32Array.of(5));  // not foreseen: on its way when the next is shown
+      const late = sockets[0].sent.at(-1);
+      live.show(Float32Array.of(3));
+      const instant = shown.slice();
+      answer(sockets[0], late);
+      await until(() => sockets[0].sent.at(-1) !== late && read(sockets[0].sent.at(-1)).lane === 0);
+      answer(sockets[0], sockets[0].sent.at(-1));
+      return { early, ahead, instant, shown, asked: read(sockets[0].sent.at(-1)).flags, waiting: live.waiting };
+    }""")
+    assert found == {"early": 1, "ahead": [[1, 2], [1, 3]], "instant": [[1, False], [3, False]], "shown": [[1, False], [3, False], [3, True]],
+                     "asked": READINGS | ALONE, "waiting": False}
+
+
+def test_what_was_foreseen_of_a_code_is_asked_for_once(script):
+    asked = script.evaluate("""async () => {
+      const { Live } = await import("/socket.js");
+      const live = new Live("ws://panel.test", "m", "0", { pictures() {}, status() {} });
+      greet(sockets[0]);
+      for (let time = 0; time < 2; time++) {
+        live.foresee([Float32Array.of(2)]);
+        if (!time) answer(sockets[0], sockets[0].sent[0]);
+      }
+      for (let value = 10; value < 40; value++) {
+        live.foresee([Float32Array.of(value)]);
+        answer(sockets[0], sockets[0].sent.at(-1));
+      }
+      live.foresee([Float32Array.of(2)]);  // so long ago that it is forgotten
+      return [sockets[0].sent.length, ...read(sockets[0].sent.at(-1)).values];
+    }""")
+    assert asked == [32, 2]
+
+
 def test_a_slow_server_is_asked_for_fewer_readings_until_it_is_quick_again(script):
     found = script.evaluate("""async () => {
       const { Live } = await import("/socket.js");

@@ -610,6 +610,16 @@ class Panel {
     const changed = this.data.modalities.map((modality, m) => (modality.reads.includes(this.data.blocks.indexOf(row.dimension.block)) ? m : null)).filter((m) => m !== null);
     this.strip.root.className = `strip hue${row.dimension.hue}`;
     this.strip.show(row, this.state.code, changed.length === 1 ? changed[0] : null, this.live);
+    this.foresee(row);
+  }
+
+  /** Has the pictures decoded that one more press of a key would show: then they are there with the next frame. */
+  foresee(row) {
+    this.live.foresee(row.next.map((value) => {
+      const code = this.state.code.slice();
+      code[row.index] = value;
+      return code;
+    }));
   }
 
   showExperts() {

@@ -127,17 +127,32 @@ export class Row {
     track.addEventListener("keydown", (event) => this.key(event));
   }
 
+  /** Where a key leads from the value shown, undefined where it leads nowhere. */
+  stepped(key, fine = false) {
+    const { shown, low, high } = this;
+    const span = high - low;
+    const step = span * (fine ? 0.001 : 0.02);
+    const value = {
+      ArrowRight: shown + step, ArrowUp: shown + step, ArrowLeft: shown - step, ArrowDown: shown - step,
+      PageUp: shown + span / 5, PageDown: shown - span / 5, Home: low, End: high,
+    }[key];
+    return value === undefined ? value : clamp(value, Math.min(low, shown), Math.max(high, shown));
+  }
+
+  /** The values that one more key may lead to: first the one that led here, then the one back. */
+  get next() {
+    const { key = "ArrowRight", fine = false } = this.pressed ?? {};
+    const back = { ArrowRight: "ArrowLeft", ArrowUp: "ArrowDown", ArrowLeft: "ArrowRight", ArrowDown: "ArrowUp", PageUp: "PageDown", PageDown: "PageUp" }[key];
+    return [key, back].map((way) => this.stepped(way, fine)).filter((value) => value !== undefined && value !== this.shown);
+  }
+
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || this.act.taken(event.key)) return;
-    const span = this.high - this.low;
-    const step = span * (event.shiftKey ? 0.001 : 0.02);
-    const value = {
-      ArrowRight: this.shown + step, ArrowUp: this.shown + step, ArrowLeft: this.shown - step, ArrowDown: this.shown - step,
-      PageUp: this.shown + span / 5, PageDown: this.shown - span / 5, Home: this.low, End: this.high,
-    }[event.key];
+    const value = this.stepped(event.key, event.shiftKey);
     if (value !== undefined) {
+      this.pressed = { key: event.key, fine: event.shiftKey };
       this.act.begin(this, event.key);
-      this.act.move(this, clamp(value, Math.min(this.low, this.shown), Math.max(this.high, this.shown)));
+      this.act.move(this, value);
       this.act.end(this);
     } else if (event.key === "Backspace" || event.key === "Delete") this.act.reset(this);
     else return;

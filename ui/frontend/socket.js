@@ -11,6 +11,7 @@ const TOGETHER = 4; // of a reply: was decoded together with others' codes, a pi
 const IN_FLIGHT = 3; // drags unanswered at a time: enough to hide the way there and back, few enough to stay current
 const STRIPS_IN_FLIGHT = 2;
 const STRIP_CODES = 8;
+const FORESEEN = 16; // pictures kept of codes that may be shown next
 const STRIP_PAUSE = 10; // ms between strips: the server bounds requests a second
 const QUIET = 120; // ms after a drag's last code before strips go on: they never compete with it
 const READ_EVERY = 50; // ms between readings of a drag's pictures: gauges are for the eye, which reads no more figures than that
@@ -25,7 +26,7 @@ const LONGEST = 160; // ticks: the silence borne doubles each time, so that a se
 /**
  * A connection to the live route for one model of these weights, which comes back by itself.
  *
- * on.pictures({images, readings, ms}): the newest drag's pictures, one Uint8Array for each modality.
+ * on.pictures({images, readings, ms}): the newest drag's pictures, one Uint8Array for each modality, and readings where they came too.
  * on.status(state, text): "connecting", "live", "lost", "fallback", "refused", or "replaced" where the model has other weights than these.
  */
 export class Live {
@@ -44,6 +45,8 @@ export class Live {
     this.lag = 0; // ms that answers take, the newest counting most
     this.lastDrag = 0;
     this.moving = false; // whether the last code came soon after another, as in a drag: then readings can come with pictures
+    this.ahead = []; // codes that may be shown next
+    this.foreseen = new Map(); // their pictures, each decoded alone: text of the code -> images
     this.jobs = []; // strips waiting: {codes, from, deliver, cancelled}
     this.strips = new Map(); // strips in flight: id -> {job, at, count}
     this.hello = null;
@@ -140,7 +143,38 @@ export class Live {
     const now = performance.now();
     this.moving = now - this.lastDrag < READ_EVERY;
     this.lastDrag = now;
-    this.ask(code.slice());
+    this.ahead = [];
+    const images = this.hello && this.foreseen.get(code.join());
+    if (images) this.recall(code.slice(), images);
+    else this.ask(code.slice());
+  }
+
+  /** Shows pictures that are here already; what is still on its way is of older codes. */
+  recall(code, images) {
+    Object.assign(this, { code, newest: null, shown: this.id, together: false, unread: this.width > 0 });
+    this.on.pictures({ images, readings: null, ms: 0 });
+    this.readLast();
+  }
+
+  /** Asks, when nothing else is on its way, for the pictures of codes that may be shown next, the likeliest first. */
+  foresee(codes) {
+    this.ahead = codes.map((code) => code.slice());
+    this.pumpAhead();
+  }
+
+  pumpAhead() {
+    while (this.hello && this.ahead.length && !this.slow && !this.newest && !this.sent.size && this.strips.size < STRIPS_IN_FLIGHT) {
+      const code = this.ahead.shift();
+      const key = code.join();
+      if (this.foreseen.has(key)) continue;
+      const job = { codes: [code], from: 1, deliver: (_, images) => this.keep(key, images) };
+      this.strips.set(this.send(STRIP, [code], 0), { job, at: 0, count: 1 });
+    }
+  }
+
+  keep(key, images) {
+    this.foreseen.set(key, images);
+    if (this.foreseen.size > FORESEEN) this.foreseen.delete(this.foreseen.keys().next().value);
   }
 
   ask(code, alone = false) {
@@ -233,12 +267,14 @@ export class Live {
     }
     this.pump();
     this.readLast();
+    this.pumpAhead();
   }
 
   stripAnswered(id, pictures) {
     const flight = this.strips.get(id);
     this.strips.delete(id);
     if (flight && !flight.job.cancelled) pictures.forEach((images, i) => flight.job.deliver(flight.at + i, images));
+    this.pumpAhead();
     this.pumpStrips();
   }
 }
