@@ -11,8 +11,9 @@ A folder (a shipped checkpoint or a run's folder) holds
 from __future__ import annotations
 
 __all__ = ["SCHEMA", "Checkpoint", "CheckpointError", "build_model", "catalogue", "check_card", "config_of", "described", "digest", "home_folder", "load", "open_checkpoint",
-           "read_json", "reference_ids", "save", "source_of", "statistics_of", "write_json", "write_weights"]
+           "read_json", "reference_ids", "replace_weights", "save", "source_of", "statistics_of", "write_json", "write_weights"]
 
+import filecmp
 import hashlib
 import json
 import os
@@ -285,7 +286,23 @@ def save(folder: Path, model: MultimodalVAE, config: dict, statistics: dict | No
     write_json(folder / CONFIG, config)
     if statistics is not None:
         write_json(folder / STATISTICS, statistics)
-    write_weights(folder / WEIGHTS, model, half=half)
+    replace_weights(folder, model, half=half)
+
+
+def replace_weights(folder: Path, model: MultimodalVAE, *, half: bool = False) -> None:
+    """Writes a checkpoint's weights; a card of other weights, which would pass for a measurement of these, goes before they come.
+
+    Arguments:
+        half: As of `write_weights`.
+    """
+    card, weights = folder / CARD, folder / WEIGHTS
+
+    def write(temporary: str) -> None:
+        save_file(_tensors_of(model, half), temporary)
+        if card.is_file() and not (weights.is_file() and filecmp.cmp(temporary, weights, shallow=False)):
+            card.unlink()
+
+    write_atomically(weights, write)
 
 
 def write_weights(file: Path, model: MultimodalVAE, *, half: bool = False) -> None:
@@ -295,9 +312,12 @@ def write_weights(file: Path, model: MultimodalVAE, *, half: bool = False) -> No
         half: Whether to pack them for sharing: half precision, and eight bits with a scale for each row in matrices and
             convolutions of at least `LARGE` values. No value moves by more than 1/254 of its row's largest.
     """
+    write_atomically(file, lambda temporary: save_file(_tensors_of(model, half), temporary))
+
+
+def _tensors_of(model: MultimodalVAE, half: bool) -> dict[str, torch.Tensor]:
     tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in model.state_dict().items()}
-    tensors = _pack(tensors) if half else tensors
-    write_atomically(file, lambda temporary: save_file(tensors, temporary))
+    return _pack(tensors) if half else tensors
 
 
 def _pack(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

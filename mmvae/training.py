@@ -31,7 +31,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, config_of, read_json, statistics_of, write_json, write_weights
+from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, config_of, read_json, replace_weights, statistics_of, write_json, write_weights
 from .data.base import PairedDataset
 from .files import write_atomically
 from .history import EVENTS, event_of, is_number, record_of
@@ -219,7 +219,7 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
             nonlocal best
             value = _validate(model, data, validation, settings, device)
             tell("validation", step, total=round(value, 4))
-            write_weights(run / "weights.safetensors", model)
+            replace_weights(run, model)
             _keep(run / SNAPSHOTS, model, step)
             if value < best:
                 best = value

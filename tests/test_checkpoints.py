@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny import TinyPairs, spoiled, tiny_images, tiny_model
 
 from mmvae import checkpoints
-from mmvae.checkpoints import (CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
+from mmvae.checkpoints import (CARD, CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
                                write_json, write_weights)
 from mmvae.variants import VARIANTS
 
@@ -270,6 +270,15 @@ def test_weights_for_which_the_disk_has_no_room_are_refused_in_one_line_and_leav
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(caught.value)
     assert (folder / "weights.safetensors").read_bytes() == before and not list(folder.glob(".*"))
+
+
+def test_a_card_stays_with_its_weights_and_goes_with_them(tmp_path):
+    card = tmp_path / CARD
+    for seed, measured in ((0, False), (0, True), (1, False)):
+        model = tiny_model("mumo", seed)
+        save(tmp_path, model, config_of(model, {}))
+        assert card.is_file() == measured
+        card.write_text("{}")
 
 
 def test_a_digest_tells_other_weights_apart(folder):

@@ -506,6 +506,17 @@ def test_shipping_halves_the_weights_and_leaves_the_state_behind(run, tmp_path):
     assert (tmp_path / "shipped" / "weights.safetensors").stat().st_size < 0.6 * (run / "weights.safetensors").stat().st_size
 
 
+def test_a_card_is_not_left_beside_other_weights_that_are_shipped_over_its_own(run, tmp_path):
+    shipped, other = tmp_path / "shipped", tmp_path / "other"
+    shutil.copytree(run, other)
+    for name, measured in ((run, False), (run, True), (other, False)):
+        if name == other:
+            assert main(["train", "--resume", "--out", str(other), "--steps", "4"]) == 0
+        assert main(["ship", str(name), "--out", str(shipped)]) == 0
+        assert (shipped / "card.json").is_file() == measured
+        (shipped / "card.json").write_text("{}")
+
+
 def test_a_shipped_checkpoint_tells_how_it_was_trained(run, tmp_path):
     assert main(["ship", str(run), "--out", str(tmp_path / "shipped")]) == 0
     record = json.loads((tmp_path / "shipped" / "config.json").read_text())["trained"]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny import A, TinyPairs, tiny_images, tiny_model
 
 import mmvae.training
-from mmvae.checkpoints import open_checkpoint
+from mmvae.checkpoints import CARD, open_checkpoint
 from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.objective import loss
 from mmvae.presets import CLOSED, Settings
@@ -187,6 +187,13 @@ def test_a_run_can_go_on_for_longer_than_it_was_meant_to(tmp_path):
     run = trained(tmp_path / "run", settings=replace(SETTINGS, steps=3))
     assert train(run, TinyPairs(), until=5) == "finished"
     assert [e["step"] for e in events(run) if e["event"] == "step"] == [1, 2, 3, 4, 5]
+
+
+def test_what_was_measured_of_the_weights_before_goes_as_a_run_goes_on(tmp_path):
+    run = trained(tmp_path / "run", settings=replace(SETTINGS, steps=3))
+    (run / CARD).write_text("{}")
+    assert train(run, TinyPairs()) == "finished" and (run / CARD).is_file()
+    assert train(run, TinyPairs(), until=4) == "finished" and not (run / CARD).exists()
 
 
 # ---- one step
