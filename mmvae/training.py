@@ -34,7 +34,7 @@ from torch import Tensor
 from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, config_of, read_json, replace_weights, statistics_of, write_json, write_weights
 from .data.base import PairedDataset
 from .files import write_atomically
-from .history import EVENTS, event_of, is_number, record_of
+from .history import EVENTS, event_of, events, is_number, record_of
 from .machine import processor
 from .modalities import Modality
 from .model import MultimodalVAE
@@ -148,7 +148,7 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, device: s
 
     Raises:
         Diverged: Where the loss or a gradient is not finite; the last snapshot stays as it is.
-        RunError: Where the folder holds no run, its state is malformed, or another process trains it.
+        RunError: Where the folder holds no run or one that has done more steps already, its state is malformed, or another process trains it.
     """
     try:
         config = read_json(run / "config.json")
@@ -201,6 +201,11 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
     trained = bool(config.get("began_with"))
     optimizer = optimizer_for(settings, [p for p in model.parameters() if p.requires_grad])
     done, best, elapsed = _resume(run, model, optimizer) if (run / STATE).exists() else (0, math.inf, 0.0)
+    if done > steps:
+        raise RunError(f"{run} has done {done:,} steps already, it cannot end at {steps:,}: say more with --steps")
+    told = events(run)
+    if done == steps and told and told[-1]["event"] == "finished":
+        return "finished"  # a second end would pass for a second training
     if trained and done == 0:
         _load_initial(run, model)
     _forget_events_after(run / EVENTS, done)

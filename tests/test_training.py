@@ -189,6 +189,24 @@ def test_a_run_can_go_on_for_longer_than_it_was_meant_to(tmp_path):
     assert [e["step"] for e in events(run) if e["event"] == "step"] == [1, 2, 3, 4, 5]
 
 
+def test_a_run_does_not_end_before_where_it_stands_and_ends_there_once(tmp_path):
+    run = trained(tmp_path / "run", settings=replace(SETTINGS, steps=3))
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    with pytest.raises(RunError, match="has done 3 steps already, it cannot end at 2: say more with --steps$"):
+        train(run, TinyPairs(), until=2)
+    assert train(run, TinyPairs(), until=3) == "finished"
+    assert before == {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+
+
+def test_a_run_killed_between_its_last_snapshot_and_its_end_comes_to_it(tmp_path):
+    run = trained(tmp_path / "run", settings=replace(SETTINGS, steps=3))
+    (run / "statistics.json").unlink()
+    lines = (run / "events.jsonl").read_text().splitlines()
+    (run / "events.jsonl").write_text("\n".join(lines[:-1]) + "\n")
+    assert train(run, TinyPairs()) == "finished"
+    assert events(run)[-1]["event"] == "finished" and (run / "statistics.json").is_file()
+
+
 def test_what_was_measured_of_the_weights_before_goes_as_a_run_goes_on(tmp_path):
     run = trained(tmp_path / "run", settings=replace(SETTINGS, steps=3))
     (run / CARD).write_text("{}")
