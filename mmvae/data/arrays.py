@@ -33,12 +33,16 @@ def read_arrays(path: Path, expected: Sequence[str] = ()) -> dict[str, np.ndarra
             if missing:
                 raise DataError(f"{path}: no array {', '.join(missing)} in it; found {', '.join(archive) or 'nothing'}, "
                                 f"expected {', '.join(expected)}")
-            return {name: archive[name] for name in (expected or archive.files)}
+            arrays = {name: archive[name] for name in (expected or archive.files)}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except MALFORMED as error:
         raise DataError(f"{path}: not a whole .npz file of plain arrays ({_reason(path, error)}); "
                         "write it again with numpy.savez") from None
+    strangers = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]  # such as pictures in a zip
+    if strangers:
+        raise DataError(f"{path}: {strangers[0]} in it is no array; write the arrays with numpy.savez, or unpack the pictures into folders")
+    return arrays
 
 
 def whole_arrays(path: Path) -> dict[str, np.ndarray] | None:

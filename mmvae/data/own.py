@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,8 @@ class OwnPairs(PairedDataset):
     where they are of another size the middle square is taken and resized to the nearest of 28×28, 32×32 and 64×64; `notes` says so.
     With which likelihoods and weights they are judged is the variant's, see `mmvae.presets.modalities_for`; joint-poe judges grey
     images by the Bernoulli likelihood, colours by a Gaussian of variance ½. Of the items, taken at random but always alike,
-    a tenth each is for validation and test.
+    a tenth each is for validation and test. Pairs that have a picture in common are in one split; where so many have that this
+    leaves too few to hold out, the split is by pair, and `notes` says so.
 
     Example:
         >>> numpy.savez("pairs.npz", left=left, right=right, angle=angle)      # doctest: +SKIP
@@ -126,10 +128,14 @@ class OwnPairs(PairedDataset):
         self._labels = {factor.name: labels for factor, labels in described}
         if not self.factors:
             notes.append("No factors are given: pictures can be explored, but not scored or coloured by what caused them.")
+        order = np.random.RandomState(0).permutation(total)  # its streams are promised never to change
+        held = _held_out(order, _sharing(content.images))
+        if held is None:
+            notes.append("So many pairs have a picture in common that test pairs have pictures which are trained on: figures on them say little of new pictures.")
+            held = order[-2 * (total // 10):].reshape(2, -1)
         self.notes = tuple(notes)
-        order = torch.from_numpy(np.random.RandomState(0).permutation(total))  # its streams are promised never to change
-        tenth = total // 10
-        self._splits = {name: ids.sort().values for name, ids in zip(SPLITS, order.split([total - 2 * tenth, tenth, tenth]))}
+        parts = (np.setdiff1d(order, np.concatenate(held)), *map(np.sort, held))
+        self._splits = {name: torch.from_numpy(ids) for name, ids in zip(SPLITS, parts, strict=True)}
 
     def split(self, name: str) -> Tensor:
         if name not in self._splits:
@@ -144,6 +150,46 @@ class OwnPairs(PairedDataset):
             raise DataError(f"item {int(outside[0])}: no such pair in {self.title}; ids run from 0 to {total - 1}")
         images = {name: stored[ids].float().div_(255) for name, stored in self._images.items()}
         return images, {name: labels[ids] for name, labels in self._labels.items()}
+
+
+def _sharing(images: dict[str, Tensor]) -> np.ndarray:
+    """The group of each pair, [N]: pairs that have a picture of either modality in common, or are linked by others that do, are of one.
+
+    A modality of which all pictures are the same links none: it has nothing to hold out.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pictures = [np.unique([blake2b(image.numpy().tobytes(), digest_size=16).digest() for image in stored], return_inverse=True)[1] for stored in images.values()]
+    pictures = [of if of.max() else np.arange(len(of)) for of in pictures]
+    first, second = pictures[0], pictures[1] + pictures[0].max() + 1
+    links = coo_array((np.ones(len(first)), (first, second)), shape=(second.max() + 1,) * 2)
+    return connected_components(links, directed=False)[1][first]
+
+
+def _held_out(order: np.ndarray, group: np.ndarray) -> list[np.ndarray] | None:
+    """The pairs for validation and for test, about a tenth of all each, in whole groups; None where the groups are too large.
+
+    Arguments:
+        order: Of all pairs, shuffled.
+        group: Of each pair.
+    """
+    tenth = len(order) // 10
+    sizes = np.bincount(group)
+    _, first = np.unique(group[order[::-1]], return_index=True)
+    groups = group[order[::-1]][np.sort(first)]  # as they come from the end, each of one pair: the last pairs are held out
+    held: list[np.ndarray] = []
+    for _ in range(2):
+        chosen, room = [], tenth
+        for g in groups:
+            if sizes[g] <= room:
+                chosen.append(g)
+                room -= sizes[g]
+        if 2 * room > tenth:
+            return None
+        groups = groups[~np.isin(groups, chosen)]
+        held.append(order[np.isin(group[order], chosen)])
+    return held[::-1]
 
 
 def _listed(names: Iterable[str]) -> str:

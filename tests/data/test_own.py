@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,29 @@ def test_every_pair_is_in_one_split_and_always_the_same(tmp_path):
     assert [len(split) for split in splits] == [16, 2, 2]
     assert sorted(sum(splits, [])) == list(range(20))
     assert splits == [dataset(str(path)).split(name).tolist() for name in SPLITS]
+
+
+def test_pairs_with_a_picture_in_common_are_in_one_split(tmp_path):
+    pictures = RNG.integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    # each left picture in two pairs, and each of a third of the right ones in two of other left pictures: groups of 2 and of 4
+    left, right = pictures.repeat(2, 0), RNG.integers(0, 256, (120, 32, 32, 3), dtype=np.uint8)
+    right[1:40:4] = right[2:40:4]
+    data = dataset(str(saved(tmp_path, left=left, right=right, angle=None, kind=None)))
+    parts = [data.split(name) for name in SPLITS]
+    assert sorted(torch.cat(parts).tolist()) == list(range(120)) and [len(part) for part in parts] == [96, 12, 12]
+    for shown in data.items(torch.arange(120))[0].values():
+        of = np.unique(shown.flatten(1).numpy(), axis=0, return_inverse=True)[1].reshape(-1)
+        seen = [set(of[part].tolist()) for part in parts]
+        assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]
+    assert not any("in common" in note for note in data.notes)
+
+
+def test_where_all_pairs_hang_together_the_split_is_by_pair_and_that_is_said(tmp_path):
+    left = RNG.integers(0, 256, (4, 28, 28), dtype=np.uint8).repeat(10, 0)
+    right = np.tile(RNG.integers(0, 256, (10, 32, 32, 3), dtype=np.uint8), (4, 1, 1, 1))
+    data = dataset(str(saved(tmp_path, left=left, right=right, angle=None, kind=None)))
+    assert [len(data.split(name)) for name in SPLITS] == [32, 4, 4]
+    assert any("have a picture in common" in note for note in data.notes)
 
 
 def test_factors_take_their_kind_from_their_values_and_from_their_description(tmp_path):
@@ -282,6 +306,14 @@ def test_a_damaged_archive_is_refused_by_name(tmp_path, spoil):
     with pytest.raises(DataError, match="not a whole .npz file") as caught:
         dataset(str(path))
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_a_zip_of_pictures_is_no_archive_of_arrays(tmp_path):
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as file:
+        file.writestr("left/a.png", b"a picture")
+    with pytest.raises(DataError, match="left/a.png in it is no array") as caught:
+        dataset(str(tmp_path / "pictures.zip"))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
