@@ -20,6 +20,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -258,7 +259,8 @@ def cached_embed(
         embedding = Embedding.load(path)
     except (FileNotFoundError, ValueError):
         embedding = embed(codes, params, on_frame, cancelled)
-        embedding.save(path)
+        with suppress(OSError):  # it is there, though it cannot be kept
+            embedding.save(path)
         return embedding
     mark_used(path)
     if on_frame is not None:

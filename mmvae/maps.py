@@ -13,6 +13,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -438,7 +439,8 @@ class Job:
                 found = _read_kept(path)
                 if found is None or (readers is not None and "verdict" not in found):
                     found = judged(self.model, self.data, self.codes, readers, tell, self._cancel.is_set)
-                    write_arrays(path, **found)
+                    with suppress(OSError):  # as in _encode
+                        write_arrays(path, **found)
                 self._judged = found
             return self._judged
 
@@ -461,8 +463,9 @@ class Job:
         if self.data is None:
             raise ValueError("the images of the data set are not on this machine")
         codes = codes_of(self.model, self.data, self.choice, tell, self._cancel.is_set, _Preview(self._look, self.params))
-        write_arrays(self.folder / f"codes-{self.codes_key}.npz", ids=codes.ids, giver=codes.giver, full=codes.full, columns=codes.columns, kl=codes.kl,
-                     **{f"label {name}": values for name, values in codes.labels.items()})
+        with suppress(OSError):  # only kept for the next time: a full disk, or one that may not be written, is no reason to show nothing
+            write_arrays(self.folder / f"codes-{self.codes_key}.npz", ids=codes.ids, giver=codes.giver, full=codes.full, columns=codes.columns, kl=codes.kl,
+                         **{f"label {name}": values for name, values in codes.labels.items()})
         return codes
 
     def _kept(self, kind: str, key: str) -> Codes | None:

@@ -187,6 +187,11 @@ def test_the_cache_gives_the_same_map_without_computing_it(tmp_path, codes, para
     assert frames == [1.0]
 
 
+def test_a_map_is_there_though_it_cannot_be_kept(tmp_path, codes):
+    (tmp_path / "maps").write_text("a file where the folder should be")
+    np.testing.assert_array_equal(cached_embed(codes, PCA(), tmp_path / "maps").positions, embed(codes, PCA()).positions)
+
+
 def test_other_codes_parameters_and_algorithms_have_other_cache_entries(tmp_path, codes, monkeypatch):
     cached_embed(codes, PCA(), tmp_path)
     cached_embed(codes + 1, PCA(), tmp_path)

@@ -215,6 +215,14 @@ def test_a_job_ends_with_a_map_and_keeps_it(tmp_path, data):
     assert 0.5 < trust <= 1 and 0 < recall <= 1
 
 
+def test_a_job_ends_with_a_map_where_nothing_can_be_kept(tmp_path, data):
+    (tmp_path / "maps").write_text("a file where the folder should be")
+    unkept, kept = job(tmp_path / "maps", data), job(tmp_path / "others", data)
+    for one in (unkept, kept):
+        one.run()
+    assert unkept.state == "done" and np.array_equal(unkept.positions, kept.positions)
+
+
 def test_the_key_tells_apart_what_gives_another_map(tmp_path, data):
     jobs = [job(tmp_path, data), job(tmp_path, data, sampled=True), job(tmp_path, data, count=23), job(tmp_path, data, TSNE()), job(tmp_path, data, TSNE(perplexity=9.0)), job(tmp_path, data, None)]
     other = job(tmp_path, data)
