@@ -69,7 +69,7 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
         except CheckpointError as error:
             raise CheckpointError(str(error).replace(str(incoming), name)) from None
         taken = catalogue(home)
-        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", name.removesuffix(".zip")).strip("-_")[:50] or "upload"
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".zip")).strip("-_.")[:50] or "upload"
         final = next(
             candidate
             for candidate in chain([stem], (f"{stem}-{i}" for i in count(2)))

@@ -17,8 +17,8 @@ import numpy as np
 from .history import is_number
 from .presets import Settings
 
-#: No figure, count or time that is measured is larger; sums of squares of what is smaller are floats still.
-LARGEST = 1e15
+#: No figure, count or time is larger, factors in nanoseconds included; sums of squares of what is smaller are floats still.
+LARGEST = 1e38
 
 
 @dataclass(frozen=True)

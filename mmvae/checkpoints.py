@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 
 from .cards import fault_of_card, fault_of_training, is_array, shortened
 from .data import DATASETS
-from .data.base import PairedDataset
+from .data.base import Factor, PairedDataset
 from .files import write_atomically
 from .history import is_number
 from .latents import Block
@@ -72,12 +72,12 @@ class Checkpoint:
 
 
 def load(path: str | Path, device: str = "cpu") -> MultimodalVAE:
-    """The model of a checkpoint's or a run's folder, in evaluation mode.
+    """The model of a checkpoint's or a run's folder, to look into: in evaluation mode, its parameters without gradients.
 
     Raises:
         CheckpointError: Where something is missing or malformed.
     """
-    return open_checkpoint(path, device).model
+    return open_checkpoint(path, device).model.requires_grad_(False)
 
 
 def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHTS) -> Checkpoint:
@@ -130,7 +130,7 @@ def described(folder: Path) -> tuple[dict, dict, dict]:
     _, modalities, blocks = _parts(config, str(folder / CONFIG))
     card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
     check_card(card, folder / CARD, [block.name for block in blocks], [modality.name for modality in modalities])
-    return config, _read_statistics(folder / STATISTICS, blocks), card
+    return config, _read_statistics(folder / STATISTICS, blocks, DATASETS[config["dataset"]].factors if config["dataset"] in DATASETS else ()), card
 
 
 def check_card(card: dict, where: Path, blocks: Sequence[str], modalities: Sequence[str]) -> None:
@@ -147,13 +147,17 @@ def check_card(card: dict, where: Path, blocks: Sequence[str], modalities: Seque
         raise CheckpointError(f"{where}: {fault}")
 
 
-def _read_statistics(file: Path, blocks: Sequence[Block]) -> dict:
-    """See `statistics_of`; empty where there are none."""
+def _read_statistics(file: Path, blocks: Sequence[Block], factors: Sequence[Factor]) -> dict:
+    """See `statistics_of`; empty where there are none.
+
+    Arguments:
+        factors: Of its data set; none where they are not known.
+    """
     statistics = read_json(file) if file.is_file() else {}
     known, reference = statistics.get("blocks", {}), statistics.get("reference", {})
     if not isinstance(known, dict) or known and not all(_is_aggregate(known.get(block.name), block.dim) for block in blocks):
         raise CheckpointError(f"{file}: \"blocks\" are not statistics of every dimension")
-    if not isinstance(reference, dict) or reference and not _is_reference(reference, blocks):
+    if not isinstance(reference, dict) or reference and not _is_reference(reference, blocks, factors):
         raise CheckpointError(f"{file}: \"reference\" is not items with their labels and codes")
     return statistics
 
@@ -165,11 +169,14 @@ def _is_aggregate(known: object, dim: int) -> bool:
             and all(isinstance(counts, list) and all(map(is_number, counts)) for counts in known["histogram"]))
 
 
-def _is_reference(reference: dict, blocks: Sequence[Block]) -> bool:
+def _is_reference(reference: dict, blocks: Sequence[Block], factors: Sequence[Factor]) -> bool:
     ids, labels, codes = (reference.get(key) for key in ("ids", "labels", "codes"))
-    if not isinstance(ids, list) or not all(type(i) is int for i in ids) or not isinstance(labels, dict) or not isinstance(codes, dict):
+    if not isinstance(ids, list) or not all(type(i) is int and 0 <= i < 2**63 for i in ids) or not isinstance(labels, dict) or not isinstance(codes, dict):
         return False
-    return all(is_array(values, len(ids)) for values in labels.values()) and all(
+    classes = {factor.name: range(len(factor.values)) for factor in factors if factor.kind == "categorical"}
+    if not all(is_array(values, len(ids)) and all(value in classes.get(name, [value]) for value in values) for name, values in labels.items()):
+        return False
+    return all(
         isinstance(code, dict) and isinstance(code.get(block.name), dict) and is_array(code[block.name].get(moment), len(ids), block.dim)
         for code in codes.values() for block in blocks for moment in ("mean", "stddev"))
 
@@ -213,7 +220,7 @@ def build_model(config: dict, where: str) -> MultimodalVAE:
     variant, modalities, blocks = _parts(config, where)
     try:
         return MultimodalVAE(variant, modalities, blocks, config["dataset"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{where}: {type(error).__name__}: {error}") from None
 
 
@@ -230,7 +237,7 @@ def _parts(config: dict, where: str) -> tuple[Variant, list[Modality], list[Bloc
         modalities = [Modality(**{**row, "shape": tuple(row["shape"])}) for row in config["modalities"]]
         blocks = [Block(**row) for row in config["blocks"]]
         variant = variant_from_json(config["variant"])
-        _check_config(config, modalities, blocks)
+        _check_config(config, variant, modalities, blocks)
     except KeyError as error:
         raise CheckpointError(f"{where}: no {error} in it") from None
     except (TypeError, ValueError, AttributeError) as error:
@@ -238,11 +245,11 @@ def _parts(config: dict, where: str) -> tuple[Variant, list[Modality], list[Bloc
     return variant, modalities, blocks
 
 
-def _check_config(config: dict, modalities: Sequence[Modality], blocks: Sequence[Block]) -> None:
+def _check_config(config: dict, variant: Variant, modalities: Sequence[Modality], blocks: Sequence[Block]) -> None:
     # A hostile file must not make us allocate what no model of ours needs.
     if len(modalities) != 2:
         raise ValueError(f"{len(modalities)} modalities, expected two")
-    if any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > 1024 for b in blocks):
+    if any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > 1024 for b in blocks) or variant.prior_clusters > 1024:
         raise ValueError("sizes beyond what this program builds")
     for text in (text for m in modalities for text in (m.name, m.symbol, m.title)):
         if not isinstance(text, str):

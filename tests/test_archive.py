@@ -58,6 +58,7 @@ def test_only_a_checkpoints_own_files_are_packed_and_unpacked(folder, home):
 def test_a_name_that_is_taken_gets_a_number_and_strange_characters_go(folder, home):
     packed = archive.pack(folder)
     assert [archive.unpack(packed, "../my model!.zip", home) for _ in range(3)] == ["my-model", "my-model-2", "my-model-3"]
+    assert archive.unpack(packed, "Rev.1_a-b.zip", home) == "Rev.1_a-b" and archive.unpack(packed, "..dots..zip", home) == "dots"
 
 
 def test_a_file_at_the_top_of_the_zip_is_found_too(folder, home):

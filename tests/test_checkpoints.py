@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from tiny import TinyPairs, spoiled, tiny_images, tiny_model
 
 from mmvae import checkpoints
-from mmvae.checkpoints import (CARD, CheckpointError, build_model, catalogue, config_of, digest, load, open_checkpoint, read_json, reference_ids, save, statistics_of,
-                               write_json, write_weights)
+from mmvae.checkpoints import (CARD, CheckpointError, build_model, catalogue, config_of, described, digest, load, open_checkpoint, read_json, reference_ids, save,
+                               statistics_of, write_json, write_weights)
 from mmvae.variants import VARIANTS
 
 TOLERANCE = {"atol": 3e-3, "rtol": 1e-2}  # of half precision's eleven bits, through a network
@@ -42,6 +42,7 @@ def test_a_model_saved_and_loaded_infers_and_draws_the_same(tmp_path, variant):
     loaded = load(tmp_path / "saved")
     assert loaded.variant == model.variant and loaded.blocks == model.blocks and loaded.modalities == model.modalities
     assert not loaded.training
+    assert loaded.generate(2, seed=1)["a"].numpy().shape == loaded.decode({b.name: torch.zeros(2, b.dim) for b in loaded.blocks})["a"].numpy().shape  # no detach() needed
     for name, q in model.posterior(tiny_images()).items():
         assert torch.equal(loaded.posterior(tiny_images())[name].mean, q.mean)
     for name, x in model.generate(3, seed=1).items():
@@ -116,6 +117,7 @@ SPOILS = [(("variant",), KeyError), (("variant",), "mumo"), (("variant", "terms"
           (("modalities", 0, "network"), "os.system"), (("modalities", 0, "network"), "small64"), (("modalities", 0, "likelihood"), "eval"), (("modalities", 0, "scale"), -1),
           (("modalities", 0, "name"), "x.y"), (("modalities", 0, "name"), "b"), (("modalities", 0, "name"), 3), (("modalities", 0, "colour"), "red"), (("blocks",), []),
           (("blocks", 0, "dim"), 0), (("blocks", 0, "dim"), 10**9), (("blocks", 0, "dim"), "4"), (("blocks", 0, "dim"), 2.5), (("blocks", 0, "dim"), float("nan")),
+          (("variant", "prior_clusters"), 10**7), (("variant", "prior_clusters"), 2**62),
           (("blocks", 0, "owner"), "nobody"), (("blocks", 0, "name"), "z_other"), (("blocks", 1), KeyError), (("dataset",), KeyError), (("dataset",), 7), (("dataset",), "faces"),
           (("source",), [1]), (("modalities", 0, "title"), 3), (("modalities", 0, "symbol"), None), (("training",), []), (("trained",), "long"),
           (("encoders",), []), (("encoders",), {"of": "x"}), (("began_with",), "x"), (("began_with",), {"of": 3, "training": {}, "trained": {}}),
@@ -158,6 +160,7 @@ def test_a_card_as_it_should_be_is_opened(folder):
 
 @pytest.mark.parametrize(("path", "value"), [(("blocks",), []), (("blocks", "z_a"), KeyError), (("blocks", "z_a", "kl"), [1.0]), (("blocks", "z_a", "low"), ["0", "1"]),
                                              (("blocks", "z_a", "sigma"), KeyError), (("blocks", "z_a", "histogram"), [1, 2]), (("reference",), 3), (("reference", "ids"), ["1"]),
+                                             (("reference", "ids", 0), -1), (("reference", "ids", 0), 10**25),
                                              (("reference", "labels", "brightness"), [1.0]), (("reference", "codes", "a+b", "z_b", "mean"), [[1.0]]),
                                              (("reference", "codes", "a+b", "z_b"), KeyError), (("reference", "codes"), KeyError)])
 def test_statistics_that_no_page_could_show_are_refused(folder, path, value):
@@ -166,6 +169,16 @@ def test_statistics_that_no_page_could_show_are_refused(folder, path, value):
     assert open_checkpoint(folder).statistics == statistics
     write_json(folder / "statistics.json", spoiled(statistics, path, value))
     refusal(folder, "statistics.json")
+
+
+def test_a_class_that_the_data_set_does_not_have_is_refused(tmp_path):
+    shipped = Path(__file__).parents[1] / "checkpoints" / "faces-mumo"
+    for name in ("config.json", "statistics.json"):
+        (tmp_path / name).write_bytes((shipped / name).read_bytes())
+    assert described(tmp_path)[1]["reference"]["labels"]["identity"]
+    write_json(tmp_path / "statistics.json", spoiled(read_json(tmp_path / "statistics.json"), ("reference", "labels", "identity", 0), 99))
+    with pytest.raises(CheckpointError, match="reference"):
+        described(tmp_path)
 
 
 def test_no_random_change_of_a_configuration_does_more_than_be_refused(folder):

@@ -122,6 +122,11 @@ def test_what_is_wrong_is_said_with_its_place_and_value(path, value, said):
     assert fault_of_card(spoiled(card, path, value), *names).endswith(said)
 
 
+def test_an_error_in_nanoseconds_since_1970_is_a_figure_too():
+    card = spoiled(card_of("faces-mumo"), ("figures", "preserved_error/elevation→lighting/azimuth", "value"), 1.8e18)
+    assert fault_of_card(card, ["z_elevation", "z_shared", "z_lighting"], ["elevation", "lighting"]) == ""
+
+
 def test_every_kept_card_is_well_formed():
     files = [*SHIPPED.glob(f"*/{CARD}"), *(ROOT / "results").glob(f"*/{CARD}")]
     assert len(files) > 30 and all(entry_of(file.parent).card for file in files)
