@@ -88,7 +88,7 @@ def kept_across(figures_card: dict, dataset: str) -> list[str]:
         metric, _, of = key.partition("/")
         way, _, factor = of.partition("/")
         if "→" in way and factor in shared and metric in ("cross_coherence", "identity_kept", "preserved_error") and figure["value"] is not None:
-            value = f"±{figure['value']:.1f}{html.escape(figure.get('unit') or '')}" if metric == "preserved_error" else f"{figure['value']:.0%}"
+            value = f"{figure['value']:.1f}{html.escape(figure.get('unit') or '')} off" if metric == "preserved_error" else f"{figure['value']:.0%}"
             about = html.escape(f"{METRICS[metric].title}: {METRICS[metric].explanation}")
             ways.setdefault(way, []).append(f'<span title="{about}">{html.escape(factor)} <b>{value}</b></span>')
     return [f"{html.escape(way)} {', '.join(found)}" for way, found in ways.items()]
