@@ -67,18 +67,24 @@ def start(run: Path, model: MultimodalVAE, settings: Settings, source: str | Non
         began_with: How the weights came to be that it begins with, where they are another's, see `begin`.
 
     Raises:
-        RunError: Where the folder already holds a run, or private dimensions are to be closed and the model has none to close.
+        RunError: Where the folder already holds a run, private dimensions are to be closed and the model has none to close, or `train`
+            would refuse the model or the settings.
     """
     if (run / "config.json").exists():
         raise RunError(f"{run} already holds a run: resume it, or choose another folder")
     if (kept := settings.private_open) and all(block.owner is None or block.dim <= kept for block in model.blocks):
         sizes = " + ".join(str(block.dim) for block in model.blocks)
         raise RunError(f"private_open {kept}: {model.variant.title} with {sizes} dimensions has no private block of more, nothing would be closed")
-    run.mkdir(parents=True, exist_ok=True)
     config = config_of(model, asdict(settings))
     if source is not None:
         config["source"] = source
     config |= {key: value for key, value in (("encoders", encoders), ("began_with", began_with)) if value is not None}
+    settings_of(config, f"{run} cannot be begun")  # what only `train` refuses leaves a run that can be neither resumed nor begun anew
+    try:
+        build_model(config, f"{run} cannot be begun")
+    except CheckpointError as error:
+        raise RunError(str(error)) from None
+    run.mkdir(parents=True, exist_ok=True)
     write_json(run / "config.json", config)
 
 
@@ -164,7 +170,7 @@ def train(run: Path, data: PairedDataset, *, until: int | None = None, device: s
         raise RunError(f"{busy}: stop that first") from None
 
 
-def settings_of(config: dict, where: Path) -> Settings:
+def settings_of(config: dict, where: Path | str) -> Settings:
     """The settings that a configuration states; `where` names its file in errors.
 
     Raises:

@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import A, TinyPairs, tiny_images, tiny_model
+from tiny import A, B, TinyPairs, tiny_images, tiny_model
 
 import mmvae.training
 from mmvae.checkpoints import CARD, open_checkpoint
 from mmvae.comparison import entry_of, length_of, trainings_of
+from mmvae.latents import partition
+from mmvae.model import MultimodalVAE
 from mmvae.objective import loss
 from mmvae.presets import CLOSED, Settings
 from mmvae.soap import TURN_EVERY
 from mmvae.steps import spare_kl, update
 from mmvae.training import CYCLE, ENCODERS, HAZE, INITIAL, PACE, Diverged, Pace, RunError, closing, refit, refitting, start, train
-from mmvae.variants import Cycle
+from mmvae.variants import VARIANTS, Cycle
 
 SETTINGS = Settings(steps=10, batch_size=8, warmup=5, snapshot=4, device="cpu", precision="float32", seed=3)
 CPU = torch.device("cpu")
@@ -296,6 +298,15 @@ def test_a_training_that_closes_private_dimensions_leaves_the_first_open_alone(t
 def test_a_run_that_would_close_nothing_is_refused(tmp_path, variant, kept):
     with pytest.raises(RunError, match=rf"^private_open {kept}: .* nothing would be closed$"):
         start(tmp_path / "run", tiny_model(variant), replace(SETTINGS, private_open=kept))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("private", "change", "said"), [((2000, 3), {}, "sizes beyond what this program builds"), ((2, 3), {"learning_rate": math.inf}, "learning_rate is Infinity"),
+                                                         ((2, 3), {"clip": math.inf}, "clip is Infinity")])
+def test_what_could_not_be_trained_is_not_begun(tmp_path, private, change, said):
+    model = MultimodalVAE(VARIANTS["mumo"], (A, B), partition(("a", "b"), private=private, shared=4))
+    with pytest.raises(RunError, match=f"run cannot be begun: .*{said}"):
+        start(tmp_path / "run", model, replace(SETTINGS, **change))
     assert not (tmp_path / "run").exists()
 
 
