@@ -13,7 +13,7 @@ from mmvae.metrics.coherence import preserved
 from mmvae.model import MultimodalVAE
 from mmvae.pictures import sheet
 from mmvae.readers import Reading, Readers
-from mmvae.translation import check, expected, heat, hits, joined, label_of, restyled, rows, swap_sheet, swapped, translate, translation_sheet
+from mmvae.translation import check, expected, heat, hits, joined, label_of, restyled, rows, swap_sheet, swapped, translate, translation_sheet, wilson
 from mmvae.variants import VARIANTS as VARIANT_ROWS
 from tests.tiny import A, B, tiny_images, tiny_model
 
@@ -187,7 +187,7 @@ def test_the_check_compares_each_factor_with_what_should_become_of_it():
     assert neutral.measured.error == pytest.approx((drawn - 0.5).abs().mean().item(), abs=1e-5)
     assert free.measured.spread == pytest.approx(preserved(drawn.numpy(), labels["other"].numpy(), OTHER).spread, rel=1e-4)
     assert free.real_spread == pytest.approx(np.std([0, 0.5, 1])) and np.isnan(kept.real_spread)
-    assert kept.ceiling["within_step"] == 1.0
+    assert kept.real["within_step"] == 1.0
 
 
 def test_a_reading_is_right_within_one_step_or_of_the_class():
@@ -199,6 +199,13 @@ def test_a_reading_is_right_within_one_step_or_of_the_class():
     found = hits(readings, wanted, (digit, GLOW, OWN, OTHER))
     assert {name: each.tolist() for name, each in found.items()} == {
         "digit": [[True, False], [True, True]], "glow": [[True, False], [True, True]], "own": [[True, False], [True, True]]}
+
+
+def test_a_share_has_an_interval_that_does_not_close_where_all_agree():
+    low, high = wilson(1.0, 64)
+    assert (low, high) == (pytest.approx(64 / (64 + 1.959964**2)), 1.0)
+    assert wilson(0.0, 64) == (0.0, pytest.approx(1 - low))
+    assert wilson(0.25, 20) == pytest.approx((0.111862, 0.468701), abs=1e-6)
 
 
 def test_parts_are_joined_in_their_order():

@@ -22,7 +22,7 @@ from mmvae.data import Factor
 from mmvae.pictures import Pixels, sheet, write_gif
 from mmvae.point import Point
 from mmvae.readers import Readers
-from mmvae.translation import Kept, Swapped, Translation, expected, heat, hits, read, scale_of
+from mmvae.translation import Kept, Swapped, Translation, expected, heat, hits, read, scale_of, wilson
 
 from . import models
 from .cells import image, link, scale
@@ -166,24 +166,25 @@ def summary(given: Sequence[Given], done: Sequence[Drawn], readers: Readers | No
     for drawn in done:
         marks = [drawn.verdicts(i, given[i], factors, to) for i in labelled]
         shares = [np.mean([mark[f.name] for mark in marks if f.name in mark]) for f in shared]
-        lines += f"<tr><td>{html.escape(models.variant_label_of(drawn.by.name))}</td>{_numbers(f'{100 * share:.0f} %' for share in shares)}</tr>"
-    ceiling = _numbers(_ceiling(readers.accuracy.get(to, {}).get(f.name, {})) for f in shared)
+        lines += f"<tr><td>{html.escape(models.variant_label_of(drawn.by.name))}</td>{_numbers(_estimate(share, len(labelled)) for share in shares)}</tr>"
+    real = _numbers(_real_share(readers.accuracy.get(to, {}).get(f.name, {})) for f in shared)
     heads = "".join(f'<th class="number">{html.escape(f.name)}</th>' for f in shared)
     apart = f"; {guessed} of your own not counted" if guessed else ""
-    return (f'<h4>Kept in {len(labelled) * done[0].samples} samples of test images{apart}</h4><table class="figures"><tr><th></th>{heads}</tr>{lines}'
-            f"<tr><td>readers on real images (ceiling)</td>{ceiling}</tr></table>")
+    of = f"{len(labelled) * done[0].samples} samples of {len(labelled)} test image{'s' if len(labelled) > 1 else ''}"
+    return (f'<h4>Kept in {of}{apart} (95 % interval over images)</h4><table class="figures"><tr><th></th>{heads}</tr>{lines}'
+            f"<tr><td>readers on real images</td>{real}</tr></table>")
 
 
 def _numbers(texts) -> str:
     return "".join(f'<td class="number">{text}</td>' for text in texts)
 
 
-def _ceiling(figures: Mapping[str, float]) -> str:
+def _real_share(figures: Mapping[str, float]) -> str:
     return "–" if isnan(_share(figures)) else f"{100 * _share(figures):.0f} %"
 
 
 def check_table(found: Mapping[str, Sequence[Kept]]) -> str:
-    """The criterion, factors in rows and models in columns: what should become of each, what readers saw, and their own ceiling.
+    """The criterion, factors in rows and models in columns: what should become of each, what readers saw, and what they see of real images.
 
     Arguments:
         found: What was measured of each model, by what a person calls it; of the same factors in the same order.
@@ -213,15 +214,21 @@ def _measured(kept: Kept) -> tuple[float, float, str, str]:
     if kept.role == "free":
         return measured.spread / kept.real_spread if kept.real_spread > 0 else float("nan"), 1.0, f"± {spread}" if spread else "–", "over samples"
     error = "" if isnan(measured.error) else f"off by {_amount(measured.error, factor)}"
-    said = f"{100 * measured.kept.value:.0f} ± {100 * measured.kept.stderr:.0f} %"
-    return measured.kept.value, _share(kept.ceiling), said, ", ".join(filter(None, (error, spread and f"samples {'' if '%' in spread else '± '}{spread}")))
+    said = _estimate(measured.kept.value, measured.kept.count)
+    return measured.kept.value, _share(kept.real), said, ", ".join(filter(None, (error, spread and f"samples {'' if '%' in spread else '± '}{spread}")))
 
 
 def _real(kept: Kept) -> tuple[float, float, str, str]:
     """The same of real images."""
     if kept.role == "free":
         return float("nan"), float("nan"), "" if isnan(kept.real_spread) else f"± {_amount(kept.real_spread, kept.factor)}", "over all images" * (not isnan(kept.real_spread))
-    return _share(kept.ceiling), float("nan"), _ceiling(kept.ceiling), f"off by {_amount(kept.ceiling['error'], kept.factor)}" if "error" in kept.ceiling else ""
+    return _share(kept.real), float("nan"), _real_share(kept.real), f"off by {_amount(kept.real['error'], kept.factor)}" if "error" in kept.real else ""
+
+
+def _estimate(share: float, images: int) -> str:
+    """A share of samples with its interval over the images that they are of: ``"100 % (94–100)"``."""
+    low, high = wilson(share, images)
+    return f"{100 * share:.0f} % ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def _share(figures: Mapping[str, float]) -> float:
@@ -233,11 +240,11 @@ def _amount(value: float, factor: Factor) -> str:
     return f"{value:.1f}{factor.unit}" if factor.unit == "°" else f"{value:.3g}{factor.unit}"
 
 
-def _bar(share: float, ceiling: float, said: str, more: str) -> str:
-    """A figure over a bar of its length, with a mark where the ceiling is; NaN leaves out either."""
+def _bar(share: float, real: float, said: str, more: str) -> str:
+    """A figure over a bar of its length, with a mark where real images come to; NaN leaves out either."""
     bar = ""
     if not isnan(share):
-        mark = "" if isnan(ceiling) else f'<s style="left: {100 * min(1.0, ceiling):.1f}%"></s>'
+        mark = "" if isnan(real) else f'<s style="left: {100 * min(1.0, real):.1f}%"></s>'
         bar = f'<span class="bar"><i style="width: {100 * min(1.0, max(0.0, share)):.1f}%"></i>{mark}</span>'
     return f"<b>{html.escape(said)}</b>{bar}<small>{html.escape(more)}</small>"
 
@@ -383,14 +390,15 @@ def check_csv(found: Mapping[str, Sequence[Kept]], to: str) -> bytes:
     """A line for each factor under each model (by name): what should become of it, and what was measured."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(["model", "to", "factor", "role", "unit", "share", "standard error", "images", "tolerance", "mean error", "spread",
+    writer.writerow(["model", "to", "factor", "role", "unit", "share", "standard error", "95 % from", "95 % to", "images", "tolerance", "mean error", "spread",
                      "readers' share on real images", "readers' mean error on real images"])
     for name, factors in found.items():
         for kept in factors:
             measured, judged = kept.measured, kept.role != "free"
-            own = kept.ceiling.get("accuracy", kept.ceiling.get("within_step"))
-            figures = [measured.kept.value, measured.kept.stderr, measured.kept.count, measured.tolerance, measured.error] if judged else [""] * 5
-            ceiling = [own, kept.ceiling.get("error")] if judged else [None] * 2
-            plain = ["" if value is None or isinstance(value, float) and isnan(value) else value for value in (*figures, measured.spread, *ceiling)]
+            own = kept.real.get("accuracy", kept.real.get("within_step"))
+            figures = ([measured.kept.value, measured.kept.stderr, *wilson(measured.kept.value, measured.kept.count), measured.kept.count,
+                        measured.tolerance, measured.error] if judged else [""] * 7)
+            real = [own, kept.real.get("error")] if judged else [None] * 2
+            plain = ["" if value is None or isinstance(value, float) and isnan(value) else value for value in (*figures, measured.spread, *real)]
             writer.writerow([name, to, kept.factor.name, kept.role, kept.factor.unit, *plain])
     return buffer.getvalue().encode("utf-8-sig")

@@ -16,7 +16,7 @@ from mmvae.checkpoints import Checkpoint
 from mmvae.data.base import Factor
 from mmvae.explore import point_of
 from mmvae.readers import Reading, Readers
-from mmvae.translation import check, read, swapped, translate
+from mmvae.translation import Kept, check, read, swapped, translate, wilson
 from tests.test_translation import READERS, Glow
 from tests.tiny import tiny_images, tiny_model
 from ui.gallery import first_items
@@ -70,7 +70,8 @@ def test_what_a_reader_guessed_of_the_input_is_not_counted_as_true(opened):
     inputs = given(2)
     inputs[0] = replace(inputs[0], item=None, read=True)
     text = summary(inputs, [drawn(opened, inputs)], READERS, Glow.factors, "b")
-    assert "Kept in 3 samples of test images; 1 of your own not counted" in text
+    assert "Kept in 3 samples of 1 test image; 1 of your own not counted (95 % interval over images)" in text
+    assert "<td>readers on real images</td>" in text and "ceiling" not in text
     assert summary([inputs[0]], [drawn(opened, inputs[:1])], READERS, Glow.factors, "b") == ""
 
 
@@ -101,6 +102,19 @@ def test_a_check_is_saved_with_what_was_measured(opened):
     assert neutral["role"] == "neutral" and free["share"] == "" and float(free["spread"]) == found[2].measured.spread
 
 
+def said_of(kept: Kept) -> str:
+    low, high = wilson(kept.measured.kept.value, kept.measured.kept.count)
+    return f"{100 * kept.measured.kept.value:.0f} % ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def test_the_check_does_not_call_it_certain_that_all_images_kept_a_factor(opened):
+    factor, *_ = check(opened.model, Glow(), READERS, "b", torch.arange(40), samples=2)
+    all_kept = replace(factor, measured=replace(factor.measured, kept=replace(factor.measured.kept, value=1.0, stderr=0.0, count=64)))
+    assert "<b>100 % (94–100)</b>" in check_table({"tiny": [all_kept]})
+    (line,) = lines_of(check_csv({"tiny": [all_kept]}, "b"))
+    assert float(line["95 % from"]) == pytest.approx(0.9434, abs=1e-4) and float(line["95 % to"]) == 1 and line["images"] == "64"
+
+
 def test_the_check_stands_factor_by_factor_with_models_side_by_side_and_the_readers_beside_them(opened):
     one, other = (check(opened.model, Glow(), READERS, "b", torch.arange(40), samples=2, seed=seed) for seed in (0, 1))
     found = {"One <b>": one, "Other": other}
@@ -110,7 +124,7 @@ def test_the_check_stands_factor_by_factor_with_models_side_by_side_and_the_read
     for line, kept, beside in zip(lines, one, other, strict=True):
         assert f"<b>{kept.factor.name}</b>" in line and line.count("<td>") == 4
         for each in (kept, beside):
-            said = f"± {each.measured.spread:.3g}" if each.role == "free" else f"{100 * each.measured.kept.value:.0f} ± {100 * each.measured.kept.stderr:.0f} %"
+            said = f"± {each.measured.spread:.3g}" if each.role == "free" else said_of(each)
             assert f"<b>{said}</b>" in line
     assert [word in line for word, line in zip(("should be kept", "should stay 0", "may vary"), lines)] == [True] * 3
     lengths = [float(text) for text in re.findall(r'<i style="width: ([\d.]+)%"', lines[0])]
