@@ -18,6 +18,7 @@ from mmvae.explore import point_of
 from mmvae.inputs import HANDWRITING, InputError, drawn
 from mmvae.model import CannotInfer
 from mmvae.point import Point
+from mmvae.presets import pairs_to_measure
 from mmvae.readers import Readers
 from mmvae.runs import command_line
 from mmvae.translation import Kept, Translation, check, joined, label_of, read, restyled, swap_sheet, swapped, translate, translation_sheet
@@ -33,7 +34,7 @@ from ui.translating import (
     MOST_MODELS, MOST_SAMPLES, PARAMETERS, VIEWS, Given, Task, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails)
 from ui.uploading import Own, preview, uploaded
 
-STATE, ADDRESS = "translate", "translate address"
+STATE, ADDRESS, FIRST = "translate", "translate address", "translate first"
 DRAWING = "drawing"
 KINDS = {"PNG": "image/png", "GIF": "image/gif", "CSV": "text/csv"}
 CHECKED, CHECK_SAMPLES = 64, 6  # items that the check translates, and samples of each
@@ -63,7 +64,23 @@ def follow_address() -> None:
     asked = {name: value for name, value in st.query_params.to_dict().items() if name in PARAMETERS}
     if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
         st.session_state[STATE] = Task.parse(asked, models.names())
+        st.session_state.pop(FIRST, None)
         tell_left_out(asked.get("models", ""))
+
+
+def picked_or_first(pairs: Pairs, wanted: Mapping[str, tuple[str | None, int]]) -> dict[str, tuple[int, ...]]:
+    """The pairs that a person picked; where nobody did, the first ones for the direction and view that are shown now.
+
+    Those that were chosen for another direction or view may look all alike in this one, so they count as picked by nobody.
+
+    Arguments:
+        wanted: {field of the task: which modality's images, or None for whole pairs, and how many}.
+    """
+    before = st.session_state.get(FIRST, {})
+    first = {name: tuple(first_items(pairs, modality, n)) for name, (modality, n) in wanted.items()}
+    st.session_state[FIRST] = first
+    given = {name: getattr(task(), name) for name in wanted}
+    return {name: first[name] if ids is None or ids == before.get(name) else pairs.known(ids) for name, ids in given.items()}
 
 
 # ---- what is asked for
@@ -341,11 +358,12 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
             st.info(f"{error}.", icon=":material/block:")
     if not found:
         return
+    here, pairs = len(data.split("test")), pairs_to_measure(data.factors)  # of these, the command translates half
     with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
-        st.caption(f"From {source} alone, {CHECK_SAMPLES} samples of {to} for each of {CHECKED} random test images. "
-                   "Factor readers judge; a line on a bar is what they reach on real images.", width="stretch")
+        st.caption(f"From {source} alone, {CHECK_SAMPLES} samples of {to} for each of {min(CHECKED, here)} random test images; in brackets 95 % intervals over "
+                   "the images. Factor readers judge; a line on a bar is what they reach on real images.", width="stretch")
         saves({"CSV": ("check.csv", lambda _: check_csv(found, to))}, "\n".join(command_line(["evaluate", name]) for name in found),
-              "Measures both directions on all test pairs")
+              f"Measures translations both ways on {min(pairs // 2, here):,} test pairs, and all else that Compare shows on up to {pairs:,} pairs")
     cells(check_table({models.variant_label_of(name): factors for name, factors in found.items()}), key="translate check cells", scheme=palette.theme())
 
 
@@ -387,8 +405,7 @@ def page() -> None:
     source = next(name for name in first.model.names if name != to)
     change(models=tuple(one.name for one in opened), to=to, styled=task().styled and has_style(opened, to),
            strokes=task().strokes if HANDWRITING in first.model.names else "",
-           items=tuple(first_items(pairs, source, 4)) if task().items is None else pairs.known(task().items),
-           styles=tuple(first_items(pairs, None if task().view == "swap" else to, 5)) if task().styles is None else pairs.known(task().styles))
+           **picked_or_first(pairs, {"items": (source, 4), "styles": (None if task().view == "swap" else to, 5)}))
     controls(first)
     if note := sizes_note([(models.variant_label_of(one.name), one.model) for one in opened]):
         st.caption(note)
