@@ -126,8 +126,8 @@ def path(start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None
     r"""Codes from one item's to another's, both ends included: {block: [steps, dim]}.
 
     Straight, :math:`(1-t)\,a + t\,b`, or along the arc between the two directions,
-    :math:`\frac{\sin (1-t)\omega}{\sin \omega} a + \frac{\sin t\omega}{\sin \omega} b`,
-    which keeps to lengths that the prior makes likely.
+    :math:`\frac{\sin (1-t)\omega}{\sin \omega} \frac{a}{|a|} + \frac{\sin t\omega}{\sin \omega} \frac{b}{|b|}`,
+    times the length :math:`(1-t)\,|a| + t\,|b|`: on the whole way as long as the ends are, which the prior makes likely.
 
     Arguments:
         start, end: The code of one item each, {block: [1, dim]}.
@@ -146,10 +146,11 @@ def path(start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None
     codes = {}
     for name, a in start.items():
         b = end[name] if name in moving else a
-        cosine = torch.cosine_similarity(a, b).clamp(-1, 1)
-        angle = torch.arccos(cosine)
-        if spherical and 1e-3 < angle.item() < torch.pi - 1e-3:  # no arc is defined between parallel directions
-            codes[name] = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+        lengths = a.norm(), b.norm()
+        angle = torch.arccos(torch.cosine_similarity(a, b).clamp(-1, 1))
+        if spherical and 1e-3 < angle.item() < torch.pi - 1e-3 and min(lengths) > 0:  # no arc is defined between parallel directions
+            arc = (torch.sin((1 - t) * angle) * a / lengths[0] + torch.sin(t * angle) * b / lengths[1]) / torch.sin(angle)
+            codes[name] = torch.lerp(*lengths, t) * arc
         else:
             codes[name] = torch.lerp(a.expand(steps, -1), b.expand(steps, -1), t)
     return codes

@@ -111,6 +111,19 @@ def test_a_spherical_path_between_unit_codes_stays_on_the_sphere_at_equal_angles
     torch.testing.assert_close((z[1:] * z[:-1]).sum(1), torch.full((3,), math.cos((math.pi / 2 + 0.3) / 3)))
 
 
+@pytest.mark.parametrize("bend", [1e-2, 0.1, 0.5])
+def test_a_spherical_path_is_nowhere_longer_than_its_ends_however_far_apart_these_point(bend):
+    start, end = {"z": torch.tensor([[-0.02, 0.0]])}, {"z": torch.tensor([[math.cos(bend), math.sin(bend)]])}
+    z = path(start, end, 9, spherical=True)["z"]
+    torch.testing.assert_close(z.norm(dim=1), torch.linspace(0.02, 1, 9), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(z[[0, -1]], torch.cat([start["z"], end["z"]]), atol=1e-5, rtol=1e-4)
+
+
+def test_a_spherical_path_from_the_origin_is_straight():
+    z = path({"z": torch.zeros(1, 2)}, {"z": torch.tensor([[3.0, 4.0]])}, 3, spherical=True)["z"]
+    torch.testing.assert_close(z[1], torch.tensor([1.5, 2.0]))
+
+
 def test_a_spherical_path_between_parallel_codes_is_straight():
     z = path({"z": torch.tensor([[1.0, 1.0]])}, {"z": torch.tensor([[3.0, 3.0]])}, 3, spherical=True)["z"]
     torch.testing.assert_close(z[1], torch.tensor([2.0, 2.0]))

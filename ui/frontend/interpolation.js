@@ -99,10 +99,12 @@ export class Interpolation {
   }
 }
 
-/** Weights of both ends at t: straight, or along the arc between their directions where there is one. */
+/** Weights of both ends at t: straight, or along the arc between their directions where there is one, as `path` in mmvae/explore.py. */
 function weights(a, b, t, spherical) {
   const dot = a.reduce((sum, value, i) => sum + value * b[i], 0);
-  const angle = Math.acos(Math.min(1, Math.max(-1, dot / (Math.hypot(...a) * Math.hypot(...b) || 1))));
-  if (!spherical || angle < 1e-3 || angle > Math.PI - 1e-3) return [mix(1, 0, t), t];
-  return [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
+  const [from, to] = [Math.hypot(...a), Math.hypot(...b)];
+  const angle = Math.acos(Math.min(1, Math.max(-1, dot / (from * to || 1))));
+  if (!spherical || !from || !to || angle < 1e-3 || angle > Math.PI - 1e-3) return [mix(1, 0, t), t];
+  const length = mix(from, to, t) / Math.sin(angle);
+  return [(length * Math.sin((1 - t) * angle)) / from, (length * Math.sin(t * angle)) / to];
 }
