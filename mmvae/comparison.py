@@ -25,7 +25,7 @@ from .variants import VARIANTS, variant_to_json
 RESULTS = "results"
 #: From here on a block knows of a factor that is not its own; below, it is within what a probe finds in noise.
 LEAK = 0.1
-#: A block has lost a factor of its own where it reads less than this share of what a perfect code would give.
+#: A block has lost a factor of its own where it reads less than this share of what the reference code gives.
 LOST = 0.5
 #: Standard errors of a difference beyond which the better of two figures is called better, and a leak a leak.
 BOLD = 1.96
@@ -222,7 +222,8 @@ class MatrixCell:
         block: Name.
         factor: Name.
         value: From 0, a guess, to 1; raw values below 0 are a guess too.
-        ceiling: What a perfect code scores there; None where no code of this shape is perfect.
+        ceiling: What the reference code of this shape, which holds each factor in its place and nothing else, scores there with
+            the same probe on the same items, an estimate too; None where there is no such code, or nobody said whose a factor is.
         home: Whether the factor belongs into the block: its value should be high, and 0 elsewhere. None where nobody said
             whose it is.
         measure: ``"R²"`` or ``"accuracy above chance"``.
@@ -255,7 +256,7 @@ class MatrixCell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The cells of a model, in an order in which a perfect code lies along the diagonal.
+    """The cells of a model, in an order in which a separated code lies along the diagonal.
 
     Arguments:
         blocks: The rows, private of the first modality, shared, private of the second.
@@ -292,7 +293,7 @@ def _cell(found: dict, block: Block, factor: Factor, home: bool | None) -> Matri
     row, column = found["blocks"].index(block.name), found["factors"].index(factor.name)
     ceiling, errors = found["ceiling"], found.get("errors")
     return MatrixCell(block.name, factor.name, min(max(found["values"][row][column], 0.0), 1.0),
-                      min(max(ceiling[row][column], 0.0), 1.0) if ceiling else None, home, found["measures"][column],
+                      min(max(ceiling[row][column], 0.0), 1.0) if ceiling and home is not None else None, home, found["measures"][column],
                       errors[row][column] if errors else None)
 
 
@@ -512,7 +513,10 @@ def _of_matrix(entry: Entry) -> dict[str, dict]:
     if found is None:
         return {}
     names = {"R²": "leakage_r2", "accuracy above chance": "leakage_accuracy"}
-    figures = {f"in place/{cell.factor}": {"value": cell.value, "stderr": cell.error, "reference": cell.ceiling, "measure": names[cell.measure]}
+    owner = {factor.name: factor.owner for factor in found.factors}
+    private = {block.owner for block in found.blocks}
+    figures = {f"in place/{cell.factor}": ({"value": cell.value, "stderr": cell.error, "reference": cell.ceiling} if owner[cell.factor] in private else
+                                           {"value": None, "reason": "one code: no part of it is private"}) | {"measure": names[cell.measure]}
                for cell in found.cells if cell.home}
     if any(cell.home is None for cell in found.cells):
         return figures

@@ -18,8 +18,9 @@ from html import escape
 
 from .comparison import BOLD, LEAK, UNMEASURED, Cell, Column, Entry, Line, Matrix, MatrixCell, columns, length_of, lines, matrix, sentence, trainings_of
 from .latents import Block
-from .metrics import ALL_SPLITS
+from .metrics import ALL_SPLITS, REFERENCE
 from .palettes import BLOCKS
+from .results import MISSING, time_of
 
 #: Of matrices and tables. Hues come as --block-first, --block-shared, --block-second; --leak and --on-hue go with them.
 #: A matrix brings --factors, its columns, and --letters of the longest word above them: texts are as large as a cell has room for.
@@ -55,7 +56,7 @@ STYLE = """
 .mx p {margin: 4px 0 0; font-size: .88rem; line-height: 1.4}
 .mx-row {display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 318px), 1fr)); gap: 22px 26px}
 .mx-row > .mx {max-width: 620px}
-@container (width < 440px) {.mx td small span {display: none} .mx td small::before {content: "of "}}
+@container (width < 440px) {.mx td small span {display: none} .mx td small::before {content: "ref. "}}
 @container (width < 380px) {.mx thead small, .mx tbody th small {font-size: .64rem} .mx td {height: 4.4rem}}
 .mx-legend {display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: .84rem; margin: 0 0 10px; align-items: center}
 .mx-legend span::before {content: ""; display: inline-block; width: 26px; height: 17px; border-radius: 4px; margin-right: 7px; vertical-align: -3px}
@@ -134,11 +135,14 @@ pre {font-size: .84rem; overflow-x: auto}
 """
 
 
-def legend_html() -> str:
-    """How to read the matrices."""
-    return ('<div class="mx-legend"><span class="own">belongs here: should be high</span><span class="not">belongs elsewhere: should be 0</span>'
-            f'<span class="bad">leaks: above {LEAK}, beyond its error</span><span class="gone">missing: below half of a perfect code</span>'
-            '<span class="said">below each: what a perfect code of the same shape scores</span></div>')
+def legend_html(entries: Sequence[Entry]) -> str:
+    """How to read the matrices of these models: of what none of them can have, nothing is said."""
+    cells = [cell for entry in entries for cell in _cells(matrix(entry))]
+    homes = {cell.home for cell in cells}
+    said = [("own", "belongs here: should be high", True in homes), ("not", "belongs elsewhere: should be 0", False in homes),
+            ("bad", f"leaks: above {LEAK}, beyond its error", False in homes), ("gone", "missing: below half of the reference", True in homes),
+            ("said", "reference: the score of a reference code of the same shape, same probe, same items; no bound", any(cell.ceiling is not None for cell in cells))]
+    return f'<div class="mx-legend">{"".join(f"""<span class="{name}">{text}</span>""" for name, text, there in said if there)}</div>' if cells else ""
 
 
 def matrix_html(entry: Entry, words: bool = True) -> str:
@@ -165,7 +169,7 @@ def _matrix_cell(cell: MatrixCell, hue: int) -> str:
     marks = [f"hue{hue}", "home" if cell.home else "away" if cell.home is False else "open", *(["high"] if cell.home and cell.value > 0.7 else []), *(["leaks"] if cell.leaks else []),
              *(["lost"] if cell.lost else [])]
     badge = "<i>leaks</i>" if cell.leaks else "<i>missing</i>" if cell.lost else ""
-    best = "" if cell.ceiling is None else f"<small><span>perfect </span>{cell.ceiling:.2f}</small>"
+    best = "" if cell.ceiling is None else f"<small><span>reference </span>{cell.ceiling:.2f}</small>"
     error = f" ± {cell.error:.3f}" if cell.error is not None else ""
     wanted = {True: "should be high", False: "should be 0", None: "nothing says whose it is"}[cell.home]
     about = f"{cell.block} reads {cell.factor}: {cell.value:.3f}{error} {cell.measure}; {wanted}"
@@ -237,7 +241,9 @@ def _row(line: Line, elsewhere: bool, brief: bool = False) -> str:
     arrow = {"higher": " ↑", "lower": " ↓"}.get(metric.better, "")
     unit = f" [{escape(line.unit)}]" if line.unit else ""
     where = f" · {ALL_SPLITS}" if ALL_SPLITS in line.note else ""
-    about = (f"{escape(metric.explanation)}<br><code>{escape(metric.formula)}</code><br>Source: {escape(metric.source)}. To be read against: {escape(metric.against)}."
+    beside = any(cell.reference is not None for cell in line.cells)
+    against = metric.against if beside else metric.against.removeprefix(REFERENCE).removeprefix("; ")  # none is promised where none is shown
+    about = (f"{escape(metric.explanation)}<br><code>{escape(metric.formula)}</code><br>Source: {escape(metric.source)}." + (f" To be read against: {escape(against)}." if against else "")
              + (f"<br>Here: {escape(line.note)}." if line.note else ""))
     name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}{where}</span></summary>'
             f"<div>{about}</div></details>")
@@ -345,17 +351,14 @@ def provenance_html(entries: Sequence[Entry]) -> str:
                  f"{card['measured']}, {card['seconds']:.0f} s on {card['machine']['processor']}")
         return f"<tr><th>{escape(entry.name)}</th>{''.join(f'<td>{escape(fact)}</td>' for fact in facts)}</tr>"
 
-    heads = "".join(f"<th>{text}</th>" for text in ("", "variant", "parameters", "trained: steps × pairs, seed", "test pairs", "seed of the measurement", "measured"))
+    heads = "".join(f"<th>{text}</th>" for text in ("", "variant", "parameters", "trained: steps × pairs, seed, time (on a CPU where nothing else is said)", "test pairs", "seed of the measurement", "measured"))
     return f'<div class="figures"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(map(row, entries))}</tbody></table></div>'
 
 
 def _trained(entry: Entry) -> str:
     """How long, with which seed, in what time and on what, as far as that is known."""
-    trainings = trainings_of(entry)
-    settings, record = trainings[-1].settings, trainings[-1].record
-    seconds = sum(training.record.get("seconds") or 0 for training in trainings)
-    parts = [length_of(entry), f"seed {settings['seed']}" if "seed" in settings else "", f"{seconds / 60:.0f} min" if seconds else "",
-             record.get("processor") or record.get("device", "")]
+    settings, took = trainings_of(entry)[-1].settings, time_of(entry)
+    parts = [length_of(entry), f"seed {settings['seed']}" if "seed" in settings else "", took if took != MISSING else ""]
     return ", ".join(filter(None, parts))
 
 
@@ -372,7 +375,7 @@ def html_report(entries: Sequence[Entry], pictures: Mapping[str, bytes] | None =
     commands = "\n".join(shlex.join(["python", "-m", "mmvae", "evaluate", entry.name]) for entry in entries)
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>{escape(names)}</title><style>{_PAGE}{STYLE}</style></head><body>\n<h1>{escape(names)}</h1>"
-            f"<p>Compared on {time.strftime('%Y-%m-%d', time.gmtime())}.</p>\n<h2>What each part of the code knows</h2>{legend_html()}"
+            f"<p>Compared on {time.strftime('%Y-%m-%d', time.gmtime())}.</p>\n<h2>What each part of the code knows</h2>{legend_html(entries)}"
             f'<div class="mx-row">{"".join(map(matrix_html, entries))}</div>\n<h2>All measured figures</h2>{table_html(entries)}\n'
             + (f"<h2>Pictures</h2>{figures}\n" if figures else "")
             + f"<h2>Where the figures come from</h2>{provenance_html(entries)}<pre>{escape(commands)}</pre>\n</body></html>\n")
@@ -389,7 +392,7 @@ def csv_table(entries: Sequence[Entry]) -> str:
             cell = line.cells[0]
             writer.writerow([*about, line.key, *_plain(cell.value, cell.error, cell.reference), line.metric.beside, line.unit, line.metric.better, line.note or cell.reason])
         for cell in _cells(matrix(entry)):
-            writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, cell.error, cell.ceiling), "perfect code", "",
+            writer.writerow([*about, f"leakage/{cell.block}/{cell.factor}", *_plain(cell.value, cell.error, cell.ceiling), "reference code" if cell.ceiling is not None else "", "",
                              {True: "higher", False: "lower", None: "neither"}[cell.home], cell.measure])
     dataset = entries[0].config["dataset"] if entries else ""
     for line in lines(columns(entries)):

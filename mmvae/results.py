@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["command_of", "measured", "of_each_variant", "results"]
+__all__ = ["MISSING", "command_of", "measured", "of_each_variant", "results", "time_of"]
 
 from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
@@ -185,7 +185,8 @@ def _pairs(entry: Entry) -> str:
     return f"{entry.card['pairs']:,}" if "pairs" in entry.card else MISSING
 
 
-def _time(entry: Entry) -> str:
+def time_of(entry: Entry) -> str:
+    """How long its trainings took, and on what where that was a graphics processor: ``"4 min on NVIDIA H200 + 92 min"``."""
     records = [training.record for training in trainings_of(entry)]
     if not all(record.get("seconds") for record in records):
         return MISSING
@@ -206,7 +207,7 @@ FACES = {
     "mse swapped I, T": _figure("swap_error/elevation", "swap_error/lighting", show="{:.4f}"),
     "test pairs": _pairs,
     "steps × batch": length_of,
-    "time": _time,
+    "time": time_of,
 }
 DIGITS = {
     "dimensions": _sizes,
@@ -217,5 +218,5 @@ DIGITS = {
     "joint, fitted": _figure("joint_coherence/fitted/digit", show="{:.0f}%", factor=100),
     "mse M, S": _figure("reconstruction/mnist", "reconstruction/svhn", show="{:.4f}"),
     "steps × batch": length_of,
-    "time": _time,
+    "time": time_of,
 }

@@ -108,7 +108,7 @@ def entries(names: Sequence[str]) -> list[Entry]:
 
 
 def leakage_view(over: Sequence[Entry]) -> None:
-    st.html(legend_html() + f'<div class="mx-row projected">{"".join(map(matrix_html, over))}</div>'
+    st.html(legend_html(over) + f'<div class="mx-row projected">{"".join(map(matrix_html, over))}</div>'
             '<div class="mx-note">Each cell: how well a block alone tells a factor of pairs that the probe has not seen; R² of boosted regression for ordered factors, '
             "a support vector machine's accuracy above chance for categorical ones. 0 is a guess.</div>")
     unmeasured(over)
@@ -433,7 +433,7 @@ def told(step: Step, entry: Entry, measured: dict[str, Entry], here: dict[str, s
         st.markdown(":gray[The experiment had none like it.]")
     against = [entry] if step.variant == "mumo" or "mumo" not in measured else [measured["mumo"], entry]
     st.html(excerpt_html(against, figures_of(against)))
-    st.html(legend_html())
+    st.html(legend_html([entry]))
 
 
 def story_models() -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import SCHEMA
 from mmvae.comparison import UNLIKE, Entry, columns, findings, key_lines, lines, matrix, measured_on, sentence
-from mmvae.report import csv_table, html_report, latex_table, matrix_html, standings_html, standings_latex, table_html
+from mmvae.report import csv_table, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, standings_latex, table_html
 from mmvae.variants import variant_to_json
 
 MODALITIES = [{"name": "elevation", "symbol": "x_I"}, {"name": "lighting", "symbol": "x_T"}]
@@ -24,7 +24,7 @@ MEASURES = ["accuracy above chance", "R²", "R²", "R²"]
 
 
 def entry(values, figures=None, *, name="faces-a", title="MuMo-VAE", seed=0, dataset="faces", blocks=PARTS):
-    """A model with this leakage, [block][factor]; its perfect code scores 1 wherever a factor belongs."""
+    """A model with this leakage, [block][factor]; the reference code scores 1 wherever a factor belongs."""
     names = [block["name"] for block in blocks]
     home = {"identity": "z_shared", "azimuth": "z_shared", "elevation": "z_elevation", "lighting": "z_lighting"}
     ceiling = [[float(home[factor] == block or len(blocks) == 1) for factor in FACTORS] for block in names]
@@ -91,6 +91,52 @@ def test_where_nobody_says_whose_a_factor_is_nothing_leaks():
         assert not said.leaks and not said.doubtful and not said.lost and said.worst is None and not said.separated
         assert "Best read: kind from the private code of elevation, 0.90 above chance" in sentence(one)
         assert "leaks" not in matrix_html(one) and [line.key for line in key_lines(columns([one]))] == []
+
+
+def test_where_nobody_says_whose_a_factor_is_nothing_is_high_or_low_and_no_reference_stands_there():
+    one = own([[0.9], [0.5], [0.0]], owners=False)
+    one.card["leakage"]["ceiling"] = [[0.0], [1.0], [0.0]]
+    for text in (matrix_html(one) + legend_html([one]), html_report([one]), latex_table([one]), csv_table([one])):
+        body = text.partition("</style>")[2] or text
+        assert not any(word in body for word in ("belongs here", "belongs elsewhere", "reference", "perfect", "(1.00)", "(0.00)"))
+    assert all(cell.ceiling is None for cell in matrix(one).cells)
+    owned = own([[0.9], [0.5], [0.0]], owners=True)
+    owned.card["leakage"]["ceiling"] = [[0.0], [1.0], [0.0]]
+    assert "belongs here" in legend_html([one, owned]) and "reference: " in legend_html([one, owned])
+
+
+def test_what_the_reference_code_scores_is_not_called_perfect_for_a_model_may_score_more():
+    one = entry([[0.94, 0.9, 0.8, 0.7]], blocks=[{"name": "z_shared", "dim": 10, "owner": None}])
+    one.card["leakage"]["ceiling"] = [[0.93, 1.0, 1.0, 1.0]]
+    assert "<span>reference </span>0.93" in matrix_html(one)
+    assert "perfect" not in matrix_html(one) + legend_html([one]) + csv_table([one]) + html_report([one])
+
+
+def test_a_score_without_a_reference_promises_none():
+    def about(**figure):
+        return table_html([entry(CLEAN, {key: {"metric": key.partition("/")[0], "value": 0.058, **figure} for key in ("mig/identity", "explicitness/identity")})])
+
+    assert "reference code" not in about() and "To be read against: guessing scores 0.5." in about()
+    assert about(reference=0.9).count("shown beside the score") == 2
+
+
+def test_what_a_model_was_trained_on_is_said_of_each_stretch():
+    one = entry(CLEAN, coherence(0.9))
+    first = {"training": {"steps": 9603, "batch_size": 64, "seed": 0}, "trained": {"steps": 9603, "seconds": 255, "device": "cuda", "processor": "NVIDIA H200"}}
+    one.config.update(began_with=first, training={"steps": 4000, "batch_size": 32, "seed": 0}, trained={"steps": 4000, "seconds": 5542, "processor": "Intel(R) Xeon(R)"})
+    assert "9,603 × 64, on 4,000 × 32, seed 0, 4 min on NVIDIA H200 + 92 min</td>" in provenance_html([one])
+    assert "97 min" not in html_report([one])
+
+
+def test_one_code_has_nothing_private_in_its_place():
+    one = entry([[0.9, 0.99, 0.97, 0.98]], name="one", title="Joint", blocks=[{"name": "z_shared", "dim": 10, "owner": None}])
+    over = columns([one, entry(CLEAN, name="parted", title="Parted")])
+    rows = {line.key: line for line in key_lines(over)}
+    assert [rows[f"in place/{name}"].cells[0].value for name in FACTORS] == [0.9, 0.99, None, None]
+    assert rows["in place/elevation"].cells[0].reason.startswith("one code") and rows["in place/elevation"].cells[1].value == 0.95
+    first = standings_latex(over, list(rows.values())).partition("\\midrule")[2].strip().splitlines()[0]
+    assert first.count("---") == 3 and "0.970" not in first
+    assert "in place" not in csv_table([one]) and "leakage/z_shared/elevation,0.97" in csv_table([one])
 
 
 def test_the_sentence_repeats_the_measured_figures():

@@ -12,7 +12,7 @@ from mmvae.comparison import Entry, length_of, pairs_seen, trainings_of
 from mmvae.data import DATASETS
 from mmvae.networks import DECODERS, FINER
 from mmvae.presets import REFIT
-from mmvae.results import _steps, _table, _time, command_of, measured, of_each_variant
+from mmvae.results import _steps, _table, command_of, measured, of_each_variant, time_of
 from mmvae.variants import VARIANTS
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +73,7 @@ def test_a_run_that_went_on_for_longer_says_so():
     entry = measured(ROOT)[0]
     steps = entry.config["training"]["steps"]
     longer = replace(entry, config={**entry.config, "trained": {"steps": steps + 500, "seconds": 120}})
-    row = _table({"steps × batch": length_of, "time": _time}, [longer]).splitlines()[-1]
+    row = _table({"steps × batch": length_of, "time": time_of}, [longer]).splitlines()[-1]
     assert f"{steps + 500:,} × " in row and "2 min" in row and f"then `--resume --steps {steps + 500}`" in row
     assert "--resume" not in _table({}, [entry])
     thrice = replace(entry, config={**entry.config, "trained": {"steps": steps + 900, "lengths": [steps, steps + 500, steps + 900]}})
@@ -90,7 +90,7 @@ def test_the_time_on_a_graphics_processor_is_told_apart():
         while "began_with" in target:
             target = target["began_with"]
         target["began_with"] = inner
-    assert _time(replace(entry, config=config)) == "2 min on NVIDIA H200 + 5 + 1 min"
+    assert time_of(replace(entry, config=config)) == "2 min on NVIDIA H200 + 5 + 1 min"
 
 
 def test_a_run_that_was_cut_short_says_so():
@@ -132,7 +132,7 @@ def test_a_model_with_refitted_decoders_tells_of_both_trainings():
         **entry.config, "encoders": {"of": "first", "training": entry.config["training"], "trained": first},
         "training": again, "trained": {"steps": again["steps"], "seconds": 1200},
         "modalities": [{**m, "network": FINER[m["network"]]} for m in entry.config["modalities"]]})
-    row = _table({"steps × batch": length_of, "time": _time}, [fitted]).splitlines()[-1]
+    row = _table({"steps × batch": length_of, "time": time_of}, [fitted]).splitlines()[-1]
     batch = entry.config["training"]["batch_size"]
     assert f"| {first['steps']:,} × {batch}, decoders {again['steps']:,} × {again['batch_size']} | 10 + 20 min |" in row
     assert row.endswith(f"| `{command_of(entry)}`, then `--encoders RUN --steps {again['steps']} --seed 4` |")
@@ -143,7 +143,7 @@ def test_a_model_trained_on_tells_of_the_training_before():
     entry = plain_face()
     first = {"of": "first", "training": entry.config["training"], "trained": {"steps": entry.config["training"]["steps"], "seconds": 600}}
     on = {**entry.config["training"], "steps": 77, "private_open": 1}
-    row = _table({"steps × batch": length_of, "time": _time}, [replace(entry, config={**entry.config, "began_with": first, "training": on,
+    row = _table({"steps × batch": length_of, "time": time_of}, [replace(entry, config={**entry.config, "began_with": first, "training": on,
                                                                                        "trained": {"steps": 77, "seconds": 60}})]).splitlines()[-1]
     assert f", on 77 × {on['batch_size']} | 10 + 1 min |" in row
     assert row.startswith(f"| {entry.title} |") and row.endswith(f"| `{command_of(entry)}`, then `--begin-with RUN --steps 77 --private-open 1` |")
