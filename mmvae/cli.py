@@ -457,12 +457,8 @@ def _settings(arguments: argparse.Namespace, usual: Settings) -> Settings:
 
 def _tell(event: dict, bar: Progress, run: Path) -> None:
     if event["event"] == "step":
-        left = event["seconds_left"]
-        bar.show(
-            event["step"],
-            event["steps"],
-            f"loss {event['total']:.1f}  {event['pairs_per_second']:.0f} pairs/s  {_clock(left)} left",
-        )
+        loss = f"loss {event['total']:.1f}  " if "total" in event else ""
+        bar.show(event["step"], event["steps"], f"{loss}{event['pairs_per_second']:.0f} pairs/s  {_clock(event['seconds_left'])} left")
     elif event["event"] == "validation":
         bar.line(f"step {event['step']:,}: validation {event['total']:.2f}")
     elif event["event"] in ("started", "resumed"):

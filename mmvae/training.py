@@ -260,7 +260,8 @@ def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, unt
                 now = time.perf_counter()
                 speed = pace.after(step + 1 - counted, now - since)
                 counted, since = step + 1, now
-                tell("step", step + 1, total=sum(_number(result.total) for result in recent),
+                whole = len(recent) == len(stages)  # of some terms alone the sum is no loss
+                tell("step", step + 1, **({"total": sum(_number(result.total) for result in recent)} if whole else {}),
                      parts={name: _number(value) for result in recent for name, value in result.parts.items()},
                      kl={name: [_number(v) for v in values] for name, values in recent[-1].kl.items()},
                      pairs_per_second=round(speed * settings.batch_size, 1), seconds_left=round((steps - step - 1) / speed))

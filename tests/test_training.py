@@ -537,6 +537,17 @@ def test_what_is_told_of_a_step_is_of_the_last_step_of_each_term(tmp_path):
     assert math.isclose(told["total"], sum(A.weight * value if name.endswith("reconstruction a") else value for name, value in told["parts"].items()), rel_tol=1e-4)
 
 
+def test_no_loss_is_told_of_a_refit_before_each_of_its_terms_was_taken(tmp_path):
+    run, asked = refitted(tmp_path / "refitted", trained(tmp_path / "origin", "dmvae")), iter(range(1, 100))
+    assert train(run, TinyPairs(), stopped=lambda: next(asked) == 6) == "stopped"
+    assert train(run, TinyPairs()) == "finished"
+    stages = len(refitting(open_checkpoint(run).model))
+    told = {event["step"]: event for event in events(run) if event["event"] == "step"}
+    assert list(told) == list(range(1, 11)) and stages == 3
+    assert [step for step, event in told.items() if "total" not in event] == [1, 2, 7, 8]
+    assert all(event["parts"] for event in told.values())
+
+
 def test_refitting_stopped_and_resumed_has_the_bits_of_one_that_was_not(tmp_path):
     origin = trained(tmp_path / "origin", "mumo")
     whole, stopped = refitted(tmp_path / "whole", origin), refitted(tmp_path / "stopped", origin)
