@@ -41,11 +41,13 @@ def test_a_split_pairs_each_of_its_first_images_once_with_its_own_second_images_
         assert uses.max() - uses.min() <= 1
 
 
-def test_drawn_pairs_depend_on_the_generator_alone_and_reach_every_pair_of_the_split(pairing):
-    drawn = pairing.draw("train", 30_000, np.random.default_rng(0))
-    assert torch.equal(drawn, pairing.draw("train", 30_000, np.random.default_rng(0)))
-    assert not torch.equal(drawn, pairing.draw("train", 30_000, np.random.default_rng(1)))
-    possible = {i * 70 + j for i in range(0, 300, 3) for j in range(0, 70, 3) if pairing.first[i] == pairing.second[j]}
+@pytest.mark.parametrize("split", SPLITS)
+def test_drawn_pairs_depend_on_the_generator_alone_and_reach_every_pair_of_the_split(pairing, split):
+    drawn = pairing.draw(split, 30_000, np.random.default_rng(0))
+    assert torch.equal(drawn, pairing.draw(split, 30_000, np.random.default_rng(0)))
+    assert not torch.equal(drawn, pairing.draw(split, 30_000, np.random.default_rng(1)))
+    index = SPLITS.index(split)
+    possible = {i * 70 + j for i in range(index, 300, 3) for j in range(index, 70, 3) if pairing.first[i] == pairing.second[j]}
     assert set(drawn.tolist()) == possible
 
 

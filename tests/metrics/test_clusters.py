@@ -62,6 +62,8 @@ def test_one_code_for_both_modalities_has_no_gap_and_unrelated_codes_have_one():
 def test_private_noise_opens_the_gap_by_the_share_of_variance():
     # one shared and one private standard normal each: differences have variance 2 within a pair, 4 between pairs
     shared, first, second = RNG.standard_normal((3, 4000, 30))
+    gap = modality_gap([[0.0], [3.0]], [[1.0], [5.0]])  # of two items the other is always the other
+    assert (gap.paired, gap.random) == (1.5, 3.5)
     assert modality_gap(shared + first, shared + second).ratio == pytest.approx(np.sqrt(2 / 4), abs=0.01)
 
 
