@@ -1,8 +1,8 @@
 """The map that a model is shown with at first, kept beside its weights: it opens at once, and without the data set.
 
-One small .npz file: positions in 16 bits, codes and KL in 8 bits over each dimension's range, ids and labels, and what
-they were made from. Codes move by at most 1/510 of their dimension's range, far less than the posterior's own width. A map of
-other weights, or of other images under the same ids, is never read.
+One small .npz file: positions and codes in 16 bits over each dimension's range, KL in 8, ids and labels, and what they were
+made from. In 8 bits a code's nearest ones would be others now and then, and figures of the latent space not those that
+another map of the same codes has. A map of other weights, or of other images under the same ids, is never read.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def write_map(folder: Path, job: Job) -> Path:
              "choice": asdict(job.choice), "layout": _layout(job.params)}
     found, codes = job.embedding, job.codes
     arrays = {"about": np.array(json.dumps(about, sort_keys=True)), **_packed("positions", found.positions, np.uint16),
-              **_packed("codes", codes.full, np.uint8), "mean": found.mean, "axes": found.axes, "ids": codes.ids, "giver": codes.giver,
+              **_packed("codes", codes.full, np.uint16), "mean": found.mean, "axes": found.axes, "ids": codes.ids, "giver": codes.giver,
               "columns": codes.columns, **_packed("kl", codes.kl[:, None], np.uint8), **{LABEL + name: values for name, values in codes.labels.items()}}
     file = folder / FOLDER / _name(job.choice, job.params)
     file.parent.mkdir(exist_ok=True)
