@@ -552,6 +552,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from .readers import readers_for
     from .runs import command_line
 
+    if arguments.pairs == 1:
+        raise ValueError("--pairs 1: a spread between pairs is measured, of two at least")
     checkpoint = _open(arguments)
     data = _data_of(checkpoint, arguments)
     readers = readers_for(data.name)
@@ -593,6 +595,7 @@ def _reconstruct(arguments: argparse.Namespace) -> None:
     from .explore import encode
     from .pictures import sheet
 
+    _suffix(arguments.out, ".png")
     checkpoint, images, _ = _pairs(arguments, 12)
     model = checkpoint.model
     rebuilt = model.decode(encode(model, _given(arguments, images)))
@@ -603,6 +606,7 @@ def _reconstruct(arguments: argparse.Namespace) -> None:
 def _generate(arguments: argparse.Namespace) -> None:
     from .pictures import sheet
 
+    _suffix(arguments.out, ".png")
     model = _open(arguments).model
     pairs = model.generate(arguments.n, seed=arguments.seed)
     columns = min(16, arguments.n)
@@ -617,6 +621,7 @@ def _translate(arguments: argparse.Namespace) -> None:
     from .inputs import drawn, prepare, read_input
     from .translation import joined, label_of, restyled, swap_sheet, swapped, translate, translation_sheet
 
+    _suffix(arguments.out, ".png")
     checkpoints = [_open(argparse.Namespace(checkpoint=name)) for name in (arguments.checkpoint, *(arguments.beside or ()))]
     first = checkpoints[0].model
     to = arguments.to or first.names[1]
@@ -867,10 +872,9 @@ def _save(file: Path, frames: Sequence) -> None:
     from .pictures import write_gif, write_png
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    if len(frames) > 1:
+    if file.suffix == ".gif":
         write_gif(file, frames)
     else:
-        _suffix(file, ".png")
         write_png(file, frames[0])
     print(file)
 

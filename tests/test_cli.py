@@ -414,7 +414,7 @@ def test_pictures_are_drawn_on_one_thread_as_the_pages_draw_them(run, tmp_path, 
 
 @pytest.mark.parametrize(
     ("verb", "more", "frames"),
-    [("traverse", ["--frames", "5", "--range", "percentile"], 5), ("interpolate", ["--steps", "3"], 4)],
+    [("traverse", ["--frames", "5", "--range", "percentile"], 5), ("traverse", ["--frames", "1"], 1), ("interpolate", ["--steps", "3"], 4)],
 )
 def test_animations_have_as_many_frames_as_asked(run, tmp_path, verb, more, frames):
     assert main([verb, str(run), "--out", str(tmp_path / "a.gif"), *more]) == 0
@@ -619,6 +619,9 @@ def test_resuming_a_run_damaged_by_hand_fails_with_one_line(run, tmp_path, capsy
         (["generate", "{tmp}/nowhere", "--out", "{tmp}/a.png"], "no checkpoint"),
         (["generate", "{tmp}", "--out", "{tmp}/a.png"], "no config.json in it"),
         (["generate", "{run}", "--out", "{tmp}/a.txt"], "ends in .png"),
+        (["reconstruct", "{run}", "--out", "{tmp}/a.gif"], "ends in .png"),
+        (["translate", "{run}", "--out", "{tmp}/a.gif"], "ends in .png"),
+        (["evaluate", "{run}", "--pairs", "1"], "of two at least"),
         (["traverse", "{run}", "--item", "99", "--out", "{tmp}/a.gif"], "item 99"),
         (["translate", "{run}", "--to", "middle", "--out", "{tmp}/a.png"], "no modality 'middle'; this model has left and right"),
         (["translate", "{run}", "--swap", "--out", "{tmp}/a.png"], "--swap needs pairs or pictures"),
