@@ -6,8 +6,8 @@ What was computed is kept in a folder, so that the same map opens at once.
 
 from __future__ import annotations
 
-__all__ = ["COUNTS", "EACH", "PAIR", "Choice", "Codes", "Figures", "Job", "check_choice", "codes_of", "figures_of", "gap_of", "images_digest", "judged", "layouts_for",
-           "plain", "source_blocks"]
+__all__ = ["COUNTS", "EACH", "PAIR", "Amount", "Choice", "Codes", "Figures", "Job", "amount_of", "check_choice", "codes_of", "figures_of", "gap_of", "images_digest", "is_amount", "judged",
+           "layouts_for", "plain", "source_blocks"]
 
 import hashlib
 import json
@@ -45,6 +45,7 @@ KEPT_BYTES = 1_000_000_000
 FIGURE_ITEMS = 3000
 NEIGHBOURS = 10
 ENOUGH = 3  # groups of a class, to tell it without one of them
+GRID = 30  # values of an ordered factor at most that are told apart as classes
 LOOKED_AT = 16  # items whose images tell one data set from another of the same name
 VERSION = 1  # raise where the same choice gives other codes
 JUDGED = 2  # raise where the same codes are judged otherwise
@@ -142,6 +143,19 @@ class Figures:
     silhouette: float | None
     shuffled: float | None
     neighbours: Probe | None
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How well the nearest codes tell an amount, in its own unit.
+
+    Arguments:
+        error: Mean absolute difference of an item's value and the mean of its nearest codes' values.
+        chance: The same of the mean of all values.
+    """
+
+    error: float
+    chance: float
 
 
 def source_blocks(model: MultimodalVAE, source: str) -> tuple[str, ...]:
@@ -282,6 +296,24 @@ def figures_of(codes: Codes, classes: np.ndarray, factors: Sequence[Factor] = ()
     return Figures(parted, shuffled, _neighbour_probe(shown, classes, resembling, asked))
 
 
+def is_amount(factor: Factor, values: np.ndarray) -> bool:
+    """Whether a factor's values are no classes: ordered, and more of them than a grid has, or too many for ten neighbours to be of one."""
+    return factor.kind == "ordered" and len(np.unique(values)) > min(GRID, len(values) / NEIGHBOURS)
+
+
+def amount_of(codes: Codes, values: np.ndarray, factors: Sequence[Factor] = ()) -> Amount | None:
+    """How well the nearest codes tell an amount [P], of the points and without the neighbours that `figures_of` leaves out; None where there are too few."""
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(codes.giver == 0))[:FIGURE_ITEMS]
+    values = np.asarray(values, np.float64)[rows]
+    if len(rows) <= 2 * NEIGHBOURS:
+        return None
+    resembling, asked = _resembling(codes, rows, as_classes(values), factors)
+    nearest, heard = _nearest(codes.shown[rows], resembling, asked)
+    mean = values.mean()
+    told = np.where(heard.any(1), (values[nearest] * heard).sum(1) / np.maximum(heard.sum(1), 1), mean)
+    return Amount(float(np.abs(values[asked] - told).mean()), float(np.abs(values[asked] - mean).mean()))
+
+
 def _resembling(codes: Codes, rows: np.ndarray, classes: np.ndarray, factors: Sequence[Factor]) -> tuple[list[np.ndarray], np.ndarray]:
     """Groups of items whose codes are alike whatever the class, and the items [n] whose class can be told without their group.
 
@@ -316,14 +348,19 @@ def _neighbour_probe(codes: np.ndarray, classes: np.ndarray, resembling: Sequenc
         resembling: Groups [n] each, of which a neighbour may share none.
         asked: The items whose class is asked for, bool [n]; the others still vote.
     """
+    nearest, votes = _nearest(codes, resembling, asked)
+    named = (np.eye(classes.max() + 1, dtype=np.float32)[classes[nearest]] * votes[..., None]).sum(1).argmax(1)
+    return judged_probe(named, classes[asked])
+
+
+def _nearest(codes: np.ndarray, resembling: Sequence[np.ndarray], asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The items of the ten nearest codes to each one asked for, [a, 10], and which of them are none of its own groups, bool [a, 10]."""
     distances = cdist(codes[asked], codes)
     distances[np.arange(len(distances)), np.flatnonzero(asked)] = np.inf
     for groups in resembling:
         distances[groups[asked, None] == groups] = np.inf
     nearest = np.argpartition(distances, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    votes = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
-    named = (np.eye(classes.max() + 1, dtype=np.float32)[classes[nearest]] * votes[..., None]).sum(1).argmax(1)
-    return judged_probe(named, classes[asked])
+    return nearest, np.isfinite(np.take_along_axis(distances, nearest, axis=1))
 
 
 def gap_of(codes: Codes) -> ModalityGap | None:

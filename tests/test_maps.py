@@ -15,7 +15,7 @@ from mmvae import maps
 from mmvae.data import DataError, Factor
 from mmvae.data.own import OwnPairs
 from mmvae.embedding import PCA, TSNE, Cancelled
-from mmvae.maps import EACH, PAIR, Choice, Codes, Job, check_choice, codes_of, figures_of, gap_of, judged, layouts_for, plain, source_blocks
+from mmvae.maps import EACH, PAIR, Choice, Codes, Job, amount_of, check_choice, codes_of, figures_of, gap_of, is_amount, judged, layouts_for, plain, source_blocks
 from mmvae.translation import hits
 
 
@@ -177,6 +177,24 @@ def test_a_class_of_too_few_cells_is_left_out_and_has_no_say_in_how_the_others_a
     found = figures_of(known, rare, factors).neighbours
     assert len(found.hits) == 72 * 35 and found.accuracy < 0.8  # else it is told by its cell
     assert found.chance == pytest.approx(23 / 35)
+
+
+@pytest.mark.parametrize(("values", "items", "amount"), [(21, 500, False), (11, 2000, False), (40, 2000, True), (40, 40, True), (25, 25, True), (2, 40, False)])
+def test_an_ordered_factor_of_more_values_than_a_grid_or_than_neighbours_can_tell_is_an_amount(values, items, amount):
+    labels = np.arange(items) % values
+    assert is_amount(Factor("angle", "ordered", (0.0, 1.0)), labels) == amount
+    assert not is_amount(Factor("kind", "categorical", tuple(map(str, range(values)))), labels)
+
+
+def test_neighbours_tell_an_amount_in_its_own_unit_as_far_as_the_code_holds_it():
+    angle = np.random.default_rng(0).uniform(0, 90, 400).astype(np.float32)
+    noise = np.random.default_rng(1).normal(size=(400, 2)).astype(np.float32)
+    told, not_told = (amount_of(Codes(np.arange(400), np.zeros(400, np.uint8), full, np.arange(full.shape[1]), np.zeros(400, np.float32), {"angle": angle}), angle)
+                      for full in (angle[:, None], noise))
+    assert told.chance == not_told.chance == pytest.approx(22.5, abs=2)  # of a value anywhere from 0 to 90 from the middle
+    assert told.error < 1.5 and not_told.error > 0.8 * not_told.chance
+    few = Codes(np.arange(20), np.zeros(20, np.uint8), angle[:20, None], np.arange(1), np.zeros(20, np.float32), {})
+    assert amount_of(few, angle[:20]) is None
 
 
 def test_the_level_by_chance_is_the_share_of_the_commonest_class_of_all_items():

@@ -32,7 +32,7 @@ from mmvae.checkpoints import Checkpoint
 from mmvae.columns import FEW, Column, read_columns
 from mmvae.data import DataError, Factor, PairedDataset, data_root
 from mmvae.embedding_export import pictures_of, write_csv, write_html, write_projector
-from mmvae.maps import EACH, PAIR, Choice, Codes, Figures, Job, figures_of, gap_of
+from mmvae.maps import EACH, PAIR, Amount, Choice, Codes, Figures, Job, amount_of, figures_of, gap_of, is_amount
 from mmvae.palettes import BLOCKS, ON_DARK
 from mmvae.readers import Readers
 from mmvae.shipped_maps import read_map
@@ -329,16 +329,27 @@ def _measured(job: Job, codes: Codes, colour: str) -> dict:
     key = (job.key, colour, job.state == "done", _judging.get(job.codes_key) == 1)
     if key not in _figures_kept:
         figures, without = _separation(job, codes, colour)
+        amount = _amount(job, codes, colour)
         gap, probe = gap_of(codes), figures.neighbours
         placed = job.state == "done" and len(codes.ids) > 8
         trust, recall = job.preservation() if placed else (None, None)
         _figures_kept[key] = {
             "silhouette": figures.silhouette, "shuffled": figures.shuffled, "accuracy": probe and probe.accuracy, "chance": probe and probe.chance,
-            "without": without, "gap": gap and {"ratio": gap.ratio, "paired": gap.paired, "random": gap.random},
+            "without": without, "amount": amount and {"error": amount.error, "chance": amount.chance, "unit": _factor_named(job, colour).unit}, "gap": gap and {"ratio": gap.ratio, "paired": gap.paired, "random": gap.random},
             "trust": trust, "recall": recall, "unplaced": "" if placed else "too few points" if job.state == "done" else "not finished"}
         while len(_figures_kept) > 64:
             _figures_kept.popitem(last=False)
     return _figures_kept[key]
+
+
+def _factor_named(job: Job, name: str) -> Factor | None:
+    return next((factor for factor in job.factors if factor.name == name), None)
+
+
+def _amount(job: Job, codes: Codes, colour: str) -> Amount | None:
+    """How well neighbours tell a factor that has no classes."""
+    factor = _factor_named(job, colour)
+    return amount_of(codes, codes.labels[colour], job.factors) if factor is not None and is_amount(factor, codes.labels[colour]) else None
 
 
 def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str]:
@@ -346,7 +357,7 @@ def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str]:
     nothing_known = Figures(None, None, None)
     if colour == "modality":
         found = figures_of(codes, codes.giver)
-    elif colour in codes.labels:
+    elif colour in codes.labels and not is_amount(_factor_named(job, colour), codes.labels[colour]):
         found = figures_of(codes, codes.labels[colour], job.factors)
     elif colour in _own and _own[colour].categories:
         values = _own[colour].of(codes.ids)
@@ -432,7 +443,7 @@ def _html(job: Job, folder: Path, colour: str, model: str) -> bytes:
 
 def _hues(job: Job, colour: str) -> dict[str, str] | None:
     """The colours of the classes of a column by their names; None where it has no classes, or more than there are colours."""
-    factor = next((f for f in job.factors if f.name == colour), None)
+    factor = _factor_named(job, colour)
     classes = list(VERDICTS) if colour == "verdict" else ["+".join(given) for given in job.choice.given(job.model.names)] if colour == "modality" else []
     if colour in _own:
         classes = list(_own[colour].categories)

@@ -120,6 +120,13 @@ def test_where_there_is_no_figure_there_is_a_word(job, colour, words):
     assert found["gap"]["ratio"] == pytest.approx(found["gap"]["paired"] / found["gap"]["random"])
 
 
+def test_a_factor_of_many_values_is_told_by_how_far_off_neighbours_are_and_not_as_classes(job):
+    found = json.loads(answered(ask("figures", job, colour="brightness")).body)
+    assert (found["silhouette"], found["accuracy"], found["without"]) == (None, None, "no classes")
+    assert 0 < found["amount"]["error"] and 0 < found["amount"]["chance"] and found["amount"]["unit"] == ""
+    assert json.loads(answered(ask("figures", job, colour="modality")).body)["amount"] is None
+
+
 def test_an_exported_page_names_the_model_and_how_the_map_was_made(job, monkeypatch):
     name = '模型 #1, "a"'
     monkeypatch.setattr(map_panel.models, "names", lambda: [name])

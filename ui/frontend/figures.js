@@ -5,12 +5,15 @@ import { el } from "./dom.js";
 const whole = (value) => `${(100 * value).toFixed(0)} %`;
 const decimals = (value) => value.toFixed(2).replace("-", "−");
 
+const [CLASS, AMOUNT] = ["nearest neighbours", "neighbours' mean off by"];
 // name, value, how it is written, what it is, its chance level, and in words why there is none
 const ROWS = [
   ["silhouette", ({ silhouette }) => silhouette, decimals, "In the latent space, from −1 to 1: are items nearer to their own class than to the next one? By chance: with shuffled classes.",
     ({ shuffled }) => shuffled, ({ without }) => without],
-  ["nearest neighbours", ({ accuracy }) => accuracy, whole, "In the latent space: how often the ten nearest codes of other pairs name a pair's class. Pairs alike in all that both pictures show do not count, where classes have at least three such kinds of pair each; where they have fewer, pairs with a picture in common do not. By chance: naming the commonest class.",
+  [CLASS, ({ accuracy }) => accuracy, whole, "In the latent space: how often the ten nearest codes of other pairs name a pair's class. Pairs alike in all that both pictures show do not count, where classes have at least three such kinds of pair each; where they have fewer, pairs with a picture in common do not. By chance: naming the commonest class.",
     ({ chance }) => chance, ({ without }) => without],
+  [AMOUNT, ({ amount }) => amount?.error, (value, { amount }) => `${Number(value.toPrecision(3))}${amount.unit === "°" ? "" : " "}${amount.unit}`, "In the latent space: mean absolute difference of a pair's value and the mean of those of its ten nearest codes, of pairs as for classes. By chance: of the mean of all.",
+    ({ amount }) => amount?.chance, ({ without }) => without],
   ["modality gap", ({ gap }) => gap?.ratio, decimals, "In the latent space: distance of a pair's two codes over that of codes of different pairs; 0 is none", () => 1, () => "one code"],
   ["gap: within pairs", ({ gap }) => gap?.paired, decimals, "Mean distance of the two codes of one pair, in the latent space", () => null, () => "one code"],
   ["gap: between pairs", ({ gap }) => gap?.random, decimals, "Mean distance of codes of different pairs, one of each modality", () => null, () => "one code"],
@@ -24,9 +27,10 @@ export function figureRows(panes, found) {
   const gaps = panes.some(({ info }) => info.given.length > 1);
   const dims = [...new Set(panes.flatMap(({ shown }) => (shown ? [shown.length] : [])))];
   const head = panes.length > 1 ? [el("tr", {}, el("th"), el("td", {}, "left"), el("td", {}, "right"), el("td"))] : [];
-  const rows = ROWS.filter(([name]) => gaps || !GAP.has(name)).map(([name, value, write, title, chance, why]) => {
+  const amounts = found.some((figures) => figures?.amount);
+  const rows = ROWS.filter(([name]) => (gaps || !GAP.has(name)) && name !== (amounts ? CLASS : AMOUNT)).map(([name, value, write, title, chance, why]) => {
     const cells = found.map((figures) => cell(figures, value, write, why));
-    const levels = found.filter((figures) => figures && isNumber(value(figures)) && isNumber(chance(figures))).map((figures) => write(chance(figures)));
+    const levels = found.filter((figures) => figures && isNumber(value(figures)) && isNumber(chance(figures))).map((figures) => write(chance(figures), figures));
     if (cells.length === 1 && cells[0].matches(".without")) cells[0].colSpan = 2; // words are longer than figures
     else cells.push(el("td", { class: "chance" }, levels.length ? `chance ${[...new Set(levels)].join(", ")}` : ""));
     return el("tr", { title }, el("th", {}, name), cells);
@@ -39,5 +43,5 @@ const isNumber = (value) => value !== null && value !== undefined;
 function cell(figures, value, write, why) {
   if (!figures) return el("td", {}, "…");
   const found = value(figures);
-  return isNumber(found) ? el("td", {}, write(found)) : el("td", { class: "without" }, why(figures) ?? "");
+  return isNumber(found) ? el("td", {}, write(found, figures)) : el("td", { class: "without" }, why(figures) ?? "");
 }
