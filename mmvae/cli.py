@@ -1,7 +1,7 @@
 """The command line, `python -m mmvae …`: everything the pages do, and what they start.
 
-Exit status 0 on success, 1 on failure with one line on standard error, 2 on wrong usage, and 130 or 143 where a
-training was interrupted or terminated (its run can be resumed). Torch is imported by the verbs that need it alone.
+Exit status 0 on success, 1 on failure with one line on standard error, 2 on wrong usage, 130 where it was interrupted or a
+training was asked to stop, by a page or another process, and 143 where a training was terminated (its run can be resumed). Torch is imported by the verbs that need it alone.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ SPACE = 0.2  # seconds between redraws of a progress bar
 #: What may be said beside --resume: a run goes on with the settings it has.
 RESUMED = ("run", "resume", "out", "steps", "device", "wait", "data_root", "dataset")
 PLAIN = 10.0  # seconds between progress lines where there is no terminal
+STOPPED = 130  # exit status of what was stopped before its end, as shells have it for an interrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except KeyboardInterrupt:
-        return 130
+        return STOPPED
     except BrokenPipeError:  # `… | head`: whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -298,7 +299,10 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         raise ValueError("--wait needs the run's folder: --out DIR")
     with _lockable(arguments.out, new=not arguments.resume), turn(arguments.out, _device(arguments)) as mine:
-        return _trained(arguments) if mine else 0
+        if mine:
+            return _trained(arguments)
+    print("mmvae: stopped before its turn: nothing was trained", file=sys.stderr)
+    return STOPPED
 
 
 @contextlib.contextmanager
@@ -364,9 +368,11 @@ def _trained(arguments: argparse.Namespace) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     print(run)
-    if end == "stopped":
-        print(f"mmvae: stopped; `{command_line(['train', '--resume', '--out', str(run)])}` goes on", file=sys.stderr)
-    return 128 + caught[0] if end == "stopped" and caught else 0
+    if end == "finished":
+        return 0
+    longer = ["--steps", str(arguments.steps)] if arguments.resume and arguments.steps else []  # the run's settings do not say so
+    print(f"mmvae: stopped; `{command_line(['train', '--resume', '--out', str(run), *longer])}` goes on", file=sys.stderr)
+    return 128 + caught[0] if caught else STOPPED
 
 
 def _resumed(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:

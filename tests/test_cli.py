@@ -377,6 +377,22 @@ def test_a_signal_stops_a_training_after_a_snapshot(own, tmp_path, number, statu
     assert (run / "state.safetensors").is_file()
 
 
+@pytest.mark.parametrize("wait", [[], ["--wait"]], ids=["at once", "in turn"])
+def test_a_training_that_was_asked_to_stop_says_so_and_is_no_success(run, tmp_path, capsys, monkeypatch, wait):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    asked = []
+    monkeypatch.setattr("mmvae.turns.stop_asked", lambda path: bool(wait))
+    monkeypatch.setattr("mmvae.training.stop_asked", lambda path: asked.append(path) or len(asked) == 2)
+    assert main(["train", "--resume", "--out", str(folder), "--steps", "9", *wait]) == 130
+    said = capsys.readouterr().err.splitlines()
+    if wait:
+        assert said == ["mmvae: stopped before its turn: nothing was trained"]
+    else:
+        assert said[-1] == f"mmvae: stopped; `python -m mmvae train --resume --out {folder} --steps 9` goes on"
+    assert json.loads((folder / "events.jsonl").read_text().splitlines()[-1])["step"] == (3 if wait else 5)
+
+
 @pytest.mark.parametrize(
     ("verb", "more", "name", "size"),
     [
