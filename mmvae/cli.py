@@ -487,9 +487,14 @@ def _ship(arguments: argparse.Namespace) -> None:
     from .checkpoints import STATISTICS, open_checkpoint, save, statistics_of, write_json
     from .files import write_atomically
     from .history import EVENTS, events, record, thin, up_to_best
-    from .training import BEST
+    from .training import BEST, STATE
+    from .turns import LOCK
 
     run = _open(arguments)
+    if arguments.out.resolve() == run.path.resolve():
+        raise ValueError(f"--out {arguments.out}: what is shipped would be written over itself; choose another folder")
+    if any((arguments.out / kept).exists() for kept in (STATE, LOCK)):
+        raise ValueError(f"--out {arguments.out}: there is a run, which could not be gone on with; choose another folder")
     told = events(run.path)
     if arguments.weights == "best":
         run, told = open_checkpoint(run.path, weights=BEST), up_to_best(told)

@@ -533,6 +533,16 @@ def test_a_card_is_not_left_beside_other_weights_that_are_shipped_over_its_own(r
         (shipped / "card.json").write_text("{}")
 
 
+@pytest.mark.parametrize(("out", "said"), [("run", "written over itself"), ("link", "written over itself"), ("other", "there is a run")])
+def test_a_run_is_not_shipped_over_itself_or_another(run, tmp_path, capsys, out, said):
+    for name in ("run", "other"):
+        shutil.copytree(run, tmp_path / name)
+    (tmp_path / "link").symlink_to("run")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    assert said in failed(capsys, ["ship", str(tmp_path / "run"), "--out", str(tmp_path / out)])
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+
 def test_a_shipped_checkpoint_tells_how_it_was_trained(run, tmp_path):
     assert main(["ship", str(run), "--out", str(tmp_path / "shipped")]) == 0
     record = json.loads((tmp_path / "shipped" / "config.json").read_text())["trained"]
