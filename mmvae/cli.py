@@ -558,7 +558,7 @@ def _readers(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from .evaluation import evaluate, table
+    from .evaluation import evaluate
     from .presets import pairs_to_measure
     from .readers import readers_for
     from .runs import command_line
@@ -581,7 +581,17 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     )
     if arguments.json:
         return _print_json(card)
-    print(table(card))
+    print(_table(card))
+
+
+def _table(card: dict) -> str:
+    """The card as text; without what the reference code scores where there is none, or where nobody said whose the factors are."""
+    from .evaluation import table
+
+    matrix = card.get("leakage")
+    if not matrix or matrix["ceiling"] and (card["owners"] or len(matrix["blocks"]) == 1):
+        return table(card)
+    return table({**card, "leakage": {**matrix, "ceiling": None}}).replace("; in brackets the reference code", "")
 
 
 def _as_pages_do(draw: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:

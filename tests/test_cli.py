@@ -614,6 +614,7 @@ def test_the_fewest_own_pairs_can_be_trained_on_and_measured(tmp_path, capsys):
     assert main(["evaluate", str(tmp_path / "run")]) == 0
     said = capsys.readouterr()
     assert "mumo on few: 2 test pairs" in said.out and "What each block knows of each factor" in said.out
+    assert "accuracy above chance):" in said.out and "(0.00)" not in said.out and "(1.00)" not in said.out  # nobody says whose the factors are
     assert f"`python -m mmvae readers --dataset {tmp_path / 'few.npz'}` trains what reads it" in said.err
 
 
