@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["mark_used", "opened_atomically", "write_atomically"]
+__all__ = ["mark_used", "opened_atomically", "remove_folder", "write_atomically"]
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,15 @@ def opened_atomically(file: Path, mode: str = "wb", **options: str) -> Iterator[
     """
     with _beside(Path(file)) as temporary, open(temporary, mode, **options) as stream:
         yield stream
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder with all its files, out of sight at once; of a link to one the link alone: what it leads to lies elsewhere for a reason."""
+    if folder.is_symlink():
+        return folder.unlink()
+    doomed = folder.parent / f".deleted-{uuid4().hex}"
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
 
 
 def mark_used(file: Path) -> None:

@@ -47,11 +47,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from uuid import uuid4
 
 from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
 from .data import DATASETS, data_root
+from .files import remove_folder
 from .history import EVENTS, events, is_number
 from .networks import decoders_of
 from .presets import Settings
@@ -342,15 +342,13 @@ def rename(run: Run, name: str) -> None:
 
 
 def delete(run: Run) -> None:
-    """Removes a run that nothing works on, with all its files.
+    """Removes a run that nothing works on, see `mmvae.files.remove_folder`.
 
     Raises:
         RunError: Where something works on it.
     """
     _idle(run, "deleted")
-    doomed = run.path.parent / f".deleted-{uuid4().hex}"
-    run.path.rename(doomed)
-    shutil.rmtree(doomed)
+    remove_folder(run.path)
 
 
 def pack(run: Run) -> bytes:

@@ -222,6 +222,13 @@ def test_a_run_is_renamed_and_deleted_with_all_it_holds(home):
     assert list((home / "runs").iterdir()) == []
 
 
+def test_of_a_run_that_is_a_link_the_link_alone_is_deleted(home):
+    elsewhere = configured(home, "mine").rename(home / "elsewhere")
+    (home / "runs" / "mine").symlink_to(elsewhere)
+    runs.delete(runs.run_named("mine", home))
+    assert list((home / "runs").iterdir()) == [] and (elsewhere / "config.json").is_file()
+
+
 def test_a_run_that_is_worked_on_is_neither_renamed_nor_deleted_nor_resumed(home):
     folder = configured(home)
     run = runs.run_named("mine", home)

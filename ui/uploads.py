@@ -4,12 +4,9 @@ from __future__ import annotations
 
 __all__ = ["remove", "take_in"]
 
-import shutil
-from pathlib import Path
-from uuid import uuid4
-
 from mmvae.archive import unpack
 from mmvae.checkpoints import CONFIG, UPLOADS, CheckpointError, catalogue, digest, read_json
+from mmvae.files import remove_folder
 
 from . import models
 
@@ -26,7 +23,7 @@ def take_in(content: bytes, name: str) -> tuple[str, bool]:
     taken = unpack(content, name)
     equal = _equal(taken)
     if equal is not None:
-        _delete(models.path_of(taken))
+        remove_folder(models.path_of(taken))
     return equal or taken, equal is not None
 
 
@@ -48,10 +45,4 @@ def remove(name: str) -> None:
     """Removes an uploaded model with all its files; whatever else lies among the models stays."""
     folder = catalogue().get(name)
     if folder is not None and folder.parent.name == UPLOADS:
-        _delete(folder)
-
-
-def _delete(folder: Path) -> None:
-    doomed = folder.parent / f".deleted-{uuid4().hex}"
-    folder.rename(doomed)
-    shutil.rmtree(doomed)
+        remove_folder(folder)

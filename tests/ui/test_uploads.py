@@ -49,6 +49,15 @@ def test_an_upload_is_removed_and_nothing_else_ever(home, tmp_path_factory):
     assert list(catalogue()) == ["shipped"] and not list((home / "uploads").glob("*deleted*"))
 
 
+def test_of_an_upload_that_is_a_link_the_link_alone_is_removed(home, tmp_path_factory):
+    sent = tmp_path_factory.mktemp("sent") / "sent"
+    packed(sent, seed=1)
+    (home / "uploads").mkdir()
+    (home / "uploads" / "mine").symlink_to(sent)
+    uploads.remove("mine")
+    assert list(catalogue()) == ["shipped"] and list((home / "uploads").iterdir()) == [] and (sent / "config.json").is_file()
+
+
 def test_home_removes_the_upload_that_was_confirmed_and_offers_none_where_there_is_none(home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sent")
     for seed, name in ((1, "one.zip"), (2, "two.zip")):
