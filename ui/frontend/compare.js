@@ -20,13 +20,16 @@ class Compare {
   constructor(host) {
     this.root = el("div", { class: "panel compare" });
     host.append(this.root);
-    new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 900)).observe(this.root);
+    this.observer = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 900));
+    this.observer.observe(this.root);
   }
 
   destroy() {
     this.stop();
+    this.observer.disconnect();
     this.models?.forEach((model) => model.live?.close());
     clearInterval(this.meter);
+    clearTimeout(this.resting);
     this.root.remove();
   }
 

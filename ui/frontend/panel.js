@@ -58,22 +58,26 @@ class Panel {
     this.spoken = null; // what was said last, for as long as it stands
     this.standing = ""; // what is said of the connection otherwise
     this.around = []; // what is inert while presenting
+    this.page = location.pathname;
     this.listeners = new AbortController();
     window.addEventListener("storage", ({ key }) => key === KEPT && this.tabs?.saved.reread(), { signal: this.listeners.signal });
     document.addEventListener("fullscreenchange", () => document.fullscreenElement ?? (this.presenting && this.present(false)), { signal: this.listeners.signal });
     document.addEventListener("keydown", (event) => this.key(event), { signal: this.listeners.signal });
     window.addEventListener("dragover", (event) => event.preventDefault(), { signal: this.listeners.signal });
     window.addEventListener("drop", (event) => this.drop(event), { signal: this.listeners.signal });
-    new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 760)).observe(this.root);
+    this.observer = new ResizeObserver(() => this.root.classList.toggle("narrow", this.root.clientWidth < 760));
+    this.observer.observe(this.root);
   }
 
   destroy() {
     this.stop();
     if (this.presenting) this.present(false);
+    this.tabs?.traversal.leave();
     this.listeners.abort();
+    this.observer.disconnect();
     this.live?.close();
     clearInterval(this.meter);
-    clearTimeout(this.late);
+    for (const timer of [this.late, this.resting, this.said]) clearTimeout(timer);
     this.root.remove();
   }
 
@@ -96,6 +100,7 @@ class Panel {
   build() {
     const { data, state } = this;
     this.stop();
+    this.tabs?.traversal.leave(); // those made below know nothing of its interval
     state.frozen.clear();
     state.code = null;
     this.dimensions = data.blocks.flatMap((block) => block.dims.map((dim, index) => ({
@@ -392,6 +397,7 @@ class Panel {
   }
 
   report() {
+    if (location.pathname !== this.page) return; // Back was pressed, and this panel is not taken away yet
     const text = this.point();
     history.replaceState(history.state, "", this.address());
     if (text !== this.reported) this.setStateValue("point", text);
