@@ -33,13 +33,15 @@ if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
 
     from .checkpoints import Checkpoint
     from .data import PairedDataset
+    from .explore import Code
     from .gaussian import Belief
     from .model import MultimodalVAE
+    from .point import Point
 
 METHODS = ("pca", "tsne", "umap")
 SPACE = 0.2  # seconds between redraws of a progress bar
 #: What may be said beside --resume: a run goes on with the settings it has.
-RESUMED = ("run", "resume", "out", "steps", "device", "wait", "data_root", "dataset")
+RESUMED = ("run", "typed", "resume", "out", "steps", "device", "wait", "data_root", "dataset")
 PLAIN = 10.0  # seconds between progress lines where there is no terminal
 STOPPED = 130  # exit status of what was stopped before its end, as shells have it for an interrupt
 
@@ -50,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8")
     arguments = _parser().parse_args(argv)
+    arguments.typed = sys.argv[1:] if argv is None else argv
     try:
         return arguments.run(arguments) or 0
     except KeyboardInterrupt:
@@ -190,8 +193,9 @@ def _parser() -> argparse.ArgumentParser:
     translate.add_argument("--input", type=Path, nargs="+", metavar="FILE", help="pictures of your own")
     translate.add_argument("--draw", metavar="STROKES", help="a drawing, as the page's command line carries it")
     translate.add_argument("--beside", nargs="+", metavar="CHECKPOINT", help="more checkpoints, under the same inputs and codes")
-    written(translate, "a .png file")
-    traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code from low to high.", model, located)
+    written(translate, "a .png file, which carries this command line")
+    traverse = verb("traverse", _traverse, "Move each coordinate of a pair's code, or of the code at a point, from low to high.", model, located)
+    traverse.epilog = "In the place of CHECKPOINT may stand the point to start from: its text, or a .png file that carries one."
     traverse.add_argument("--item", type=_whole, metavar="ID", help="the pair to start from (default: a test pair)")
     traverse.add_argument(
         "--range", choices=["fixed", "percentile", "min-max"], default="fixed", help="−3 to 3, the posterior's 1st to 99th percentile, or all of it"
@@ -640,6 +644,7 @@ def _translate(arguments: argparse.Namespace) -> None:
     import torch
 
     from .inputs import drawn, prepare, read_input
+    from .runs import command_line
     from .translation import joined, label_of, restyled, swap_sheet, swapped, translate, translation_sheet
 
     _suffix(arguments.out, ".png")
@@ -685,9 +690,10 @@ def _translate(arguments: argparse.Namespace) -> None:
                 )
     called = [Path(text).name for text in (arguments.checkpoint, *(arguments.beside or ()))]
     if arguments.swap:
-        _save(arguments.out, [swap_sheet(shown, found, called, contents, named)])
+        pixels = swap_sheet(shown, found, called, contents, named)
     else:
-        _save(arguments.out, [translation_sheet(shown, found, called, to, contents, [each[to] for each in styles], named[to])])
+        pixels = translation_sheet(shown, found, called, to, contents, [each[to] for each in styles], named[to])
+    _save(arguments.out, [pixels], command=command_line(arguments.typed))
 
 
 def _labels_of(data: PairedDataset, ids: Sequence[int] | torch.Tensor, owner: str | None) -> list[str]:
@@ -700,23 +706,32 @@ def _labels_of(data: PairedDataset, ids: Sequence[int] | torch.Tensor, owner: st
 
 @_as_pages_do
 def _traverse(arguments: argparse.Namespace) -> None:
-    from .explore import encode, traversal_figure
+    from .explore import code_in_words, code_of, encode, start_of, traversal_figure
     from .pictures import about, traversal_frames, traversal_sheet
 
-    arguments.items = [arguments.item] if arguments.item is not None else None
-    checkpoint, images, (item,) = _pairs(arguments, 1)
-    figure = traversal_figure(
-        checkpoint.model, encode(checkpoint.model, images), checkpoint.statistics, arguments.range, arguments.frames
-    )
-    truth = {name: x[0] for name, x in images.items()}
     animated = _suffix(arguments.out, ".png", ".gif") == ".gif"
-    draw = traversal_frames if animated else lambda *figure, of: [traversal_sheet(*figure, of=of)]
-    _save(arguments.out, draw(figure, truth, of=about(checkpoint, int(item))))
+    if _is_point(arguments.checkpoint):
+        if arguments.item is not None:
+            raise ValueError(f"--item {arguments.item}: a point says itself where to start")
+        point, checkpoint = _at_point(arguments.checkpoint)
+        z = code_of(point, checkpoint.model)
+        images = _images_at(point, checkpoint, arguments)
+        mean = encode(checkpoint.model, {name: images[name] for name in point.observed}) if images and point.observed else None
+    else:
+        arguments.items = [arguments.item] if arguments.item is not None else None
+        checkpoint, images, (item,) = _pairs(arguments, 1)
+        z = mean = encode(checkpoint.model, images)
+        point = _point_of(checkpoint, z, item)
+    model = checkpoint.model
+    figure = traversal_figure(model, z, checkpoint.statistics, arguments.range, arguments.frames)
+    start, first = start_of(model, z, {name: x[0] for name, x in images.items()}, mean)
+    of = about(checkpoint, code_in_words(model, z, point.item, point.observed, mean))
+    _save(arguments.out, traversal_frames(figure, start, of, first) if animated else [traversal_sheet(figure, start, of=of, first=first)], point)
 
 
 @_as_pages_do
 def _interpolate(arguments: argparse.Namespace) -> None:
-    from .explore import encode, interpolate
+    from .explore import code_in_words, encode, interpolate
     from .pictures import about, way_frames, way_strip
 
     animated = _suffix(arguments.out, ".png", ".gif") == ".gif"
@@ -729,33 +744,20 @@ def _interpolate(arguments: argparse.Namespace) -> None:
         raise ValueError("--steps 1: a way has both of its ends, two pictures at least")
     pictures = interpolate(model, start, end, steps, arguments.blocks, arguments.spherical)
     moving = "all blocks" if arguments.blocks is None else f"{' and '.join(arguments.blocks)} only"
-    of = f"{about(checkpoint, *map(int, items))} · {moving}, {'spherical' if arguments.spherical else 'straight'}"
-    _save(arguments.out, way_frames(pictures, model.modalities, of) if animated else [way_strip(pictures, model.modalities, of)])
+    ends = (code_in_words(model, z, int(item), model.names, z) for z, item in zip((start, end), items, strict=True))
+    of = f"{about(checkpoint, *ends)} · {moving}, {'spherical' if arguments.spherical else 'straight'}"
+    drawn = way_frames(pictures, model.modalities, of) if animated else [way_strip(pictures, model.modalities, of)]
+    _save(arguments.out, drawn, _point_of(checkpoint, start, items[0]))
 
 
 @_as_pages_do
 def _render(arguments: argparse.Namespace) -> None:
-    from .checkpoints import catalogue, digest, load
     from .explore import code_of
-    from .pictures import pair_picture, read_point, write_png
-    from .point import Point, PointError
+    from .pictures import pair_picture
 
-    carrier = Path(arguments.point)
-    point = read_point(carrier) if carrier.suffix == ".png" else Point.parse(arguments.point)
     _suffix(arguments.out, ".png")
-    folder = catalogue().get(point.checkpoint)
-    if folder is None:
-        raise PointError(
-            f"the point is of checkpoint {point.checkpoint!r}, which is not here; there are {', '.join(catalogue()) or 'none'}"
-        )
-    if digest(folder) != point.digest:
-        raise PointError(
-            f"the point is of other weights of {point.checkpoint!r} ({point.digest}) than those in {folder} ({digest(folder)})"
-        )
-    model = load(folder)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    write_png(arguments.out, pair_picture(model.decode(code_of(point, model))), point)
-    print(arguments.out)
+    point, checkpoint = _at_point(arguments.point)
+    _save(arguments.out, [pair_picture(checkpoint.model.decode(code_of(point, checkpoint.model)))], point)
 
 
 @_as_pages_do
@@ -838,19 +840,64 @@ def _open(arguments: argparse.Namespace) -> Checkpoint:
 
 
 def _open_named(text: str) -> Checkpoint:
-    """The checkpoint or run in a folder, or of a name that the catalogue has."""
+    """The checkpoint or run in a folder, or of a name that the catalogue has; it goes by that name, which its points carry."""
     from .checkpoints import CONFIG, CheckpointError, catalogue, open_checkpoint
 
-    if (Path(text) / CONFIG).is_file():
-        return open_checkpoint(text)
     named = catalogue()
+    if (Path(text) / CONFIG).is_file():
+        folder = Path(text).resolve()
+        return replace(open_checkpoint(text), name=next((name for name, path in named.items() if path.resolve() == folder), folder.name))
     if text in named:
-        return open_checkpoint(named[text])
+        return replace(open_checkpoint(named[text]), name=text)
     if Path(text).is_dir():
         raise CheckpointError(f"{text}: no {CONFIG} in it; expected a checkpoint's or a run's folder")
     raise CheckpointError(
         f"no checkpoint {text!r}: expected a folder, or one of {', '.join(named) or 'those in checkpoints/, which is empty'}"
     )
+
+
+def _is_point(text: str) -> bool:
+    """Whether this stands for a point, and not for a checkpoint."""
+    from .point import PREFIX
+
+    return text.startswith(f"{PREFIX}~") or Path(text).suffix == ".png"
+
+
+def _at_point(text: str) -> tuple[Point, Checkpoint]:
+    """The point of this text, or carried by this .png file, and its checkpoint."""
+    from .checkpoints import catalogue, digest, open_checkpoint
+    from .pictures import read_point
+    from .point import Point, PointError
+
+    point = read_point(Path(text)) if Path(text).suffix == ".png" else Point.parse(text)
+    folder = catalogue().get(point.checkpoint)
+    if folder is None:
+        raise PointError(
+            f"the point is of checkpoint {point.checkpoint!r}, which is not here; there are {', '.join(catalogue()) or 'none'}"
+        )
+    if digest(folder) != point.digest:
+        raise PointError(
+            f"the point is of other weights of {point.checkpoint!r} ({point.digest}) than those in {folder} ({digest(folder)})"
+        )
+    return point, replace(open_checkpoint(folder), name=point.checkpoint)
+
+
+def _point_of(checkpoint: Checkpoint, z: Code, item: int | Tensor) -> Point:
+    """The point of the posterior mean of a pair, of which both images are observed."""
+    from .checkpoints import digest
+    from .explore import point_of
+
+    return point_of(checkpoint.name, digest(checkpoint.path), checkpoint.model, z, item=int(item), observed=checkpoint.model.names)
+
+
+def _images_at(point: Point, checkpoint: Checkpoint, arguments: argparse.Namespace) -> dict[str, Tensor]:
+    """The images of the pair that was picked at a point; none where they are not on this machine: the code is drawn without them too."""
+    try:
+        return _data_of(checkpoint, arguments).items([point.item])[0] if point.item is not None else {}
+    except DataError:
+        if arguments.dataset is not None:  # what was asked for is not to be left out
+            raise
+        return {}
 
 
 def _data_of(checkpoint: Checkpoint, arguments: argparse.Namespace) -> PairedDataset:
@@ -888,15 +935,15 @@ def _suffix(file: Path, *allowed: str) -> str:
     return file.suffix
 
 
-def _save(file: Path, frames: Sequence) -> None:
-    """Writes pixels as .png, several frames as .gif, and prints the name."""
+def _save(file: Path, frames: Sequence, point: Point | None = None, command: str = "") -> None:
+    """Writes pixels as .png, several frames as .gif, with the point that they start from or the command that draws them, and prints the name."""
     from .pictures import write_gif, write_png
 
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".gif":
-        write_gif(file, frames)
+        write_gif(file, frames, point=point)
     else:
-        write_png(file, frames[0])
+        write_png(file, frames[0], point, command)
     print(file)
 
 

@@ -9,12 +9,15 @@ __all__ = [
     "BOUND",
     "RANGES",
     "TraversalFigure",
+    "alike",
+    "code_in_words",
     "code_of",
     "encode",
     "interpolate",
     "path",
     "point_of",
     "sample_codes",
+    "start_of",
     "swap",
     "traversal_figure",
     "traverse",
@@ -37,6 +40,9 @@ BOUND = 8.0
 RANGES = ("fixed", "percentile", "min-max")
 #: What a checkpoint's statistics call both ends of a range.
 ENDS = {"percentile": ("low", "high"), "min-max": ("min", "max")}
+#: How far apart two codes may be, in any dimension, and be taken for one: links hold float32, the page five digits of a posterior's mean,
+#: statistics four. No hand moves a slider by less.
+NEAR = 1e-3
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,44 @@ def code_of(point: Point, model: MultimodalVAE) -> dict[str, Tensor]:
         name: torch.tensor([values], dtype=torch.float32).clamp(-BOUND, BOUND)
         for name, values in point.blocks({block.name: block.dim for block in model.blocks}).items()
     }
+
+
+def alike(z: Code, mean: Code) -> bool:
+    """Whether two codes of one item are one up to `NEAR`, once both are clamped to ±`BOUND`."""
+    return all((z[name].clamp(-BOUND, BOUND) - part.clamp(-BOUND, BOUND)).abs().max().item() < NEAR for name, part in mean.items())
+
+
+def code_in_words(model: MultimodalVAE, z: Code, item: int | None = None, observed: Sequence[str] = (), mean: Code | None = None) -> str:
+    """What the code of one item is: a point's item is the pair that was picked, and its pictures need not be of that pair.
+
+    It is the code alone that tells, not how one came to it; the page's header says the same, see ``codeInWords`` in ui/frontend/panel.js.
+
+    Arguments:
+        item: The pair that was picked.
+        observed: The modalities that the pair's posterior is given.
+        mean: The mean of that posterior; None where it cannot be had here.
+    """
+    picked = "" if item is None else f"picked pair {item}"
+    if item is not None and observed and mean is None:
+        return picked
+    if item is not None and observed and alike(z, mean):
+        return f"pair {item} · observed: {'both' if len(observed) == len(model.names) else f'only {observed[0]}'}"
+    if alike(z, {name: belief.mean for name, belief in model.prior(1).items()}):
+        return "prior mean"
+    return " · ".join(filter(None, ("moved or sampled code", picked)))
+
+
+@torch.inference_mode()
+def start_of(model: MultimodalVAE, z: Code, images: Mapping[str, Tensor], mean: Code | None) -> tuple[dict[str, Tensor], str]:
+    """What stands beside a sweep from the code of one item, {modality: [C, H, W]}, and what it is: "pair" or "code".
+
+    Arguments:
+        images: The pictures of the pair that was picked; empty where they are not at hand.
+        mean: As for `code_in_words`: only its own code has a pair's pictures beside it.
+    """
+    if images and mean is not None and alike(z, mean):
+        return dict(images), "pair"
+    return {name: image[0] for name, image in model.decode(z).items()}, "code"
 
 
 def point_of(

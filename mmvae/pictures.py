@@ -43,6 +43,7 @@ from .point import Point, PointError
 
 #: The text field of a PNG that carries the point it shows.
 POINT_KEY = "mmvae:point"
+COMMAND_KEY = "mmvae:command"  # of the same file: the command line that draws it, as the Translate page writes it too
 INK = "#464646"
 TRACK = "#d0d0d0"
 #: What the page calls the ranges of a traversal, see `mmvae.explore.RANGES`.
@@ -224,47 +225,46 @@ def pair_picture(images: Mapping[str, Tensor]) -> Pixels:
     return sheet([row], scale=320 // max(image.shape[-1] for image in row), gap=8)
 
 
-def about(checkpoint: Checkpoint, *items: int | None) -> str:
-    """What a figure is of, to stand below it: the model, and the pair, or both pairs of a way from A to B.
+def about(checkpoint: Checkpoint, *codes: str) -> str:
+    """What a figure is of, to stand below it: the model, and the code, or both codes of a way from A to B.
 
     Arguments:
-        items: Their ids; None for a code that came from no pair.
+        codes: What they are, see `mmvae.explore.code_in_words`.
     """
-    pairs = ["no pair" if item is None else f"pair {item}" for item in items]
-    if len(pairs) > 1:
-        pairs = [f"{end}: {pair}" for end, pair in zip("AB", pairs, strict=True)]
-    return _phrases(f"{checkpoint.model.variant.title} ({checkpoint.name})", *pairs)
+    if len(codes) > 1:
+        codes = tuple(f"{end}: {code}" for end, code in zip("AB", codes, strict=True))
+    return _phrases(f"{checkpoint.model.variant.title} ({checkpoint.name})", *codes)
 
 
-def traversal_frames(figure: TraversalFigure, truth: Mapping[str, Tensor], of: str = "") -> list[Pixels]:
-    """The frames of the animated figure: a row for each modality, columns the true image and then every coordinate.
+def traversal_frames(figure: TraversalFigure, start: Mapping[str, Tensor], of: str = "", first: str = "pair") -> list[Pixels]:
+    """The frames of the animated figure: a row for each modality, columns the pictures it starts from and then every coordinate.
 
     Below stand where between the ends of the range a frame is, and what is shown.
 
     Arguments:
-        truth: {modality: [C, H, W]}.
-        of: The model and pair, see `about`.
+        start: The pair's pictures, or where the code is not the pair's those of the code, {modality: [C, H, W]}.
+        of: The model and code, see `about`.
+        first: What the pictures it starts from are: "pair" or "code".
     """
     frames, last = [], len(figure.values) - 1
     for frame, at in enumerate(_positions(figure)):
-        rows = [[truth[name], *images[frame]] for name, images in figure.images.items()]
-        pixels = sheet(rows, left=[_symbol(m) for m in figure.modalities], **_columns(figure, truth))
+        rows = [[start[name], *images[frame]] for name, images in figure.images.items()]
+        pixels = sheet(rows, left=[_symbol(m) for m in figure.modalities], **_columns(figure, start, first))
         frames.append(_with_foot(pixels, _phrases(of, _range(figure)), frame / max(last, 1), at))
     return frames
 
 
-def traversal_strip(figure: TraversalFigure, truth: Mapping[str, Tensor], of: str = "") -> Pixels:
+def traversal_strip(figure: TraversalFigure, start: Mapping[str, Tensor], of: str = "", first: str = "pair") -> Pixels:
     """All frames of the animated figure below one another, of the first modality and then of the second, each under its name.
 
     Beside each row stands what the coordinates are set to, or how much of their ranges that is where these differ.
 
     Arguments:
-        truth: {modality: [C, H, W]}.
-        of: The model and pair, see `about`.
+        start, of, first: As for `traversal_frames`.
     """
-    rows = [[None if frame else truth[name], *row] for name, images in figure.images.items() for frame, row in enumerate(images)]
+    rows = [[None if frame else start[name], *row] for name, images in figure.images.items() for frame, row in enumerate(images)]
     bands = {i * len(figure.values): Caption(_symbol(m).text, _symbol(m).index, f"  {m.title}") for i, m in enumerate(figure.modalities)}
-    pixels = sheet(rows, left=_positions(figure) * len(figure.images), bands=bands, **_columns(figure, truth))
+    pixels = sheet(rows, left=_positions(figure) * len(figure.images), bands=bands, **_columns(figure, start, first))
     return _with_foot(pixels, _phrases(of, _range(figure)))
 
 
@@ -285,31 +285,30 @@ def _phrases(*phrases: str) -> str:
     return " · ".join(phrase for phrase in phrases if phrase)
 
 
-def _columns(figure: TraversalFigure, truth: Mapping[str, Tensor]) -> dict:
-    """How large the pictures of a figure are whose columns are the true image and every coordinate, and what stands above."""
-    side = max(image.shape[-1] for image in truth.values())
-    captions = [Caption("pair"), *(_coordinate(figure, block, d) for block, d in figure.columns)]
+def _columns(figure: TraversalFigure, start: Mapping[str, Tensor], first: str) -> dict:
+    """How large the pictures of a figure are whose columns are what it starts from and every coordinate, and what stands above."""
+    side = max(image.shape[-1] for image in start.values())
+    captions = [Caption(first), *(_coordinate(figure, block, d) for block, d in figure.columns)]
     return {"scale": math.ceil(900 / (side * len(captions))), "top": captions}
 
 
-def traversal_sheet(figure: TraversalFigure, truth: Mapping[str, Tensor], steps: int = 11, of: str = "") -> Pixels:
+def traversal_sheet(figure: TraversalFigure, start: Mapping[str, Tensor], steps: int = 11, of: str = "", first: str = "pair") -> Pixels:
     """The figure on paper: a row for each coordinate, both modalities from its lowest to its highest value side by side.
 
     Arguments:
-        truth: {modality: [C, H, W]}.
-        of: The model and pair, see `about`.
+        start, of, first: As for `traversal_frames`.
     """
     frames = np.linspace(0, len(figure.values) - 1, steps).round().astype(int)
     rows: list[list[Tensor | None]] = []
     for column in range(len(figure.columns)):
         row: list[Tensor | None] = []
         for name, images in figure.images.items():
-            row += [truth[name], *images[frames, column], None]
+            row += [start[name], *images[frames, column], None]
         rows.append(row[:-1])
-    top = [caption for m in figure.modalities for caption in (_symbol(m), Caption("low"), *[Caption("")] * (steps - 2), Caption("high"), Caption(""))]
+    top = [caption for m in figure.modalities for caption in (Caption("x", _letter(m), f" {first}"), Caption("low"), *[Caption("")] * (steps - 2), Caption("high"), Caption(""))]
     pixels = sheet(
         rows,
-        scale=max(1, 48 // max(image.shape[-1] for image in truth.values())),
+        scale=max(1, 48 // max(image.shape[-1] for image in start.values())),
         top=top[:-1],
         left=[_coordinate(figure, b, d) for b, d in figure.columns],
     )
@@ -337,7 +336,7 @@ def way_strip(images: Mapping[str, Tensor], modalities: Sequence[Modality], of: 
 
     Arguments:
         images: {modality: [steps, C, H, W]}.
-        of: The model and both pairs, see `about`.
+        of: The model and both codes, see `about`.
     """
     rows = [list(images[m.name]) for m in modalities]
     top = ["A", *[""] * (len(rows[0]) - 2), "B"]
@@ -349,7 +348,7 @@ def way_frames(images: Mapping[str, Tensor], modalities: Sequence[Modality], of:
 
     Arguments:
         images: {modality: [steps, C, H, W]}.
-        of: The model and both pairs, see `about`.
+        of: The model and both codes, see `about`.
     """
     steps = len(images[modalities[0].name])
     there = []
@@ -360,19 +359,26 @@ def way_frames(images: Mapping[str, Tensor], modalities: Sequence[Modality], of:
     return [*there, *reversed(there[1:-1])]
 
 
-def png(pixels: Pixels, point: Point | None = None) -> bytes:
-    """A PNG file's bytes; the same pixels and point give the same bytes."""
+def png(pixels: Pixels, point: Point | None = None, command: str = "") -> bytes:
+    """A PNG file's bytes; the same pixels and texts give the same bytes.
+
+    Arguments:
+        point: Of one code, the point that brings it back.
+        command: Of many, the command line that draws the picture.
+    """
     texts = PngImagePlugin.PngInfo()
     if point is not None:
         texts.add_text(POINT_KEY, str(point))
+    if command:
+        texts.add_itxt(COMMAND_KEY, command)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()
 
 
-def write_png(file: Path, pixels: Pixels, point: Point | None = None) -> None:
-    """Writes a PNG whole or not at all."""
-    content = png(pixels, point)
+def write_png(file: Path, pixels: Pixels, point: Point | None = None, command: str = "") -> None:
+    """Writes a PNG whole or not at all; the arguments are those of `png`."""
+    content = png(pixels, point, command)
     write_atomically(file, lambda temporary: Path(temporary).write_bytes(content))
 
 

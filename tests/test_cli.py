@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +25,11 @@ from mmvae.cli import Progress, main
 from mmvae.data import DATASETS, dataset
 from mmvae.data.own import FEWEST
 from mmvae.embedding import PCA, TSNE
+from mmvae.explore import encode, sample_codes
 from mmvae.maps import Choice, Job, source_blocks
 from mmvae.modalities import Modality
 from mmvae.networks import DECODERS
-from mmvae.pictures import read_point
+from mmvae.pictures import Caption, read_point
 from mmvae.readers import open_readers, readers_for
 from mmvae.shipped_maps import maps_in
 from mmvae.sources import run_name
@@ -466,6 +469,48 @@ def test_a_way_has_a_picture_a_step_from_one_end_to_the_other(run, tmp_path, cap
     assert drawn(5, "b.png").width - drawn(4, "a.png").width == 66
     assert drawn(4, "a.gif").n_frames == 6  # there and back
     assert "a way has both of its ends" in failed(capsys, ["interpolate", str(run), "--steps", "1", "--out", str(tmp_path / "c.png")])
+
+
+@pytest.mark.parametrize(("verb", "pairs", "more"), [("traverse", ["--item", "7"], ["--frames", "2"]), ("interpolate", ["--items", "7", "1"], ["--steps", "3"])])
+def test_the_figures_of_commands_carry_the_point_they_start_from(run, tmp_path, monkeypatch, verb, pairs, more):
+    monkeypatch.setattr("mmvae.checkpoints.catalogue", lambda: {"other": run})  # where two folders are called alike, the name is another
+    for name in ("a.png", "a.gif"):
+        assert main([verb, str(run), *pairs, *more, "--out", str(tmp_path / name)]) == 0
+    point = read_point(tmp_path / "a.png")
+    assert (point.checkpoint, point.digest, point.item, point.observed) == ("other", digest(run), 7, ("left", "right"))
+    mean = encode(open_checkpoint(run).model, dataset(source_of(open_checkpoint(run).config)).items([7])[0])
+    assert point.z == pytest.approx(torch.cat(list(mean.values()), 1)[0].tolist(), abs=1e-5)
+    assert Image.open(tmp_path / "a.gif").info["comment"].decode() == str(point)
+
+
+def test_a_traversal_starts_from_a_point_and_shows_the_pair_beside_its_own_code_alone(run, strayed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mmvae.checkpoints.catalogue", lambda: {"tiny": run, "strayed": strayed})
+    written = []
+    write = Caption.write
+    monkeypatch.setattr(Caption, "write", lambda caption, *given: written.append(caption.text + caption.rest) or write(caption, *given))
+
+    def traversal(at: str, name: str = "b.png") -> tuple[bytes, str]:
+        written.clear()
+        assert main(["traverse", at, "--out", str(tmp_path / name)]) == 0
+        return (tmp_path / name).read_bytes(), " ".join(written)
+
+    assert main(["traverse", str(run), "--item", "7", "--out", str(tmp_path / "a.png")]) == 0
+    (drawn, said), own = traversal(str(tmp_path / "a.png")), read_point(tmp_path / "a.png")
+    assert drawn == (tmp_path / "a.png").read_bytes() and "pair 7 · observed: both" in said and "x pair" in said
+    sample = replace(own, z=tuple(torch.cat(list(sample_codes(open_checkpoint(run).model, 1).values()), 1)[0].tolist()))
+    drawn, said = traversal(str(sample))
+    assert "moved or sampled code · picked pair 7" in said and "x code" in said and "x pair" not in said
+    assert read_point(tmp_path / "b.png") == sample
+    _, said = traversal(str(replace(own, checkpoint="strayed")))  # whose data is gone
+    assert "(strayed) · picked pair 7" in said and "x code" in said
+    assert "--item 3: a point says itself" in failed(capsys, ["traverse", str(sample), "--item", "3", "--out", str(tmp_path / "c.png")])
+
+
+def test_a_translation_carries_the_command_that_draws_it(run, tmp_path):
+    typed = ["translate", str(run), "--items", "7", "--out", str(tmp_path / "a b.png")]
+    assert main(typed) == 0
+    command = Image.open(tmp_path / "a b.png").text["mmvae:command"]
+    assert shlex.split(command) == ["python", "-m", "mmvae", *typed]
 
 
 def test_a_point_of_other_weights_or_another_checkpoint_is_refused(run, tmp_path, capsys, monkeypatch):

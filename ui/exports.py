@@ -26,7 +26,8 @@ from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import DataError
-from mmvae.explore import RANGES, Code, TraversalFigure, code_of, path, traversal_figure
+from mmvae.explore import RANGES, Code, TraversalFigure, code_in_words, code_of, path, start_of, traversal_figure
+from mmvae.model import CannotInfer
 from mmvae.pictures import RANGE_TITLES, Pixels, about, pair_picture, png, traversal_frames, traversal_strip, way_frames, way_strip, write_gif
 from mmvae.point import Point, PointError
 from mmvae.readers import readers_for
@@ -34,6 +35,7 @@ from mmvae.workers import Workers
 
 from . import live, models
 from .ending import or_ended
+from .translating import Given, posterior_of
 
 FRAMES = 61
 VALUES = 7  # that each coordinate takes on a printed traversal: −3, −2 … 3
@@ -71,23 +73,37 @@ class Wish:
         return traversal_figure(self.checkpoint.model, self.code, self.checkpoint.statistics, span, frames)
 
     def about(self) -> str:
-        """Which model and pair the point is of, in words."""
-        return about(self.checkpoint, self.point.item)
+        """Which model is shown, and what the point's code is."""
+        return about(self.checkpoint, self.in_words(self.point))
+
+    def in_words(self, point: Point) -> str:
+        """What the code of a point of this model is, see `mmvae.explore.code_in_words`."""
+        return code_in_words(self.checkpoint.model, code_of(point, self.checkpoint.model), point.item, point.observed, self.mean(point))
+
+    def mean(self, point: Point) -> Code | None:
+        """The mean of the posterior of a point's pair, given what is observed of it; None where neither its pictures nor a stored one are at hand."""
+        if point.item is None or not point.observed:
+            return None
+        try:
+            return {name: belief.mean for name, belief in posterior_of(self.checkpoint, Given("", self.pair(point.item), point.item), point.observed).items()}
+        except CannotInfer:
+            return None
 
     def about_way(self) -> str:
-        """Which model is shown, between which pairs, and what of the code moves how."""
+        """Which model is shown, between which codes, and what of the code moves how."""
         end = Point.parse(self.options.get("to", ""))
         scope, form = self.options.get("scope", "all"), self.options.get("form", "straight")
         moving = {"all": "all blocks", "shared": "shared block only", "private": "private blocks only"}[scope]
-        return f"{about(self.checkpoint, self.point.item, end.item)} · {moving}, {form}"
+        return f"{about(self.checkpoint, self.in_words(self.point), self.in_words(end))} · {moving}, {form}"
 
-    def truth(self) -> dict[str, Tensor]:
-        """The pair's own pictures; where they are not at hand, those of the code."""
+    def pair(self, item: int | None) -> dict[str, Tensor]:
+        """A pair's own pictures {modality: [C, H, W]}; empty where they are not at hand."""
         data = models.data_for(self.checkpoint)
-        if data is not None and self.point.item is not None:
-            images, _ = data.items([self.point.item])
-            return {name: image[0] for name, image in images.items()}
-        return {name: image[0] for name, image in decoded(self.checkpoint, self.code).items()}
+        return {name: image[0] for name, image in data.items([item])[0].items()} if data is not None and item is not None else {}
+
+    def start(self) -> tuple[dict[str, Tensor], str]:
+        """What stands beside a sweep from the code, and what it is, see `mmvae.explore.start_of`."""
+        return start_of(self.checkpoint.model, self.code, self.pair(self.point.item), self.mean(self.point))
 
     def way(self, steps: int) -> dict[str, Tensor]:
         """The pictures on the way to the point in the parameter ``to``."""
@@ -120,11 +136,13 @@ def pair_png(wish: Wish) -> bytes:
 
 
 def traversal_gif(wish: Wish) -> bytes:
-    return gif(traversal_frames(wish.figure(), wish.truth(), wish.about()), wish.point)
+    start, first = wish.start()
+    return gif(traversal_frames(wish.figure(), start, wish.about(), first), wish.point)
 
 
 def traversal_png(wish: Wish) -> bytes:
-    return png(traversal_strip(wish.figure(VALUES), wish.truth(), wish.about()), wish.point)
+    start, first = wish.start()
+    return png(traversal_strip(wish.figure(VALUES), start, wish.about(), first), wish.point)
 
 
 def traversal_csv(wish: Wish) -> bytes:
@@ -144,7 +162,8 @@ def traversal_csv(wish: Wish) -> bytes:
                     line[f"{modality} {factor}"] = round(reading.value[frame].item(), 3)
             lines.append(line)
     text = io.StringIO()
-    for what, value in (("model", about(wish.checkpoint)), ("point", wish.point), ("range", RANGE_TITLES[figure.range])):
+    said = {"model": about(wish.checkpoint), "point": wish.point, "code": wish.in_words(wish.point), "range": RANGE_TITLES[figure.range]}
+    for what, value in said.items():
         text.write(f"# {what}: {value}\r\n")
     writer = csv.DictWriter(text, lines[0])
     writer.writeheader()

@@ -7,14 +7,17 @@ from urllib.parse import unquote
 
 import numpy as np
 import pandas
+import pytest
 import torch
 from PIL import Image
 
 from mmvae import DATASETS, VARIANTS, cli
 from mmvae.checkpoints import config_of, digest, save
+from mmvae.explore import encode, point_of, sample_codes
 from mmvae.model import MultimodalVAE
 from mmvae.pictures import read_point, traversal_strip, way_strip
 from mmvae.point import Point
+from tests.tiny import TinyPairs, tiny_model
 from ui.exports import Wish, make
 from ui.live import BOUND, Served, decode
 
@@ -71,7 +74,7 @@ def test_numbers_say_of_which_model_point_and_range_they_are(tmp_path, monkeypat
     point = str(Point("some", digest(folder), tuple(0.125 * i for i in range(9)), 7))
     text = make({"kind": "csv", "point": point, "range": "fixed"}).body.decode()
     said = [line for line in text.splitlines() if line.startswith("#")]
-    assert said == ["# model: MuMo-VAE (some)", f"# point: {point}", "# range: -3 to 3"]
+    assert said == ["# model: MuMo-VAE (some)", f"# point: {point}", "# code: moved or sampled code · picked pair 7", "# range: -3 to 3"]
     table = pandas.read_csv(io.StringIO(text), comment="#")
     assert len(table) == 9 * 61 and list(table.columns[:4]) == ["block", "dimension", "frame", "value"]
 
@@ -84,12 +87,56 @@ def test_saved_figures_name_their_model_and_pairs(tmp_path, monkeypatch):
     monkeypatch.setenv("MMVAE_DATA", str(tmp_path))
     start, end = (Point("some", digest(folder), (value,) * 9, item) for value, item in ((0.0, 7), (1.0, None)))
     wish = Wish.of({"point": str(start), "to": str(end), "scope": "shared", "form": "spherical"})
-    assert wish.about() == "MuMo-VAE (some) · pair 7"
-    assert wish.about_way() == "MuMo-VAE (some) · A: pair 7 · B: no pair · shared block only, spherical"
-    for kind, drawn in (("png", traversal_strip(wish.figure(7), wish.truth(), wish.about())),
+    assert wish.about() == "MuMo-VAE (some) · prior mean"
+    assert wish.about_way() == "MuMo-VAE (some) · A: prior mean · B: moved or sampled code · shared block only, spherical"
+    start, first = wish.start()
+    for kind, drawn in (("png", traversal_strip(wish.figure(7), start, wish.about(), first)),
                         ("path-png", way_strip(wish.way(9), model.modalities, wish.about_way()))):
         reply = make({"kind": kind, **wish.options})
         assert (np.asarray(Image.open(io.BytesIO(reply.body))) == drawn).all()
+
+
+@pytest.fixture
+def at_pair(tmp_path, monkeypatch):
+    """A model, the images of pair 3, and what makes points there: of a code, else of the posterior mean of the pair."""
+    model = tiny_model("dmvae")
+    folder = tmp_path / "checkpoints" / "some"
+    save(folder, model, config_of(model, {}))
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    monkeypatch.setattr("ui.models.data_for", lambda _: TinyPairs())
+    images, _ = TinyPairs().items([3])
+
+    def point(z=None, observed=("a", "b"), item=3) -> Point:
+        mean = encode(model, {name: images[name] for name in observed})
+        return point_of("some", digest(folder), model, z or mean, item=item, observed=observed)
+
+    return model, images, point
+
+
+def test_a_figure_names_the_pair_that_was_picked_as_its_own_only_where_its_code_is_the_pairs(at_pair):
+    model, images, point = at_pair
+    prior, sample = {name: belief.mean for name, belief in model.prior(1).items()}, sample_codes(model, 1)
+    mean = encode(model, images)
+    moved = mean | {"z_shared": mean["z_shared"] + torch.tensor([0, 0.01, 0, 0])}
+    said = {words: Wish.of({"point": str(at)}) for words, at in {
+        "pair 3 · observed: both": point(), "pair 3 · observed: only b": point(observed=("b",)), "prior mean": point(prior),
+        "moved or sampled code · picked pair 3": point(sample), "moved or sampled code": point(sample, item=None)}.items()}
+    assert {wish.about() for wish in said.values()} == {f"{model.variant.title} (some) · {words}" for words in said}
+    assert Wish.of({"point": str(point(moved))}).in_words(point(moved)) == "moved or sampled code · picked pair 3"
+    for words, wish in said.items():
+        start, first = wish.start()
+        assert first == ("pair" if words.startswith("pair") else "code")
+        shown = {name: image[0] for name, image in images.items()} if first == "pair" else {name: image[0] for name, image in model.decode(wish.code).items()}
+        assert all(torch.equal(start[name], shown[name]) for name in shown)
+    assert Wish.of({"point": str(point()), "to": str(point(sample))}).about_way().endswith(
+        "A: pair 3 · observed: both · B: moved or sampled code · picked pair 3 · all blocks, straight")
+
+
+def test_where_a_pairs_posterior_cannot_be_had_nothing_is_said_of_its_code(at_pair, monkeypatch):
+    _, _, point = at_pair
+    wish = Wish.of({"point": str(point())})
+    monkeypatch.setattr("ui.models.data_for", lambda _: None)
+    assert wish.in_words(wish.point) == "picked pair 3" and wish.start()[1] == "code"
 
 
 def test_a_model_of_any_name_gives_files_of_its_name(tmp_path, monkeypatch):
