@@ -7,7 +7,7 @@ one waiting run trains at a time, in the order of asking; no further process kee
 
 from __future__ import annotations
 
-__all__ = ["Busy", "ahead", "ask_to_stop", "held", "holder", "left_behind", "note", "occupied", "stop_asked", "turn", "withdraw_stop"]
+__all__ = ["Busy", "ahead", "ask_to_stop", "held", "holder", "left_behind", "lock", "note", "occupied", "stop_asked", "turn", "withdraw_stop"]
 
 import contextlib
 import json
@@ -54,7 +54,7 @@ def held(run: Path, doing: str = "training", device: str = "") -> Iterator[None]
         return
     file = open(run / LOCK, "a+", encoding="utf-8")
     deadline = time.monotonic() + PATIENCE
-    while not _lock(file):
+    while not lock(file):
         if time.monotonic() > deadline:
             file.close()
             raise Busy(f"{run} is being trained by process {_read(run).get('pid', '?')} already")
@@ -139,7 +139,7 @@ def turn(run: Path, device: str, stopped: Callable[[], bool] = lambda: False) ->
     with held(run, "waiting", device), open(run.parent / f".{device}.lock", "a", encoding="utf-8") as file:
         since = _read(run).get("since", 0.0)
         while not (stop_asked(run) or stopped()):
-            if not _earlier(run, device, since) and _lock(file):
+            if not _earlier(run, device, since) and lock(file):
                 with held(run, "starting", device):
                     yield True
                 return
@@ -195,16 +195,16 @@ def _read(run: Path) -> dict:
 def _free(file: IO[str]) -> bool:
     """Whether nobody holds the lock of an open file; others may look at the same moment."""
     if not WINDOWS:
-        return _lock(file, shared=True)
+        return lock(file, shared=True)
     deadline = time.monotonic() + GLANCE  # no two can share a lock there: one that is taken may be another's look
-    while not _lock(file):
+    while not lock(file):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.005)
     return True
 
 
-def _lock(file: IO[str], shared: bool = False) -> bool:
+def lock(file: IO[str], shared: bool = False) -> bool:
     """Takes the lock of an open file where it is free; closing the file, or the end of the process, gives it back.
 
     Arguments:

@@ -113,7 +113,7 @@ def test_where_locks_cannot_be_shared_a_look_waits_for_another_to_end(run, monke
     with turns.held(run):
         assert turns.holder(run)["doing"] == "training"
     with open(run / turns.LOCK, "r+", encoding="utf-8") as other:
-        assert turns._lock(other)
+        assert turns.lock(other)
         ends = threading.Timer(0.01, other.close)
         ends.start()
         assert turns.holder(run) is None
@@ -123,7 +123,7 @@ def test_where_locks_cannot_be_shared_a_look_waits_for_another_to_end(run, monke
 @pytest.mark.parametrize("then", ["says what it does", "lets go"])
 def test_a_holder_that_says_nothing_for_a_moment_is_looked_at_again(run, then):
     with open(run / turns.LOCK, "a+", encoding="utf-8") as file:
-        assert turns._lock(file)  # as a process that has not written yet, or has emptied the file to let go
+        assert turns.lock(file)  # as a process that has not written yet, or has emptied the file to let go
         later = threading.Timer(0.1, file.close if then == "lets go" else lambda: turns.note(file, "training", "cpu"))
         later.start()
         said = turns.holder(run)

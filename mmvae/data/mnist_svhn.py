@@ -104,7 +104,7 @@ def download(root: Path, progress: Callable[[int, int], None] | None = None) -> 
 def _unpack(path: Path) -> None:
     with gzip.open(path) as packed, opened_atomically(path.with_suffix("")) as unpacked:
         shutil.copyfileobj(packed, unpacked)
-    path.unlink()
+    path.unlink(missing_ok=True)  # another call that found it there has unpacked it too
 
 
 def _missing(root: Path, what: str) -> DataError:

@@ -5,6 +5,7 @@ import hashlib
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_a_file_that_is_there_is_not_fetched_again(server, tmp_path):
 def test_another_file_is_refused_and_leaves_nothing(server, tmp_path):
     with pytest.raises(DataError, match=rf"file was not downloaded: 127\.0\.0\.1:\d+ sent another file .*expected {MD5}"):
         fetch([server.url + "/other"], tmp_path / "file", md5=MD5, size=len(CONTENT))
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("[!.]*"))
 
 
 def test_a_broken_connection_is_an_error_and_the_next_call_continues(server, tmp_path):
@@ -89,7 +90,7 @@ def test_a_server_that_cannot_continue_sends_all_of_it(server, tmp_path):
 def test_a_longer_answer_than_expected_is_refused_before_it_fills_the_disk(server, tmp_path, path, message):
     with pytest.raises(DataError, match=message):
         fetch([server.url + path], tmp_path / "file", md5=MD5, size=1000)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("[!.]*"))
 
 
 def test_the_second_place_is_asked_where_the_first_has_no_such_file(server, tmp_path):
@@ -108,6 +109,30 @@ def test_no_network_is_one_line_that_names_the_host_and_what_to_do(tmp_path, mon
         fetch([f"http://127.0.0.1:{port}/file"], tmp_path / "file", md5=MD5)
     message = str(caught.value)
     assert f"127.0.0.1:{port}" in message and "check the network" in message and str(tmp_path) in message and "\n" not in message
+
+
+def test_two_that_fetch_one_file_at_the_same_time_do_not_write_into_each_other(server, tmp_path):
+    refused = []
+
+    def meanwhile(done, total):
+        if not refused:
+            with pytest.raises(DataError, match="^file is being downloaded already, by another page or process; wait until that ends$") as caught:
+                fetch([server.url + "/good"], tmp_path / "file", md5=MD5)
+            refused.append(caught)
+
+    fetch([server.url + "/good"], tmp_path / "file", md5=MD5, progress=meanwhile)
+    assert refused and (tmp_path / "file").read_bytes() == CONTENT and len(server.asked) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_no_fault_of_the_network(server, tmp_path):
+    (tmp_path / "file.part").symlink_to("/dev/full")
+    with pytest.raises(DataError) as caught:
+        fetch([server.url + "/good", server.url + "/good"], tmp_path / "file", md5=MD5)
+    message = str(caught.value)
+    assert message.startswith(f"file was not downloaded: it could not be written in {tmp_path} (") and "No space left" in message
+    assert "network" not in message and "127.0.0.1" not in message and len(server.asked) == 1
 
 
 def test_downloading_fetches_only_what_is_missing_and_counts_all_of_it(tmp_path, monkeypatch):
