@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
     from .gaussian import Belief
     from .model import MultimodalVAE
     from .point import Point
+    from .readers import Readers
 
 METHODS = ("pca", "tsne", "umap")
 SPACE = 0.2  # seconds between redraws of a progress bar
@@ -644,8 +645,10 @@ def _translate(arguments: argparse.Namespace) -> None:
     import torch
 
     from .inputs import drawn, prepare, read_input
+    from .pictures import about
+    from .readers import readers_for
     from .runs import command_line
-    from .translation import joined, label_of, restyled, swap_sheet, swapped, translate, translation_sheet
+    from .translation import joined, judged, label_of, read, restyled, swap_sheet, swapped, translate, translation_about, translation_sheet
 
     _suffix(arguments.out, ".png")
     checkpoints = [_open(argparse.Namespace(checkpoint=name)) for name in (arguments.checkpoint, *(arguments.beside or ()))]
@@ -658,18 +661,23 @@ def _translate(arguments: argparse.Namespace) -> None:
     if arguments.draw:
         shown.append(prepare(drawn(arguments.draw), source).image)
         contents.append("drawing")
+    readers = readers_for(first.dataset) if first.dataset else None
+    known = [_read_labels(readers, source.name, image) for image in shown]
     if arguments.items or not shown:
         _, images, ids = _pairs(arguments, 6)
         shown += images[source.name]
         contents += _labels_of(_data_of(checkpoints[0], arguments), ids, None)
+        known += _labels(_data_of(checkpoints[0], arguments), ids)
     styles = [{to: read_input(file, target).image} for file in arguments.style_input or ()]
     named = {name: [label_of((), {}, name, file.name) for file in arguments.style_input or ()] for name in first.names}
+    styles_known = [_read_labels(readers, to, each[to]) for each in styles]
     if arguments.style:
         data = _data_of(checkpoints[0], arguments)
         images = data.items(arguments.style)[0]
         styles += [{name: batch[i] for name, batch in images.items()} for i in range(len(arguments.style))]
         for name, labels in named.items():
             labels += _labels_of(data, arguments.style, name)
+        styles_known += _labels(data, arguments.style)
     if arguments.swap and not styles:
         raise ValueError("--swap needs pairs or pictures to take private codes from: --style ID … or --style-input FILE …")
 
@@ -692,7 +700,9 @@ def _translate(arguments: argparse.Namespace) -> None:
     if arguments.swap:
         pixels = swap_sheet(shown, found, called, contents, named)
     else:
-        pixels = translation_sheet(shown, found, called, to, contents, [each[to] for each in styles], named[to])
+        readings = [judged(read(readers, to, each.samples), readers.networks[to].factors, to, known, styles_known) for each in found] if readers else []
+        of = translation_about(list(map(about, checkpoints)), source.name, to, found[0].samples.shape[1], None if styles else arguments.seed)
+        pixels = translation_sheet(shown, found, called, to, contents, [each[to] for each in styles], named[to], readings, of)
     _save(arguments.out, [pixels], command=command_line(arguments.typed))
 
 
@@ -700,8 +710,20 @@ def _labels_of(data: PairedDataset, ids: Sequence[int] | torch.Tensor, owner: st
     """What stands beside items in a picture, see `mmvae.translation.label_of`."""
     from .translation import label_of
 
+    return [label_of(data.factors, labels, owner, f"item {int(item)}") for item, labels in zip(ids, _labels(data, ids), strict=True)]
+
+
+def _labels(data: PairedDataset, ids: Sequence[int] | torch.Tensor) -> list[dict[str, float]]:
+    """The factors of items, {factor: label} for each."""
     _, labels = data.items(ids)
-    return [label_of(data.factors, {name: values[i].item() for name, values in labels.items()}, owner, f"item {int(item)}") for i, item in enumerate(ids)]
+    return [{name: values[i].item() for name, values in labels.items()} for i in range(len(ids))]
+
+
+def _read_labels(readers: Readers | None, modality: str, image: Tensor) -> dict[str, float]:
+    """What readers see in a picture of one's own, whose factors nobody says; nothing without readers."""
+    from .translation import read
+
+    return {name: seen[0].item() for name, seen in read(readers, modality, image[None]).items()} if readers else {}
 
 
 @_as_pages_do

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["BLOCKS", "ON_DARK", "PETROFF10", "VIK", "VIRIDIS"]
+__all__ = ["BLOCKS", "ON_DARK", "PETROFF10", "VERDICTS", "VIK", "VIRIDIS"]
 
 #: Hues of the latent blocks by theme: private to the first modality, shared, private to the second.
 BLOCKS = {
     "dark": ("#58a6ff", "#f2b632", "#f4736e"),
     "light": ("#1f6feb", "#a87400", "#d03b36"),
 }
+
+#: What was kept, and what was not, by theme; signs or words beside them say the same.
+VERDICTS = {"dark": ("#56d364", "#ff7b72"), "light": ("#1a7f37", "#cf222e")}
 
 #: Ten classes (Petroff, 2021). Weak on white, so that maps are drawn on a dark ground.
 PETROFF10 = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")

@@ -38,7 +38,7 @@ from .files import write_atomically
 from .explore import TraversalFigure
 from .inputs import MOST_PIXELS
 from .modalities import Modality
-from .palettes import BLOCKS
+from .palettes import BLOCKS, VERDICTS
 from .point import Point, PointError
 
 #: The text field of a PNG that carries the point it shows.
@@ -51,6 +51,7 @@ RANGE_TITLES = {"fixed": "-3 to 3", "percentile": "1-99 %", "min-max": "min-max"
 #: What of the writing of data sets the font of pictures lacks, and what stands for it.
 STAND_INS = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "→": ">", "±": "+-"})
 PLAIN = "·°"  # what it has beside ASCII
+SPACE = 0.4  # between captions on one line, in sizes of their font
 TINTS = 32  # of a grey animation's 256 colours, for coloured captions
 Pixels = NDArray[np.uint8]
 
@@ -61,12 +62,14 @@ class Caption:
 
     Arguments:
         ink: Its colour, ``#rrggbb``.
+        right: Whether what it says is right, told by a tick or a cross behind it; None leaves that open.
     """
 
     text: str
     index: str = ""
     rest: str = ""
     ink: str = INK
+    right: bool | None = None
 
     def parts(self, font: ImageFont.FreeTypeFont) -> list[tuple[str, ImageFont.FreeTypeFont, float]]:
         """Each part that is not empty, its font, and how far below the middle it stands."""
@@ -75,14 +78,19 @@ class Caption:
         return [(_legible(text), font, drop) for text, font, drop in parts if text]
 
     def width(self, font: ImageFont.FreeTypeFont) -> float:
-        return sum(font.getlength(text) for text, font, _ in self.parts(font))
+        return sum(font.getlength(text) for text, font, _ in self.parts(font)) + (0 if self.right is None else 0.9 * font.size)
 
     def write(self, pen: ImageDraw.ImageDraw, x: float, y: float, font: ImageFont.FreeTypeFont, align: float = 0.0) -> None:
         """Writes it with its middle at height y; x is its left end, its middle (`align` ½) or its right end (1)."""
         x -= align * self.width(font)
-        for text, font, drop in self.parts(font):
-            pen.text((x, y + drop), text, self.ink, font, anchor="lm")
-            x += font.getlength(text)
+        ink = self.ink if self.right is None else VERDICTS["light"][0 if self.right else 1]
+        for text, face, drop in self.parts(font):
+            pen.text((x, y + drop), text, ink, face, anchor="lm")
+            x += face.getlength(text)
+        if self.right is not None:  # drawn, for the font has neither sign
+            strokes = [(0.2, 0.0, 0.4, 0.25), (0.4, 0.25, 0.8, -0.35)] if self.right else [(0.2, -0.3, 0.75, 0.3), (0.2, 0.3, 0.75, -0.3)]
+            for left, top, right, bottom in strokes:
+                pen.line((x + left * font.size, y + top * font.size, x + right * font.size, y + bottom * font.size), ink, max(1, font.size // 8))
 
 
 @cache
@@ -111,6 +119,9 @@ def sheet(
     top: Sequence[str | Caption] = (),
     left: Sequence[str | Caption] = (),
     bands: Mapping[int, str | Caption] | None = None,
+    below: Mapping[int, Sequence[Sequence[Sequence[Caption]]]] | None = None,
+    foot: str = "",
+    letters: int = 16,
 ) -> Pixels:
     """Images in rows and columns, uint8 [H, W, 3]; grey and colour, small and large may be mixed.
 
@@ -122,6 +133,9 @@ def sheet(
         background: Grey of the gaps.
         top, left: What stands above each column and beside each row.
         bands: What stands on a line of its own above some rows, by their index.
+        below: What stands below each picture of some rows, by their index: lines of captions.
+        foot: What stands below all.
+        letters: The largest size of what stands at the pictures; beside small ones it is smaller.
 
     Raises:
         ValueError: Where there is no image at all.
@@ -133,12 +147,14 @@ def sheet(
     bands = {row: _caption(text) for row, text in (bands or {}).items()}
     cell = max(max(image.shape[1:]) for image in shown) * scale
     columns = max(len(row) for row in rows)
-    font = _font(max(10, min(16, cell // 5)))
+    font = _font(max(10, min(letters, cell // 5)))
     above = 2 * font.size if any(caption.parts(font) for caption in top) else 0
     beside = math.ceil(max((caption.width(font) for caption in left), default=-2 * gap)) + 2 * gap
     line = 2 * font.size
-    tops = [above + gap + r * (cell + gap) + line * sum(row <= r for row in bands) for r in range(len(rows))]
-    canvas = np.full((tops[-1] + cell + gap, beside + gap + columns * (cell + gap), 3), background, np.uint8)
+    below, small = below or {}, _fitting([said for row in (below or {}).values() for lines in row for said in lines], font, cell)
+    deep = [round(1.3 * small.size) * max((len(lines) for lines in below.get(r, ())), default=0) for r in range(len(rows))]
+    tops = [above + gap + r * (cell + gap) + line * sum(row <= r for row in bands) + sum(deep[:r]) for r in range(len(rows))]
+    canvas = np.full((tops[-1] + cell + deep[-1] + gap, beside + gap + columns * (cell + gap), 3), background, np.uint8)
     texts = []
     for y, row in zip(tops, rows, strict=True):
         for c, image in enumerate(row):
@@ -147,7 +163,7 @@ def sheet(
                 texts += [(x + cell / 2, y + cell / 2 + 1.2 * font.size * offset, Caption(said)) for offset, said in _about_middle(image.split("\n"))]
             elif image is not None:
                 canvas[y : y + cell, x : x + cell] = _fitted(as_bytes(image), cell)
-    if not above and not beside and not bands and not texts:
+    if not above and not beside and not bands and not below and not texts and not foot:
         return canvas
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
@@ -159,7 +175,25 @@ def sheet(
         caption.write(pen, beside + gap, tops[r] - gap - line / 2, font)
     for x, y, caption in texts:
         caption.write(pen, x, y, font, 0.5)
-    return np.asarray(picture)
+    for r, row in below.items():
+        for c, lines in enumerate(row):
+            for i, said in enumerate(lines):
+                x = beside + gap + c * (cell + gap) + (cell - _length(said, small)) / 2
+                for caption in said:
+                    caption.write(pen, x, tops[r] + cell + round(1.3 * small.size) * (i + 0.5), small)
+                    x += caption.width(small) + SPACE * small.size
+    return _with_foot(np.asarray(picture), foot) if foot else np.asarray(picture)
+
+
+def _length(captions: Sequence[Caption], font: ImageFont.FreeTypeFont) -> float:
+    """Of captions on one line."""
+    return sum(caption.width(font) for caption in captions) + SPACE * font.size * max(0, len(captions) - 1)
+
+
+def _fitting(lines: Sequence[Sequence[Caption]], font: ImageFont.FreeTypeFont, width: float) -> ImageFont.FreeTypeFont:
+    """The font, or as much smaller as the longest line needs."""
+    longest = max((_length(line, font) for line in lines), default=0)
+    return font if longest <= width else _font(max(8, int(font.size * width / longest)))
 
 
 def _about_middle(lines: Sequence[str]) -> list[tuple[float, str]]:

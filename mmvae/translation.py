@@ -6,8 +6,8 @@ shows one private code throughout, and variants compare fairly.
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "label_of", "means", "read",
-           "restyled", "role_of", "rows", "scale_of", "swap_sheet", "swapped", "translate", "translation_sheet", "wilson"]
+__all__ = ["ROLES", "Judged", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "judged", "label_of", "means", "read",
+           "restyled", "role_of", "rows", "scale_of", "swap_sheet", "swapped", "translate", "translation_about", "translation_sheet", "wilson"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +24,13 @@ from .gaussian import Belief
 from .metrics.coherence import Preserved, preserved
 from .model import MultimodalVAE, seeded_sample
 from .palettes import VIRIDIS
-from .pictures import Pixels, sheet
+from .pictures import Caption, Pixels, sheet
 from .readers import Readers
 
-#: Letters of a file's name that fit above a column of a picture.
-NAMED = 12
+#: Letters of a file's name, and of a factor with how often it was kept, that fit into a column of a picture.
+NAMED, COUNTED = 12, 13
+#: Pixels a side, or about so many, of each picture of a translation that is saved, and the size of the readings below it: large enough for a slide.
+SIDE, LETTERS = 128, 20
 #: What becomes of a factor: a shared one is kept, one of the source alone stays neutral, one of the target alone may vary.
 ROLES = ("kept", "neutral", "free")
 
@@ -87,6 +89,31 @@ class Kept:
     measured: Preserved
     real: Mapping[str, float]
     real_spread: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What readers say of one model's translations of N inputs, S times each.
+
+    Arguments:
+        parts: The factors that stand below a picture, a line each: those that both modalities show; where private codes are of
+            styles, also the target's own.
+        seen: What they read, {factor: [N, S]}.
+        right: Of each input, which samples are right, {factor: bool [S]}; a factor of which nobody knows what it should be is missing.
+    """
+
+    parts: tuple[tuple[Factor, ...], ...]
+    seen: Mapping[str, NDArray]
+    right: Sequence[Mapping[str, NDArray]]
+
+    def below(self, i: int, k: int) -> list[list[tuple[str, bool | None]]]:
+        """What stands below sample k of input i: lines of readings, each with whether it is right where that is known."""
+        return [[(f.format(self.seen[f.name][i, k]), bool(self.right[i][f.name][k]) if f.name in self.right[i] else None) for f in part]
+                for part in self.parts]
+
+    def kept(self, i: int) -> dict[str, int]:
+        """How many samples of input i are right in each factor that stands below them."""
+        return {f.name: int(self.right[i][f.name].sum()) for part in self.parts for f in part if f.name in self.right[i]}
 
 
 @torch.inference_mode()
@@ -215,7 +242,7 @@ def rows(inputs: Sequence[Tensor], translations: Sequence[Translation],
 
 
 def translation_sheet(inputs: Sequence[Tensor], found: Sequence[Translation], models: Sequence[str], to: str, contents: Sequence[str],
-                      styles: Sequence[Tensor] = (), named: Sequence[str] = ()) -> Pixels:
+                      styles: Sequence[Tensor] = (), named: Sequence[str] = (), readings: Sequence[Judged] = (), about: str = "") -> Pixels:
     """The picture of a translation: `rows` with what they and their columns are.
 
     Arguments:
@@ -224,12 +251,40 @@ def translation_sheet(inputs: Sequence[Tensor], found: Sequence[Translation], mo
         to: The modality that was drawn.
         contents: What each input shows.
         named: What each style shows.
+        readings: What readers say of the translations of each model; empty without readers.
+        about: What stands below, see `translation_about`.
     """
-    below = rows(inputs, found, styles)
-    left = [f"{model} · {content}" for content in contents for model in models]
+    table, samples, first = rows(inputs, found, styles), found[0].samples.shape[1], 1 if len(styles) else 0
+    left = [f"{model} · {content}" if len(models) > 1 else content for content in contents for model in models]
+    lines = {}
+    for r, (i, one) in enumerate([(i, one) for i in range(len(inputs)) for one in readings], first):
+        counts = [f"{name} {right}/{samples}" for name, right in one.kept(i).items()]
+        table[r].append("\n".join(each if len(each) <= COUNTED else "\n".join(each.rsplit(" ", 1)) for each in counts))
+        lines[r] = [[], [], [], *([[Caption(text, right=right) for text, right in line] for line in one.below(i, k)] for k in range(samples))]
+    read_below = ", ".join(f.name for part in readings[0].parts for f in part) if readings else ""
+    phrases = [about, f"std. dev. of pixels over the {samples}: dark 0, bright {scale_of(found):.2f}", read_below and f"below: {read_below}, as read"]
+    put = {"scale": _scale(table), "letters": LETTERS, "left": left, "below": lines, "foot": " · ".join(filter(None, phrases))}
     if len(styles):
-        return sheet([["input", "mean\ncode", "std.\ndev.", *styles], *below[1:]], top=["", "", "", *named], left=[f"style of {to}", *left])
-    return sheet(below, top=["input", "mean code", "std. dev.", *(f"{to} {k + 1}" for k in range(len(below[0]) - 3))], left=left)
+        heads = ["input", "mean\ncode", "std.\ndev.", *styles, *(["kept,\narrived"] if readings else [])]
+        return sheet([heads, *table[1:]], top=["", "", "", *named], **put | {"left": [f"style of {to}", *left]})
+    return sheet(table, top=["input", "mean code", "std. dev.", *(f"sample {k + 1}" for k in range(samples)), *(["kept"] if readings else [])], **put)
+
+
+def _scale(table: Sequence[Sequence[Tensor | str | None]]) -> int:
+    """How many pixels a side a pixel of the largest picture takes."""
+    return max(2, SIDE // max(max(cell.shape[1:]) for row in table for cell in row if isinstance(cell, Tensor)))
+
+
+def translation_about(models: Sequence[str], source: str, to: str, samples: int, seed: int | None) -> str:
+    """What the picture of a translation is of, to stand below it.
+
+    Arguments:
+        models: What each model is called, see `mmvae.pictures.about`.
+        samples: Of each input.
+        seed: Of the noise; None where private codes are of as many styles.
+    """
+    codes = f"the private codes of {samples} {to} images" if seed is None else f"{samples} private codes from the prior, seed {seed}"
+    return f"{', '.join(models)} · {source} to {to} · {codes}"
 
 
 def scale_of(translations: Sequence[Translation]) -> float:
@@ -272,6 +327,28 @@ def hits(readings: Mapping[str, NDArray], wanted: Mapping[str, NDArray], factors
             step = 0.0 if factor.kind == "categorical" else float(np.diff(factor.values).min()) * (1 + 1e-6)
             found[factor.name] = error <= step
     return found
+
+
+def judged(seen: Mapping[str, NDArray], factors: Sequence[Factor], to: str, inputs: Sequence[Mapping[str, float]],
+           styles: Sequence[Mapping[str, float]] = ()) -> Judged:
+    """What readers' verdicts are: of shared and neutral factors by the inputs' labels, of the target's own by those of each column's style.
+
+    Arguments:
+        seen: See `read`; empty without readers.
+        to: The modality that was drawn.
+        inputs, styles: Their labels, as far as they are known.
+    """
+    shared = tuple(f for f in factors if f.owner is None and f.name in seen)
+    own = tuple(f for f in factors if f.owner == to and f.name in seen and styles)
+    told = [f for f in own if all(f.name in labels for labels in styles)]
+    theirs = {f.name: np.array([labels[f.name] for labels in styles]) for f in told}
+    right = []
+    for i, labels in enumerate(inputs):
+        wanted = expected(factors, {name: np.array([value]) for name, value in labels.items()}, to) if labels else {}
+        kept = hits({name: values[i:i + 1] for name, values in seen.items()}, wanted, factors)
+        arrived = hits({f.name: seen[f.name][i][:, None] for f in told}, theirs, told)
+        right.append({name: marks[0] for name, marks in kept.items()} | {name: marks[:, 0] for name, marks in arrived.items()})
+    return Judged(tuple(part for part in (shared, own) if part), seen, right)
 
 
 def wilson(share: float, count: int, level: float = 0.95) -> tuple[float, float]:

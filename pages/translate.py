@@ -17,11 +17,12 @@ from mmvae.data import Factor, PairedDataset
 from mmvae.explore import point_of
 from mmvae.inputs import HANDWRITING, InputError, drawn
 from mmvae.model import CannotInfer
+from mmvae.pictures import about
 from mmvae.point import Point
 from mmvae.presets import pairs_to_measure
 from mmvae.readers import Readers
 from mmvae.runs import command_line
-from mmvae.translation import Kept, Translation, check, joined, label_of, read, restyled, swap_sheet, swapped, translate, translation_sheet
+from mmvae.translation import Kept, Translation, check, joined, label_of, read, restyled, swap_sheet, swapped, translate, translation_about, translation_sheet
 from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells
@@ -224,7 +225,7 @@ def translate_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: 
     table = translation_table(given, shown, above, done, factors, to) + summary(given, done, readers, factors, to)
     clicked = cells(table, key="translate cells", scheme=palette.theme())
     with place:
-        export(given, shown, above, done, factors, to)
+        export(given, shown, above, done, factors, source, to)
     open_point(clicked)
 
 
@@ -240,13 +241,15 @@ def open_point(text: str | None) -> None:
 
 
 def export(given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given], done: Sequence[Drawn], factors: Sequence[Factor],
-           to: str) -> None:
+           source: str, to: str) -> None:
     """The picture, its motion, its figures, and the ways back to it."""
     found, called = [each.found for each in done], [each.by.name for each in done]
     above = [style_picture(done[0].by, each, to) for each in style]
     contents, named = [shown_of(each, factors, None) for each in given], [shown_of(each, factors, to) for each in style]
     seed = task().seed  # files are made in a thread that knows no session
-    saves({"PNG": ("translation.png", lambda texts: figures.png(translation_sheet(shown, found, called, to, contents, above, named), texts)),
+    readings = [each.judged(given, style, factors, to) for each in done if each.seen]
+    of = translation_about([about(each.by) for each in done], source, to, done[0].samples, None if style else seed)
+    saves({"PNG": ("translation.png", lambda texts: figures.png(translation_sheet(shown, found, called, to, contents, above, named, readings, of), texts)),
            "GIF": ("translation.gif", lambda _: gif_of(shown, done)),
            "CSV": ("translation.csv", lambda _: csv_of(given, style, done, factors, to, seed))},
           task().command([each.by.name for each in done], files_of(given), files_of(style)), "The same picture from the command line",
@@ -258,12 +261,12 @@ def shown_of(given: Given, factors: Sequence[Factor], owner: str | None) -> str:
     return label_of(factors, {} if given.read else given.labels, owner, given.title if given.item is None else f"item {given.item}")
 
 
-def saves(files: Mapping[str, tuple[str, Callable[[dict[str, str]], bytes]]], command: str, about: str, uploads: bool = False) -> None:
+def saves(files: Mapping[str, tuple[str, Callable[[dict[str, str]], bytes]]], command: str, does: str, uploads: bool = False) -> None:
     """The files that a view is saved as, its link and its command.
 
     Arguments:
         files: {kind: (name, makes it when it is asked for, given the texts that a PNG carries)}.
-        about: What the command does.
+        does: What the command does.
         uploads: Whether uploaded pictures are among the inputs.
     """
     address = address_of(task())
@@ -274,7 +277,7 @@ def saves(files: Mapping[str, tuple[str, Callable[[dict[str, str]], bytes]]], co
                 st.download_button(kind, lambda made=made: made(texts), name, KINDS[kind], on_click="ignore")
         st.caption("Link to this page" + ("; uploaded pictures do not travel with it" if uploads else ""))
         st.code(address, language=None, wrap_lines=True)
-        st.caption(about)
+        st.caption(does)
         st.code(command, language="bash", wrap_lines=True)
 
 

@@ -402,9 +402,9 @@ def test_a_training_that_was_asked_to_stop_says_so_and_is_no_success(run, tmp_pa
         ("reconstruct", ["--items", "0", "1", "2"], "a.png", (2 + 3 * 66, 2 + 4 * 66)),
         ("reconstruct", ["--items", "5", "--given", "left"], "a.png", (2 + 66, 2 + 4 * 66)),
         ("generate", ["-n", "20"], "a.png", (2 + 16 * 66, 2 + 4 * 66)),
-        ("translate", ["--items", "0", "1", "--samples", "3", "--to", "left"], "a.png", (2 + 6 * 66, 2 + 2 * 66)),
-        ("translate", ["--items", "0", "1", "--style", "2", "3", "4", "5"], "a.png", (2 + 7 * 66, 2 + 3 * 66)),
-        ("translate", ["--draw", "20408080", "--beside", "{run}"], "a.png", (2 + 11 * 66, 2 + 2 * 66)),
+        ("translate", ["--items", "0", "1", "--samples", "3", "--to", "left"], "a.png", (2 + 6 * 130, 2 + 2 * 130)),
+        ("translate", ["--items", "0", "1", "--style", "2", "3", "4", "5"], "a.png", (2 + 7 * 130, 2 + 3 * 130)),
+        ("translate", ["--draw", "20408080", "--beside", "{run}"], "a.png", (2 + 11 * 130, 2 + 2 * 130)),
         ("translate", ["--items", "0", "1", "--swap", "--style", "2", "3", "4"], "a.png", (2 + 4 * 66, 2 + 3 * 58 + 8 + 2 + 3 * 66 + 8)),
     ],
 )

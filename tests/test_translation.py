@@ -11,9 +11,10 @@ from mmvae.explore import encode, swap
 from mmvae.latents import partition
 from mmvae.metrics.coherence import preserved
 from mmvae.model import MultimodalVAE
-from mmvae.pictures import sheet
+from mmvae.pictures import Caption, sheet
 from mmvae.readers import Reading, Readers
-from mmvae.translation import check, expected, heat, hits, joined, label_of, restyled, rows, swap_sheet, swapped, translate, translation_sheet, wilson
+from mmvae.translation import (
+    check, expected, heat, hits, joined, judged, label_of, restyled, rows, swap_sheet, swapped, translate, translation_about, translation_sheet, wilson)
 from mmvae.variants import VARIANTS as VARIANT_ROWS
 from tests.tiny import A, B, tiny_images, tiny_model
 
@@ -158,9 +159,43 @@ def test_the_picture_of_a_translation_says_what_its_rows_and_columns_are(styles)
     found = [translate(tiny_model("dmvae"), tiny_model("dmvae").posterior({"a": images}), "b", 3)]
     above = list(tiny_images(3)["b"][:styles])
     bare = sheet(rows(list(images), found, above))
-    drawn, other = (translation_sheet(list(images), found, [name], "b", ["glow 1", "glow 2"], above, ["other 1"] * styles) for name in ("one", "two"))
+    drawn, other = (translation_sheet(list(images), found * 2, [name, "x"], "b", ["glow 1", "glow 2"], above, ["other 1"] * styles) for name in ("one", "two"))
     assert drawn.shape[0] > bare.shape[0] and drawn.shape[1] > bare.shape[1] and not np.array_equal(drawn, other)
-    assert (drawn[-66:, -66:] == bare[-66:, -66:]).all()
+
+
+def said_on(sheet_of, monkeypatch) -> list[str]:
+    """The captions that are written on a picture while it is made; a right one ends in a tick, a wrong one in a cross."""
+    said, write = [], Caption.write
+    monkeypatch.setattr(Caption, "write", lambda self, *given: said.append(self.text + {None: "", True: "✓", False: "✗"}[self.right]) or write(self, *given))
+    sheet_of()
+    return said
+
+
+@pytest.mark.parametrize("styled", [False, True])
+def test_the_picture_of_a_translation_carries_its_readings_its_scale_and_what_it_is_of(styled, monkeypatch):
+    images = tiny_images(3)
+    model = tiny_model("dmvae")
+    inputs, styles = list(images["a"][:2]), list(images["b"]) if styled else []
+    found = translate(model, model.posterior({"a": images["a"][:2]}), "b", 3)
+    seen = {"glow": np.array([[0.5, 0.6, 1.0]] * 2), "own": np.zeros((2, 3)), "other": np.array([[1.0, 0.0, 0.0]] * 2)}
+    readings = judged(seen, Glow.factors, "b", [{"glow": 0.5, "own": 0.0}, {}], [{"other": value} for value in (1.0, 0.5, 1.0)] if styled else [])
+    of = translation_about(["DMVAE (one)"], "a", "b", 3, None if styled else 7)
+    said = said_on(lambda: translation_sheet(inputs, [found], ["one"], "b", ["glow 0.5", "mine.png"], styles, ["other 1"] * len(styles), [readings], of), monkeypatch)
+    below = [text for text in said if text.endswith(("✓", "✗"))]
+    wanted = [["0.5✓", "0.6✓", "1✗"], ["1✓", "0✓", "0✗"]]  # within one step of the grid
+    assert below == ([*sum(zip(*wanted), ()), *wanted[1]] if styled else wanted[0])
+    assert said.count("glow 2/3") == 1 and said.count("other 2/3") == 2 * styled
+    assert {"kept,", "arrived", "other 1"} <= set(said) if styled else {"kept", "sample 1", "sample 3"} <= set(said)
+    foot = " ".join(said)
+    assert "DMVAE (one)" in foot and "a to b" in foot and f"dark 0, bright {float(found.stddev.max()):.2f}" in foot
+    assert ("the private codes of 3 b images" in foot) == styled == ("seed 7" not in foot) and f"below: glow{', other' * styled}, as read" in foot
+
+
+def test_a_reading_that_is_too_long_for_its_picture_is_written_smaller():
+    picture = torch.zeros(1, 32, 32)
+    short, long = (sheet([[picture]], scale=4, below={0: [[[Caption(text, right=True)]]]}) for text in ("7", "a mouth that is wide open"))
+    assert short.shape[1] == long.shape[1] == 132 and 132 < long.shape[0] < short.shape[0]
+    assert (long[132:, :2] == 255).all() and (long[132:, -2:] == 255).all()
 
 
 def test_the_rows_of_one_input_lie_together_under_one_scale():

@@ -13,13 +13,11 @@ from torch import Tensor
 
 from mmvae.pictures import as_bytes
 from mmvae.point import Point
-from mmvae.palettes import VIRIDIS
+from mmvae.palettes import VERDICTS, VIRIDIS
 
 from .figures import data_uri, png
 
 HERE = Path(__file__).parent
-#: What was kept, and what was not; the words beside it say the same.
-VERDICTS = {"dark": ("#56d364", "#ff7b72"), "light": ("#1a7f37", "#cf222e")}
 
 _component = st.components.v2.component(
     "mmvae_cells", css=(HERE / "cells.css").read_text(encoding="utf-8"), js=(HERE / "cells.js").read_text(encoding="utf-8"))

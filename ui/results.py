@@ -22,7 +22,7 @@ from mmvae.data import Factor
 from mmvae.pictures import Pixels, sheet, write_gif
 from mmvae.point import Point
 from mmvae.readers import Readers
-from mmvae.translation import Kept, Swapped, Translation, expected, heat, hits, read, scale_of, wilson
+from mmvae.translation import Judged, Kept, Swapped, Translation, heat, judged, read, scale_of, wilson
 
 from . import models
 from .cells import image, link, scale
@@ -51,20 +51,9 @@ class Drawn:
     def samples(self) -> int:
         return self.found.samples.shape[1]
 
-    def verdicts(self, i: int, given: Given, factors: Sequence[Factor], to: str) -> dict[str, NDArray]:
-        """Which samples of input i are right in what should be kept or neutral, {factor: bool [S]}."""
-        if not given.labels:
-            return {}
-        wanted = expected(factors, {name: np.array([value]) for name, value in given.labels.items()}, to)
-        right = hits({name: values[i:i + 1] for name, values in self.seen.items()}, wanted, factors)
-        return {name: marks[0] for name, marks in right.items()}
-
-    def arrived(self, i: int, styles: Sequence[Given], factors: Sequence[Factor], to: str) -> dict[str, NDArray]:
-        """Which samples of input i show what their styles have for themselves, {factor: bool [S]}."""
-        own = [f for f in factors if f.owner == to and f.name in self.seen and styles and all(f.name in style.labels for style in styles)]
-        wanted = {f.name: np.array([style.labels[f.name] for style in styles]) for f in own}
-        right = hits({f.name: self.seen[f.name][i][:, None] for f in own}, wanted, own)
-        return {name: marks[:, 0] for name, marks in right.items()}
+    def judged(self, given: Sequence[Given], styles: Sequence[Given], factors: Sequence[Factor], to: str) -> Judged:
+        """What the readers say of them."""
+        return judged(self.seen, factors, to, [each.labels for each in given], [style.labels for style in styles])
 
     def said(self, i: int, k: int, factors: Sequence[Factor]) -> dict[str, str]:
         """What the readers see in a sample, in words, {factor: text}."""
@@ -80,21 +69,22 @@ def translation_table(given: Sequence[Given], shown: Sequence[Tensor], styles: S
         styles: What the columns take their private codes from; none where they come from the prior.
         to: The modality that was drawn.
     """
-    several, judged = len(done) > 1, any(each.seen for each in done)
+    several, verdicts = len(done) > 1, [each.judged(given, styles, factors, to) for each in done]
+    seen = any(each.seen for each in done)
     top = scale_of([each.found for each in done])
     heads = "".join(f"<th>{_head(style, factors, to)}</th>" for style in styles) or "".join(f"<th>{k + 1}</th>" for k in range(done[0].samples))
     named = html.escape(", ".join(f.name for f in factors if f.owner != to))
-    kept = f"<th>{'kept, arrived' if styles else 'kept'}</th>" if judged else ""
-    head = (_legend(factors, judged, to if styles else None, 3 + several, done[0].samples)
+    kept = f"<th>{'kept, arrived' if styles else 'kept'}</th>" if seen else ""
+    head = (_legend(factors, seen, to if styles else None, 3 + several, done[0].samples)
             + f'<tr><th class="first">input{f"<small>{named}</small>" if named else ""}</th>{"<th></th>" if several else ""}<th title="not the mean of the samples">mean code</th>'
             f'<th>std. dev.{scale(top)}</th>{heads}{kept}</tr>')
     bodies = ""
     for i, (each, picture) in enumerate(zip(given, shown)):
-        lines = [_line(drawn, i, each, styles, factors, to, top, several) for drawn in done]
+        lines = [_line(drawn, verdict, i, factors, top, several) for drawn, verdict in zip(done, verdicts)]
         first = f'<td class="first" rowspan="{len(lines)}">{image(picture, each.title)}{_origin(each, factors)}</td>'
         rest = "".join(f"<tr>{line}</tr>" for line in lines[1:])
         bodies += f'<tbody class="group"><tr>{first}{lines[0]}</tr>{rest}</tbody>'
-    reserve = 12 + NAMED * several + JUDGED * judged
+    reserve = 12 + NAMED * several + JUDGED * seen
     return f'<table style="--columns: {done[0].samples + 3}; --reserve: {reserve}px"><thead>{head}</thead>{bodies}</table>'
 
 
@@ -106,21 +96,19 @@ def _legend(factors: Sequence[Factor], judged: bool, styled: str | None, before:
     return (f'<tr class="legend"><th class="first"></th><th colspan="{before - 1}"></th><th colspan="{samples}">{columns}{said}</th>{"<th></th>" if judged else ""}</tr>')
 
 
-def _line(drawn: Drawn, i: int, given: Given, styles: Sequence[Given], factors: Sequence[Factor], to: str, top: float, named: bool) -> str:
+def _line(drawn: Drawn, verdicts: Judged, i: int, factors: Sequence[Factor], top: float, named: bool) -> str:
     """One model's cells for one input."""
-    found, parts = drawn.found, (_shared(factors), _own(factors, to if styles else None))
-    right = drawn.verdicts(i, given, factors, to) | drawn.arrived(i, styles, factors, to)
+    found = drawn.found
     line = f'<td class="row">{html.escape(models.variant_label_of(drawn.by.name))}</td>' if named else ""
     line += f'<td>{image(found.mean[i], "picture of the mean code")}</td>'
     line += f'<td>{image(heat(found.stddev[i], top), f"up to {float(found.stddev[i].max()):.2f}")}</td>'
     for k in range(drawn.samples):
         said = drawn.said(i, k, factors)
         title = ", ".join(f"{name} {text}" for name, text in said.items()) or f"sample {k + 1}"
-        marks = ["".join(_verdict(said[f.name], right[f.name][k] if f.name in right else None) for f in part if f.name in said) for part in parts]
-        below = "".join(f"<small>{each}</small>" for place, each in enumerate(marks) if each or not place)
-        line += f"<td>{link(image(found.samples[i, k], title), drawn.points[i][k])}{below if said else ''}</td>"
+        below = "".join(f"<small>{''.join(_verdict(*each) for each in part)}</small>" for part in verdicts.below(i, k))
+        line += f"<td>{link(image(found.samples[i, k], title), drawn.points[i][k])}{below}</td>"
     if drawn.seen:
-        kept = [f"{html.escape(f.name)} {int(right[f.name].sum())}/{drawn.samples}" for part in parts for f in part if f.name in right]
+        kept = [f"{html.escape(name)} {right}/{drawn.samples}" for name, right in verdicts.kept(i).items()]
         line += f'<td class="row">{"<br>".join(kept)}</td>'
     return line
 
@@ -164,7 +152,8 @@ def summary(given: Sequence[Given], done: Sequence[Drawn], readers: Readers | No
         return ""
     lines = ""
     for drawn in done:
-        marks = [drawn.verdicts(i, given[i], factors, to) for i in labelled]
+        right = drawn.judged(given, [], factors, to).right
+        marks = [right[i] for i in labelled]
         shares = [np.mean([mark[f.name] for mark in marks if f.name in mark]) for f in shared]
         lines += f"<tr><td>{html.escape(models.variant_label_of(drawn.by.name))}</td>{_numbers(_estimate(share, len(labelled)) for share in shares)}</tr>"
     real = _numbers(_real_share(readers.accuracy.get(to, {}).get(f.name, {})) for f in shared)
@@ -276,8 +265,8 @@ def csv_of(given: Sequence[Given], styles: Sequence[Given], done: Sequence[Drawn
     writer.writerow(["model", "input", "item", "labels", *(_headed(f, f"{f.name} of input") for f in factors), "to", "sample", "seed", "style", "style item", "style labels",
                      *(_headed(f, f"{f.name} of style") for f in own), *(_headed(f, f.name) for f in seen), *(f"{f.name} kept" for f in seen), "point"])
     for drawn in done:
-        for i, each in enumerate(given):
-            right = drawn.verdicts(i, each, factors, to) | drawn.arrived(i, styles, factors, to)
+        verdicts = drawn.judged(given, styles, factors, to).right
+        for i, (each, right) in enumerate(zip(given, verdicts, strict=True)):
             start = [drawn.by.name, _named(each), _item(each), _source(each), *_labels(each, factors), to]
             for k in range(drawn.samples):
                 of = [*_told(styles[k]), _source(styles[k]), *_labels(styles[k], own)] if styles else [""] * (3 + len(own))
