@@ -395,7 +395,7 @@ def test_saved_points_are_kept_and_stepped_through_while_presenting(explore):
     assert any(low + 0.01 < value < high - 0.01 for value in moving)
     assert page.locator(".panel .presenting [role=status]").inner_text() == "2 / 2"
     item = point_of(page).item
-    assert page.locator(".panel .presenting").inner_text().startswith(f"MuMo-VAE · Rendered 3D faces (tiny-faces) · pair #{item} · observed: both")
+    assert page.locator(".panel .presenting").inner_text().startswith(f"MuMo-VAE · Rendered 3D faces (tiny-faces) · moved or sampled code · picked pair #{item}")
     page.keyboard.press("p")
     assert page.locator(".panel .workbench").is_visible()
     for _ in range(2):

@@ -98,6 +98,40 @@ def test_a_saved_point_and_undo_bring_back_the_pair_too(explore):
     assert input_picture(page) != seen
 
 
+def test_presenting_and_the_sweep_name_the_pair_only_where_the_code_is_the_pairs(explore):
+    page = explore
+    item = point_of(page).item
+    open_tab(page, "Traversal")
+    said = page.locator(".panel .presenting span").first
+    start = page.locator(".panel .sweep .start")
+    inputs = [input_picture(page)]
+    for move, words in (("prior sample", f"moved or sampled code · picked pair #{item}"), ("prior mean", "prior mean"), ("sample", f"moved or sampled code · picked pair #{item}"),
+                        ("posterior mean", f"pair #{item} · observed: both")):
+        page.get_by_role("button", name=move, exact=True).click()
+        rest(page)
+        own = move == "posterior mean"
+        assert said.text_content().endswith(f"(tiny-faces) · {words}")
+        assert start.first.text_content() == ("pair" if own else "code")
+        shown = start.nth(1).locator("canvas").evaluate("canvas => canvas.toDataURL()")
+        assert shown == (inputs[0] if own else page.locator(".panel .big").first.evaluate("canvas => canvas.toDataURL()"))
+    track(page, 3).focus()
+    page.keyboard.press("Shift+ArrowRight")  # the smallest step there is
+    assert said.text_content().endswith(f"moved or sampled code · picked pair #{item}")
+    undo(page)
+    assert said.text_content().endswith(f"pair #{item} · observed: both")
+
+
+def test_what_is_decoded_of_a_view_that_was_not_observed_is_not_called_rebuilt(explore):
+    page = explore
+    decoded = page.locator(".panel .below figure:not(:first-child) figcaption")
+    assert decoded.all_text_contents() == ["rebuilt", "rebuilt"]
+    for observed, captions in (("only lighting", ["translated", "rebuilt"]), ("none", ["prior mean"] * 2), ("both", ["rebuilt"] * 2)):
+        page.get_by_role("button", name=observed, exact=True).click()
+        for view, caption in enumerate(captions):
+            page.locator(".panel .view").nth(view).locator("figcaption", has_text=caption).wait_for()
+        rest(page)
+
+
 def test_undo_faster_than_the_server_ends_where_it_leads_and_all_is_redone(explore):
     page = explore
     first = point_of(page)

@@ -52,7 +52,7 @@ class Panel {
     this.root = el("div", { class: "panel", tabIndex: -1 });
     host.append(this.root);
     this.place = el("span", { role: "status" }); // which of the saved points is shown
-    this.caption = el("span"); // of which model and pair the pictures are, while presenting
+    this.caption = el("span"); // of which model and code the pictures are, while presenting
     this.message = el("span", { role: "status" });
     this.keys = new Keys();
     this.spoken = null; // what was said last, for as long as it stands
@@ -140,14 +140,15 @@ class Panel {
     const input = canvas(modality.shape, { class: "small" });
     const rebuilt = canvas(modality.shape, { class: "small" });
     const error = el("span");
+    const decoded = el("figcaption");
     const blocks = modality.reads.flatMap((b, i) => [i ? ", " : "", symbol(this.data.blocks[b].symbol)]);
     const head = el("h3", {}, el("b", {}, "x", el("sub", {}, modality.symbol)), el("span", {}, ` ${modality.title} · decoded from `, blocks));
     const inputFigure = el("figure", {}, input, el("figcaption", {}, "input"));
     const gauges = el("div", { class: "gauges" });
     const readings = el("div", { class: "readings" }, gauges, el("p", { class: "live-only" }, "Gauges need the live connection."));
     const root = el("section", { class: `view hue${2 * m}` }, head, el("div", { class: "frame" }, big),
-      el("div", { class: "below" }, inputFigure, el("figure", {}, rebuilt, el("figcaption", {}, "rebuilt"), error), readings));
-    return { root, big, input, rebuilt, error, inputFigure, gauges };
+      el("div", { class: "below" }, inputFigure, el("figure", {}, rebuilt, decoded, error), readings));
+    return { root, big, input, rebuilt, decoded, error, inputFigure, gauges };
   }
 
   buildTabs() {
@@ -206,20 +207,39 @@ class Panel {
     const { data } = this;
     this.mean = Float32Array.from(data.blocks.flatMap((block) => block.mean));
     this.stddev = Float32Array.from(data.blocks.flatMap((block) => block.stddev));
+    this.priorMean = Float32Array.from(data.blocks.flatMap((block) => block.dims.map((_, d) => mean(block.beliefs.prior, d))));
     data.blocks.forEach((block, b) => this.dimensions.filter((d) => d.symbol === block.symbol).forEach((d) => (d.block = data.blocks[b])));
     this.rows.forEach((row, at) => row.setBelief(this.mean[at], this.stddev[at]));
     this.views.forEach((view, m) => {
       paint(view.rebuilt, pixelsOf(data.rebuilt[m]));
       view.inputFigure.hidden = !data.inputs[m];
       view.error.textContent = data.errors[m] === null ? "" : `mse ${data.errors[m].toFixed(4).replace(/^0/, "")}`;
-      view.inputFigure.classList.toggle("unseen", !data.observed.includes(data.modalities[m].name));
-      view.inputFigure.lastChild.textContent = data.observed.includes(data.modalities[m].name) ? "input" : "not observed";
+      const seen = data.observed.includes(data.modalities[m].name);
+      view.inputFigure.classList.toggle("unseen", !seen);
+      view.inputFigure.lastChild.textContent = seen ? "input" : "not observed";
+      view.decoded.textContent = seen ? "rebuilt" : data.observed.length ? "translated" : "prior mean";
       if (data.inputs[m]) paint(view.input, pixelsOf(data.inputs[m]));
     });
-    this.caption.textContent = [data.title, ...(data.item === null ? [] : [`pair #${data.item}`]), `observed: ${observedOf(data)}`].join(" · ");
+    this.nameCode();
     this.markTruth();
     if (this.state.code) this.tabs[this.state.tab].refresh?.();
     this.showExperts();
+  }
+
+  /** Whether the code is the posterior mean of the pair that is picked: only then are its pictures of that pair. */
+  get ofPair() {
+    const { item, observed } = this.data;
+    return item !== null && observed.length > 0 && near(this.state.code ?? this.data.code, this.mean);
+  }
+
+  /** Says what the code is, in the words of code_in_words in mmvae/explore.py. */
+  nameCode() {
+    const { data, state } = this;
+    const words = this.ofPair ? [`pair #${data.item}`, `observed: ${observedOf(data)}`]
+      : near(state.code ?? data.code, this.priorMean) ? ["prior mean"]
+      : ["moved or sampled code", ...(data.item === null ? [] : [`picked pair #${data.item}`])];
+    const text = [data.title, ...words].join(" · ");
+    if (text !== this.caption.textContent) this.caption.textContent = text; // with every frame of a drag
   }
 
   markTruth() {
@@ -375,6 +395,7 @@ class Panel {
     this.late = null;
     const { code, active, tab } = this.state;
     for (const row of this.rows) row.draw();
+    this.nameCode();
     this.strip.row && this.strip.mark(code[active]);
     this.experts.mark(code[active]);
     this.tabs[tab].follow?.(code);
@@ -811,10 +832,13 @@ class Panel {
 }
 
 /** What the posterior is given, in the words of the page's buttons. */
-const observedOf = ({ observed, modalities }) => (observed.length === modalities.length ? "both" : observed.length ? `only ${observed.join(", ")}` : "none");
+const observedOf = ({ observed, modalities }) => (observed.length === modalities.length ? "both" : `only ${observed[0]}`);
 
 /** Whether two codes are one: the server rounds a posterior's mean to five digits, but not the code that starts there. */
 const same = (a, b) => a.length === b.length && a.every((value, i) => Math.abs(value - b[i]) < 1e-5);
+
+/** Whether two codes are one as far as a hand can tell: NEAR of mmvae/explore.py. */
+const near = (a, b) => a.length === b.length && a.every((value, i) => Math.abs(value - b[i]) < 1e-3);
 
 /** All elements that neither contain an element nor lie in it, up to the page: the outermost of them. */
 function beside(node) {

@@ -14,7 +14,7 @@ export class Traversal {
     this.step = 1; // from a frame to the next while it plays: −1 on the way back
     this.frames = Array.from({ length: FRAMES }, () => []);
     const { modalities } = panel.data;
-    this.truth = modalities.map((modality) => canvas(modality.shape));
+    this.start = modalities.map((modality) => canvas(modality.shape)); // the pair's pictures, or those of a code that is not the pair's
     const count = panel.dimensions.length;
     const sweeps = modalities.map(({ shape, title }) => pickable(shape, count, (d) => `choose ${panel.dimensions[d].label}; ${title}`, (d) => panel.activate(d)));
     this.cells = sweeps.map(({ cells }) => cells);
@@ -24,8 +24,9 @@ export class Traversal {
     this.playing = button("▶ play", "play the sweep", () => this.toggle());
     const line = (shape, ...parts) => el("div", { class: "sweep", style: beside("24px", shape, count) }, parts);
     const { shape } = modalities[0];
-    const head = line(shape, el("span"), el("span", { class: "truth" }, "pair"), el("span"), el("div", { class: "names", style: columns(shape, count) }, headings(panel)));
-    const row = (modality, m) => line(modality.shape, el("span", {}, "x", el("sub", {}, modality.symbol)), el("div", { class: "truth" }, this.truth[m]), el("span"), sweeps[m].root);
+    this.first = el("span", { class: "start" }, "pair");
+    const head = line(shape, el("span"), this.first, el("span"), el("div", { class: "names", style: columns(shape, count) }, headings(panel)));
+    const row = (modality, m) => line(modality.shape, el("span", {}, "x", el("sub", {}, modality.symbol)), el("div", { class: "start" }, this.start[m]), el("span"), sweeps[m].root);
     this.root = el("div", { class: "traversal" },
       el("div", { class: "sweeps" }, head, modalities.map(row)),
       el("div", { class: "buttons" }, this.playing, this.scrub, this.label, panel.chooseRange("sweep"),
@@ -48,7 +49,9 @@ export class Traversal {
   refresh() {
     const { data, state, live } = this.panel;
     const key = `${state.code.join()} ${state.range} ${live.model}`;
-    data.inputs.forEach((text, m) => paint(this.truth[m], pixelsOf(text ?? data.rebuilt[m])));
+    const pair = this.panel.ofPair && data.inputs.every(Boolean);
+    this.first.textContent = pair ? "pair" : "code";
+    this.start.forEach((node, m) => (pair ? paint(node, pixelsOf(data.inputs[m])) : node.getContext("2d").drawImage(this.panel.views[m].big, 0, 0)));
     if (key === this.key || !live.hello) return;
     this.key = key;
     this.cancel?.();
