@@ -24,8 +24,10 @@ from ui.map_panel import about, job_for, map_panel, own_columns, warm
 from ui.translating import Given
 from ui.uploading import Own, preview, uploaded
 
-#: The maps shown; what an address asked for whose maps are shown, and what one asked for last; what was wrong with it; its parameter.
-SHOWN, FOLLOWED, ASKED, COMPLAINT, ADDRESS = "map shown", "map followed", "map asked", "map complaint", "map"
+#: The maps shown; what an address asked for whose maps are shown, and what one asked for last; what was wrong with it; how they are coloured
+#: and shown; its parameter, and those of the latter.
+SHOWN, FOLLOWED, ASKED, COMPLAINT, VIEW, ADDRESS = "map shown", "map followed", "map asked", "map complaint", "map view", "map"
+VIEWED = ("colour", "show")
 METHODS = {"plain": "As they are", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
@@ -287,6 +289,7 @@ def page() -> None:
             state[COMPLAINT] = f"The link could not be opened: {navigation.plain(str(error))}."
         if wishes:
             adopt(wishes)
+            state[VIEW] = {name: st.query_params.get(name, "") for name in VIEWED} if wished[0] else state.get(VIEW)
         elif wished[1] and not state[COMPLAINT] and wished != state.get(ASKED):
             state["map a model"], state[SHOWN] = wished[1], []  # its data is not here: that is said of it, and no other's map is shown
         state[SHOWN], state[ASKED] = wishes or state.get(SHOWN, []), wished
@@ -342,9 +345,11 @@ def draw(wishes: Sequence[Wish], again: bool, below) -> None:
         points, columns = placing(jobs), own(jobs[0][1])
         if jobs[0][1].data is None:
             without_data(jobs[0][0], shown=True)
-    result = map_panel([about(job, opened) for opened, job in jobs], placed=points, own=columns, key="map panel")
+    result = map_panel([about(job, opened) for opened, job in jobs], placed=points, own=columns, view=st.session_state.get(VIEW), key="map panel")
+    if result.view is not None:
+        st.session_state[VIEW] = result.view
     address = json.dumps([wish.as_json() for wish in wishes], separators=(",", ":"))
-    st.query_params.from_dict({ADDRESS: address})
+    st.query_params.from_dict({ADDRESS: address, **{name: value for name, value in (st.session_state.get(VIEW) or {}).items() if value}})
     st.session_state[FOLLOWED] = (address, None)
     if result.open:
         st.switch_page(navigation.file_of("explore"), query_params={"point": result.open})

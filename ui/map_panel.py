@@ -20,6 +20,7 @@ import time
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,20 @@ def described(job: Job) -> str:
     return "; ".join(parts)
 
 
+def _named(job: Job) -> str:
+    """What tells a map from others of its model, in the name of a file: ``"z_shared-umap-seed-0"``; parameters where they are not the usual ones."""
+    choice, params = job.choice, job.params
+    parts = ["+".join(choice.blocks), *([choice.source] if choice.source != PAIR else []), *(["samples"] if choice.sampled else []), params.method if params else "codes"]
+    if params:
+        parts += [f"{name}-{value}" for name, value in asdict(params).items() if name != "seed" and value != getattr(type(params)(), name)]
+    return "-".join([*parts, "seed", _seeds(job)])
+
+
+def _seeds(job: Job) -> str:
+    """That of the items, and that of the layout where it is another one."""
+    return "-".join(map(str, dict.fromkeys((job.choice.seed, getattr(job.params, "seed", job.choice.seed)))))
+
+
 def about(job: Job, checkpoint: Checkpoint) -> dict:
     """What the browser needs to know of a map before it fetches anything, as JSON values."""
     model = checkpoint.model
@@ -217,7 +232,7 @@ def own_columns(content: bytes) -> list[tuple[dict, Column]]:
     return found
 
 
-def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), own: Sequence[Mapping] = (), key: str):
+def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), own: Sequence[Mapping] = (), view: Mapping | None = None, key: str):
     """Shows one map, or two beside one another that share their selection.
 
     Arguments:
@@ -225,12 +240,15 @@ def map_panel(maps: Sequence[Mapping], *, placed: Sequence[Mapping] = (), own: S
         placed: Further points: ``{"map", "checkpoint", "x", "y", "title", "modality", "code", "image"}`` each, the whole code as
             floats and the image as the model gets it, its pixels in base64.
         own: A person's columns to colour by, see `own_columns`.
+        view: What a panel begins with: ``{"colour": a column's id, "show": "points" or the place of a modality}``, empty for the
+            usual ones; None for those that this tab had last.
 
     Returns:
-        The component's result: ``.open`` (the text of a point that was clicked) and ``.done`` (the keys of finished maps).
+        The component's result: ``.open`` (the text of a point that was clicked), ``.done`` (the keys of finished maps) and
+        ``.view`` (what differs from the usual view now, None until anything does).
     """
-    data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "own": list(own), "colours": COLOURS}
-    return _component(key=key, data=data, default={"done": []}, on_open_change=nothing, on_done_change=nothing)
+    data = {"files": live.FILES_PATH, "socket": live.PATH, "maps": list(maps), "placed": list(placed), "own": list(own), "view": view, "colours": COLOURS}
+    return _component(key=key, data=data, default={"done": [], "view": None}, on_open_change=nothing, on_done_change=nothing, on_view_change=nothing)
 
 
 # ---- routes
@@ -401,7 +419,8 @@ def _export(request: Request, job: Job) -> Response:
         raise ValueError("there is no model of this name")
     with tempfile.TemporaryDirectory() as folder:
         content = write(job, Path(folder), request.query_params.get("colour", ""), model)
-    return Response(content, media_type=media, headers=attachment(f"{model}-{name}"))
+    stem, ending = name.split(".")
+    return Response(content, media_type=media, headers=attachment(f"{model}-{stem}-{_named(job)}.{ending}"))
 
 
 def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None]:
@@ -426,7 +445,9 @@ def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None
 
 
 def _csv(job: Job, folder: Path, colour: str, model: str) -> bytes:
-    write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, _labels(job, colour)[0], job.data.names if job.data is not None else ())
+    labels = _labels(job, colour)[0]
+    labels.setdefault("coordinates", [f"{model}: {described(job)}; seed {_seeds(job)}"] * len(job.codes.ids))  # a column: what reads a CSV may take a comment for a row
+    write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, labels, job.data.names if job.data is not None else ())
     return (folder / "map.csv").read_bytes()
 
 

@@ -112,6 +112,27 @@ def test_where_classes_are_named_the_map_opens_with_points_alone(opened):
     pictures_apart(page)
 
 
+def test_a_link_brings_back_what_was_coloured_and_shown(opened, browser):
+    page = opened(wish())
+    assert "colour=" not in page.url and "show=" not in page.url
+    page.locator('.map select[aria-label="Colour by"]').select_option("lighting")
+    page.locator('.map select[aria-label="Show as"]').select_option(label="points alone")
+    page.wait_for_url("**colour=lighting*show=points*")
+    context = browser.new_context()
+    other = context.new_page()
+    for _ in range(2):  # a shared link, then a reload
+        other.goto(page.url, wait_until="commit")
+        other.wait_for_function(f"() => {{ const panel = ({MAP})?.parentNode.widget; return panel?.panes[0]?.column?.id === 'lighting' && panel.pictured === null; }}")
+        assert other.locator('.map select[aria-label="Show as"] option:checked').inner_text() == "points alone"
+    context.close()
+    page.locator('.map select[aria-label="Colour by"]').select_option("azimuth")
+    page.locator('.map select[aria-label="Show as"]').select_option("0")
+    page.wait_for_url(lambda url: "colour=" not in url and "show=" not in url)
+    page.goto(f"{page.url}&colour=nothing&show=9", wait_until="commit")  # of no such column: the usual view, and an address without it
+    page.wait_for_url(lambda url: "map=" in url and "colour=" not in url and "show=" not in url)
+    assert seen(page, "[panel.colour, panel.pictured]") == ["azimuth", 0]
+
+
 def test_a_click_opens_the_point_in_explore(opened):
     page = opened(wish())
     page.mouse.move(*point_at(page, 7))

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from tiny import TinyPairs, tiny_model
 
 from mmvae.data import DataError
-from mmvae.embedding import PCA, UMAP
+from mmvae.embedding import PCA, TSNE, UMAP
 from mmvae.maps import EACH, Choice, Job
 from ui import map_panel
 
@@ -131,7 +131,7 @@ def test_an_exported_page_names_the_model_and_how_the_map_was_made(job, monkeypa
     name = '模型 #1, "a"'
     monkeypatch.setattr(map_panel.models, "names", lambda: [name])
     reply = answered(ask("export", job, kind="html", colour="modality", model=quote(name)))
-    assert unquote(reply.headers["content-disposition"].partition("UTF-8''")[2]) == f"{name}-map.html"
+    assert unquote(reply.headers["content-disposition"].partition("UTF-8''")[2]) == f"{name}-map-z_shared-each-pca-seed-0.html"
     page = reply.body.decode()
     assert "<title>模型 #1, &quot;a&quot;: PCA of z_shared, means given each image alone; 24 items</title>" in page
     for modality, hue in zip(("a", "b"), map_panel.COLOURS["modality"]):
@@ -151,6 +151,21 @@ def test_amounts_in_a_table_have_the_digits_they_are_rounded_to(job, monkeypatch
     monkeypatch.setattr(map_panel.models, "names", lambda: ["a"])
     rows = list(csv.DictReader(io.StringIO(answered(ask("export", job, kind="csv", colour="kl", model="a")).body.decode())))
     assert rows and all(len(row["kl"].partition(".")[2]) <= 4 for row in rows)  # in float32 0.0462 is 0.0461999997
+
+
+def test_two_maps_of_a_model_are_two_files_that_say_what_they_are(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(map_panel.models, "names", lambda: ["a"])
+    other = Job(job.model, job.data, "weights", Choice(("z_a", "z_b"), count=24), TSNE(perplexity=7, iterations=50, seed=3), tmp_path)
+    other.run()
+    map_panel._jobs.begin(other)
+    names, told = [], []
+    for each in (job, other):
+        reply = answered(ask("export", each, kind="csv", colour="kl", model="a"))
+        names.append(unquote(reply.headers["content-disposition"].partition("UTF-8''")[2]))
+        told.append({row["coordinates"] for row in csv.DictReader(io.StringIO(reply.body.decode()))})
+    assert len(map_panel.own_columns(reply.body)) > 2  # what the page itself reads
+    assert names == ["a-map-z_shared-each-pca-seed-0.csv", "a-map-z_a+z_b-tsne-perplexity-7-iterations-50-seed-0-3.csv"]
+    assert told == [{"a: PCA of z_shared, means given each image alone; 24 items; seed 0"}, {"a: t-SNE of z_a + z_b, means given the pair; 24 items; perplexity 7, 50 iterations; seed 0-3"}]
 
 
 def test_a_map_says_how_many_items_it_shows_and_its_parameters(tmp_path):

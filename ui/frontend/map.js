@@ -62,6 +62,13 @@ class Panel {
   receive({ data, setStateValue, setTriggerValue }) {
     const fresh = this.own ? data.own.find(({ id }) => !this.own.some((each) => each.id === id)) : null;
     Object.assign(this, { colours: data.colours, own: data.own, placed: data.placed, socket: data.socket, report: setStateValue, trigger: setTriggerValue });
+    if (!this.keys && data.view) { // what an address asks for goes before what this tab had last
+      this.colour = data.view.colour;
+      const as = { points: "", 0: "0", 1: "1" }[data.view.show];
+      if (as === undefined) sessionStorage.removeItem(REMEMBERED_AS);
+      else sessionStorage.setItem(REMEMBERED_AS, as);
+    }
+    this.told ??= JSON.stringify(data.view ?? { colour: "", show: "" });
     const keys = data.maps.map(named).join();
     if (keys !== this.keys) this.replace(data.maps, keys);
     else {
@@ -75,13 +82,15 @@ class Panel {
   /** What may be coloured by, in the list; where what colours is not among it any more, something that is. */
   listColumns(info) {
     const columns = columnsOf(info, this.own);
-    if (!columns.some(({ id }) => id === this.colour)) this.colour = (columns.find(({ kind }) => kind !== "many") ?? columns[0]).id;
+    this.usual = (columns.find(({ kind }) => kind !== "many") ?? columns[0]).id;
+    if (!columns.some(({ id }) => id === this.colour)) this.colour = this.usual;
     this.choice.replaceChildren(...columns.map(({ id, title }) => el("option", { value: id }, title)));
     this.choice.value = this.colour;
   }
 
   replace(maps, keys) {
     this.keys = keys;
+    this.info = maps[0];
     const kept = new Map(this.panes.map((pane) => [named(pane.info), pane]));
     this.panes = maps.map((info) => kept.get(named(info)) ?? new Pane(this, info));
     for (const pane of kept.values()) if (!this.panes.includes(pane)) pane.close();
@@ -91,9 +100,7 @@ class Panel {
     this.joined.hidden = !maps.some(({ given }) => given.length > 1);
     const [{ modalities }] = maps;
     this.as.replaceChildren(el("option", { value: "" }, "points alone"), ...modalities.map(({ title }, m) => el("option", { value: m }, `pictures: ${title}`)));
-    // names of classes say what lies where; where there are none, pictures do
-    const classes = columnsOf(maps[0], []).some(({ id, kind }) => id === this.colour && kind === "few");
-    this.showAs(sessionStorage.getItem(REMEMBERED_AS) ?? (classes ? "" : "0"), false);
+    this.showAs(sessionStorage.getItem(REMEMBERED_AS) ?? this.usualAs(this.colour), false);
     this.walked0 = modalities.map(({ shape }) => canvas(shape, { class: shape[1] < 48 ? "pixelated" : "" }));
     this.walks.replaceChildren(...this.walked0.map((each, m) => el("figure", {}, each, el("figcaption", {}, modalities[m].title))));
     this.hidden = new Set();
@@ -103,6 +110,21 @@ class Panel {
     this.showLegend();
     this.measure();
     for (const pane of this.panes) if (pane.ids) this.loaded(pane);
+  }
+
+  /** Names of classes say what lies where; where there are none, pictures do. */
+  usualAs(colour) {
+    return columnsOf(this.info, []).some(({ id, kind }) => id === colour && kind === "few") ? "" : "0";
+  }
+
+  /** Tells the page what its address has to say of the view; a person's own column is on no other machine. */
+  tell() {
+    const colour = this.colour === this.usual || this.own.some(({ id }) => id === this.colour) ? "" : this.colour;
+    const show = this.as.value === this.usualAs(colour || this.usual) ? "" : this.as.value || "points";
+    const text = JSON.stringify({ colour, show });
+    if (text === this.told) return;
+    this.told = text;
+    this.report("view", { colour, show });
   }
 
   take(tool) {
@@ -170,6 +192,7 @@ class Panel {
   recolour(id) {
     this.colour = this.choice.value = id;
     sessionStorage.setItem(REMEMBERED, id);
+    this.tell();
     this.hidden = new Set();
     this.lit = null;
     this.legend.replaceChildren();
@@ -200,6 +223,7 @@ class Panel {
     this.pictured = value === "" ? null : Number(value);
     if (chosen) sessionStorage.setItem(REMEMBERED_AS, value);
     this.panes.forEach(({ points }) => points.draw());
+    this.tell();
   }
 
   shadeAll() {
