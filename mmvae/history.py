@@ -13,7 +13,7 @@ from pathlib import Path
 
 EVENTS = "events.jsonl"
 #: Bytes of events that a shipped checkpoint carries at most.
-CARRIED = 18_000
+CARRIED = 15_000
 #: No figure of a training is larger, for it computes in float32: one that is comes from elsewhere, and no axis has room for it.
 LARGEST = 1e38
 #: What a page draws of a step, and what says how it went on; the rest is of interest while it trains.

@@ -1,8 +1,9 @@
 """The map that a model is shown with at first, kept beside its weights: it opens at once, and without the data set.
 
-One small .npz file: positions and codes in 16 bits over each dimension's range, KL in 8, ids and labels, and what they were
-made from. In 8 bits a code's nearest ones would be others now and then, and figures of the latent space not those that
-another map of the same codes has. A map of other weights, or of other images under the same ids, is never read.
+One small .npz file: positions, and the codes that they are of, in 16 bits over each dimension's range, other blocks' codes and
+KL in 8, ids and labels, and what they were made from. In 8 bits a code's nearest ones would be others now and then, and figures of
+the latent space not those that another map of the same codes has. A map of other weights, or of other images under the same ids,
+is never read.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .model import MultimodalVAE
 
 FOLDER = "maps"
 FIRST = 2000  # items of a map that nobody has chosen yet
-FORMAT = 1
+FORMAT = 2
 LABEL = "label "
 
 
@@ -48,8 +49,10 @@ def write_map(folder: Path, job: Job) -> Path:
     about = {"format": FORMAT, "weights": job.weights, "data": job.data.name, "images": images_digest(job.data, job.codes.ids),
              "choice": asdict(job.choice), "layout": _layout(job.params)}
     found, codes = job.embedding, job.codes
+    others = codes.full.copy()
+    others[:, codes.columns] = 0
     arrays = {"about": np.array(json.dumps(about, sort_keys=True)), **_packed("positions", found.positions, np.uint16),
-              **_packed("codes", codes.full, np.uint16), "mean": found.mean, "axes": found.axes, "ids": codes.ids, "giver": codes.giver,
+              **_packed("shown", codes.shown, np.uint16), **_packed("codes", others, np.uint8), "mean": found.mean, "axes": found.axes, "ids": codes.ids, "giver": codes.giver,
               "columns": codes.columns, **_packed("kl", codes.kl[:, None], np.uint8), **{LABEL + name: values for name, values in codes.labels.items()}}
     file = folder / FOLDER / _name(job.choice, job.params)
     file.parent.mkdir(exist_ok=True)
@@ -73,7 +76,9 @@ def read_map(folder: Path, weights: str, choice: Choice, params: Params | None, 
         about = json.loads(str(arrays["about"]))
         if data is not None and (data.name != about["data"] or images_digest(data, ids) != about["images"]):
             return None
-        codes = Codes(ids, arrays["giver"], _unpacked("codes", arrays), arrays["columns"], _unpacked("kl", arrays)[:, 0],
+        full = _unpacked("codes", arrays)
+        full[:, arrays["columns"]] = _unpacked("shown", arrays)
+        codes = Codes(ids, arrays["giver"], full, arrays["columns"], _unpacked("kl", arrays)[:, 0],
                       {name.removeprefix(LABEL): values for name, values in arrays.items() if name.startswith(LABEL)})
         positions = _unpacked("positions", arrays)
         lengths = {len(each) for each in (ids, codes.giver, codes.full, codes.kl, positions, *codes.labels.values())}

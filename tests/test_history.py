@@ -29,7 +29,7 @@ def told():
 def test_a_long_trainings_events_fit_and_read_back(told, tmp_path):
     (tmp_path / "events.jsonl").write_text(thin(told))
     kept = events(tmp_path)
-    assert (tmp_path / "events.jsonl").stat().st_size <= CARRIED and len(kept) > 50
+    assert (tmp_path / "events.jsonl").stat().st_size <= CARRIED and len(kept) > 40
     steps = {event["step"]: event["total"] for event in kept if event["event"] == "step"}
     assert min(steps) == 25 and max(steps) == 50_000 and list(steps) == sorted(steps)
     assert all(total == pytest.approx(1e6 / step, rel=1e-3) for step, total in steps.items())
