@@ -167,8 +167,9 @@ def sheet(
         return canvas
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
+    heads = _fitting([[caption] for caption in top], font, cell)
     for c, caption in enumerate(top):
-        caption.write(pen, beside + gap + c * (cell + gap) + cell / 2, above / 2, font, 0.5)
+        caption.write(pen, beside + gap + c * (cell + gap) + cell / 2, above / 2, heads, 0.5)
     for y, caption in zip(tops, left):
         caption.write(pen, beside - gap, y + cell / 2, font, 1.0)
     for r, caption in bands.items():

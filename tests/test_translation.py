@@ -191,8 +191,10 @@ def test_the_picture_of_a_translation_carries_its_readings_its_scale_and_what_it
     assert ("the private codes of 3 b images" in foot) == styled == ("seed 7" not in foot) and f"below: glow{', other' * styled}, as read" in foot
 
 
-def test_a_reading_that_is_too_long_for_its_picture_is_written_smaller():
+def test_what_is_too_long_for_its_picture_is_written_smaller():
     picture = torch.zeros(1, 32, 32)
+    heads = sheet([[picture, picture]], scale=4, top=["a mouth that is wide open"] * 2)
+    assert (heads[:30] < 255).any() and (heads[:30, 130:132] == 255).all()  # they do not touch
     short, long = (sheet([[picture]], scale=4, below={0: [[[Caption(text, right=True)]]]}) for text in ("7", "a mouth that is wide open"))
     assert short.shape[1] == long.shape[1] == 132 and 132 < long.shape[0] < short.shape[0]
     assert (long[132:, :2] == 255).all() and (long[132:, -2:] == 255).all()
