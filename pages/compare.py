@@ -246,7 +246,7 @@ def maps_view(names: Sequence[str]) -> None:
     view = before.view or {} if before else {}
     with st.container(horizontal=True, vertical_alignment="center", key="compare-maps"):
         st.markdown(":gray[Select in one map, by lasso, box or legend: the same pairs light up in the other.]", width="stretch")
-        st.page_link(navigation.file_of("map"), label="Other blocks and methods", icon=":material/scatter_plot:", 
+        st.page_link(navigation.file_of("map"), label="Other blocks and methods", icon=":material/scatter_plot:",
                      query_params={"map": json.dumps(wishes, separators=(",", ":")), **{name: value for name, value in view.items() if value}})
     st.html("<style>:root {--above: 350px}</style>")  # what stands above the maps here, so that they end where the window does
     result = map_panel(shown, key="compare map panel")
