@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["HUES", "INDEX_SIZE", "INK", "TEXT_SIZE", "diagram", "formula"]
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from .modalities import Modality
 from .palettes import BLOCKS
@@ -217,7 +218,7 @@ class _Graph:
     def images(self, key: str, letter: str, **style: str) -> None:
         for m, symbol in enumerate(self.notation.x):
             mark = symbol.partition("_")[2]
-            self.node(f"{key}{m}", _label(letter, mark) if mark else f"<{symbol}>", shape="box", width="0.5", height="0.4", **style)
+            self.node(f"{key}{m}", _label(letter, mark) if mark else _label(symbol, ""), shape="box", width="0.5", height="0.4", **style)
 
     def encoders(self) -> None:
         """An encoder for each of the row's, and what becomes of what it says of each block."""
@@ -275,8 +276,8 @@ class _Graph:
 
 
 def _label(letter: str, mark: str) -> str:
-    """A letter with its index, as a label in DOT."""
-    return f'<{letter}<SUB><FONT POINT-SIZE="{INDEX_SIZE}">{mark}</FONT></SUB>>' if mark else f"<{letter}>"
+    """A letter with its index, as a label in DOT: of a kind that may hold links, while a modality's symbol is whatever its checkpoint says."""
+    return f'<{escape(letter)}<SUB><FONT POINT-SIZE="{INDEX_SIZE}">{escape(mark)}</FONT></SUB>>' if mark else f"<{escape(letter)}>"
 
 
 def _legible_on(hue: str) -> str:

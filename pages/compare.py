@@ -135,7 +135,7 @@ def offer_measuring(missing: Sequence[str], was_running: bool) -> None:
             if one is not None and one.running:
                 st.markdown(f":material/progress_activity: {plain(name)}: {plain(one.doing)} …", width=330)
             else:
-                st.button(f"Measure {name}", key=f"measure {name}", icon=":material/straighten:", on_click=measure, args=(name,), width=330)
+                st.button(f"Measure {plain(name)}", key=f"measure {name}", icon=":material/straighten:", on_click=measure, args=(name,), width=330)
             st.code(command(name), language="bash")
         if one is not None and one.error:
             st.error(f"{plain(name)} could not be measured: {plain(one.error, 1000)}")
@@ -222,7 +222,7 @@ def maps_view(names: Sequence[str]) -> None:
         st.info("Choose a second model above: a lasso in one map then selects the same pairs in the other.", icon=":material/scatter_plot:")
         return
     if len(names) > 2:
-        both = st.pills("Two of them", list(names), selection_mode="multi", default=list(names[:2]), key=f"compare maps {' '.join(names)}", format_func=models.variant_label_of,
+        both = st.pills("Two of them", list(names), selection_mode="multi", default=list(names[:2]), key=f"compare maps {' '.join(names)}", format_func=lambda name: plain(models.variant_label_of(name)),
                         label_visibility="collapsed")
         if len(both) != 2:
             st.info("Choose two of them.", icon=":material/scatter_plot:")
@@ -236,7 +236,7 @@ def maps_view(names: Sequence[str]) -> None:
         found = [first_map(opened.model, data)] if data is not None else maps_in(opened.path, models.digest_of(opened))
         job = job_for(opened, data, *found[0]) if found else None
         if job is None:
-            st.info(f"The map of {models.variant_label_of(name)} needs the images of its data set, which are not on this machine.", icon=":material/info:")
+            st.info(f"The map of {plain(models.variant_label_of(name))} needs the images of its data set, which are not on this machine.", icon=":material/info:")
             datasets.offer(models.trained_on(name))
             return
         choice, params = found[0]
@@ -364,7 +364,7 @@ def curves(names: Sequence[str]) -> None:
         return
     shared = [title for title in offered if all(title in curves_of(each) for each in told.values())]
     by_default = next((title for title in shared if title != LOSS), LOSS)  # losses of unlike terms cannot be told apart by their height
-    chosen = st.pills("Curve", offered, default=by_default, required=True, key=f"compare curve {' '.join(names)}", label_visibility="collapsed") or by_default
+    chosen = st.pills("Curve", offered, default=by_default, required=True, format_func=plain, key=f"compare curve {' '.join(names)}", label_visibility="collapsed") or by_default
     figure, means = go.Figure(), []
     for name, colour, dash in zip(names, line_colours(), DASHES):
         if points := curve(told[name], chosen):
@@ -379,7 +379,7 @@ def curves(names: Sequence[str]) -> None:
     figure.update_yaxes(title="nats per pair", nticks=7, tickformat=",~r", range=span_of(means))
     figure.update_xaxes(title="training step", type="log", dtick="D2", tickformat="~s")
     st.plotly_chart(figure, width="stretch", config={"displayModeBar": False})
-    without = [models.variant_label_of(name) for name in names if not curve(told[name], chosen)]
+    without = [plain(models.variant_label_of(name)) for name in names if not curve(told[name], chosen)]
     says = ("The sum of what each variant minimises: shapes compare, heights only between variants of the same terms." if chosen == LOSS else
             "Given the pair, of training batches: heights compare between variants too.")
     says += " Bold: the mean over near steps of the thin line, which jumps from batch to batch. The steep beginning may lie above the figure."
@@ -478,7 +478,7 @@ def compare() -> None:
         else:
             side_by_side(names)
     except CheckpointError as error:
-        st.error(str(error))
+        st.error(plain(str(error), 1000))
     address = task().address()
     st.query_params.from_dict(address)
     st.session_state[ADDRESS] = address

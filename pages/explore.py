@@ -16,6 +16,7 @@ from mmvae.point import Point, PointError
 from ui import datasets, models, navigation
 from ui.explaining import explain
 from ui.gallery import gallery, titled
+from ui.navigation import plain
 from ui.pairs import Pairs, beside, item_number, opening_pair, pairs_of, split_of, stored_posterior
 from ui.panel import Beliefs, beliefs_of, draw, panel
 from ui.translating import thumbnails
@@ -126,10 +127,10 @@ def model_choice(checkpoint: Checkpoint) -> None:
     st.selectbox("Model", names, key="explore model", format_func=models.short_label_of,
                  on_change=lambda: other_model(checkpoint, st.session_state["explore model"]))
     variant, model = checkpoint.model.variant, checkpoint.model
-    with st.popover(f"About: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help=f"What {variant.title} is"):
-        st.markdown(f"{variant.summary}")
+    with st.popover(f"About: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help=f"What {plain(variant.title)} is"):
+        st.markdown(plain(variant.summary, 2000))
         explain(variant, model.modalities)
-        st.caption(f"Source: {variant.source}")
+        st.caption(f"Source: {plain(variant.source, 1000)}")
 
 
 def other_model(before: Checkpoint, name: str) -> None:
@@ -177,7 +178,7 @@ def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs
         choose_from(titled(factor), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor,))
 
     if view().note:
-        st.caption(navigation.plain(view().note, COMPLAINT))
+        st.caption(plain(view().note, COMPLAINT))
     split = split_of(data, view().item) if data is not None and view().item is not None else None
     if split:
         st.caption(f"Pair {view().item} · of the {SPLIT_TITLES[split]} pairs")
@@ -202,7 +203,7 @@ def browse(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs) -> 
             return
         names = checkpoint.model.names
         dataset = f"explore {checkpoint.model.dataset}"
-        modality = st.segmented_control("Modality", names, default=names[0], required=True, key=f"{dataset} modality", label_visibility="collapsed")
+        modality = st.segmented_control("Modality", names, default=names[0], required=True, format_func=plain, key=f"{dataset} modality", label_visibility="collapsed")
         here = () if pairs.position(view().item) is None else (view().item,)
         gallery(pairs, modality, here, lambda ids: thumbnails(checkpoint, data, modality, ids),
                 key=f"{dataset} {modality}", on_pick=pick, height=330, single=True)
@@ -217,8 +218,8 @@ def subset_choice(checkpoint: Checkpoint) -> None:
     with st.container(key="explore-observed"):
         for title, names in options:
             refused = refusal(checkpoint, names)
-            st.button(title, key=f"explore observe {title}", type="primary" if view().observed == names else "secondary", disabled=bool(refused),
-                      width="stretch", help=refused or None, on_click=choose, kwargs={"observed": names, "item": view().item})
+            st.button(plain(title), key=f"explore observe {title}", type="primary" if view().observed == names else "secondary", disabled=bool(refused),
+                      width="stretch", help=plain(refused, COMPLAINT) or None, on_click=choose, kwargs={"observed": names, "item": view().item})
 
 
 def refusal(checkpoint: Checkpoint, names: tuple[str, ...]) -> str:
@@ -285,7 +286,7 @@ def readable() -> Checkpoint | None:
             st.query_params.clear()  # else a reload asks for it again
             st.session_state["explore"] = View(name, complaint=complaints[0])
         return checkpoint
-    st.error(navigation.plain(complaints[0], COMPLAINT))
+    st.error(plain(complaints[0], COMPLAINT))
     return None
 
 
@@ -309,7 +310,7 @@ def explore() -> None:
         st.session_state["explore"] = replace(view(), observed=(), complaint=f"{view().complaint} {error}: the prior stands in for the posterior.".strip())
         beliefs = beliefs_of(checkpoint.model, {})
     if view().complaint:
-        st.warning(navigation.plain(view().complaint, COMPLAINT))
+        st.warning(plain(view().complaint, COMPLAINT))
     with st.container(key="explore-page"):
         left, right = st.columns([1, 4.4], gap="medium")
     with left, st.container(key="explore-left"):

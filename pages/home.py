@@ -59,7 +59,7 @@ def card(name: str) -> None:
         figures_line = measured(name, config)
         with st.container(key=f"model-{name}", border=True):
             st.html(film(name))
-            st.page_link(navigation.file_of("explore"), label=f"**{models.variant_label_of(name)}**", query_params={"model": name})
+            st.page_link(navigation.file_of("explore"), label=f"**{navigation.plain(models.variant_label_of(name))}**", query_params={"model": name})
             st.html(f'<div class="card-figures">{figures_line}</div>')
     except (CheckpointError, KeyError) as error:
         st.warning(f"{navigation.plain(name)}: {navigation.plain(str(error), 1000)}")
@@ -201,7 +201,7 @@ def upload() -> None:
         try:
             st.session_state.uploaded = uploads.take_in(given.getvalue(), given.name)
         except CheckpointError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(navigation.plain(str(error), 1000), icon=":material/error:")
             return
         st.session_state.uploaded_id = given.file_id
         st.rerun()

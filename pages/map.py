@@ -21,6 +21,7 @@ from mmvae.shipped_maps import FIRST, first_map, maps_in
 from ui import datasets, live, models, navigation, palette
 from ui.canvas import canvas
 from ui.map_panel import about, job_for, map_panel, own_columns, warm
+from ui.navigation import plain
 from ui.translating import Given
 from ui.uploading import Own, preview, uploaded
 
@@ -128,7 +129,7 @@ def code_choice(which: str, names: Sequence[str]) -> tuple[Checkpoint, str, tupl
         key = f"map {which} blocks {name} {source}"
         st.session_state.setdefault(key, shared)
         chosen = st.pills("Blocks", blocks, selection_mode="multi", key=key,
-                          format_func=lambda block: f"{block.removeprefix('z_')} {model.block(block).dim}", persist_state="session")
+                          format_func=lambda block: plain(f"{block.removeprefix('z_')} {model.block(block).dim}"), persist_state="session")
     st.session_state.setdefault(f"map {which} sampled", False)
     sampled = st.segmented_control("Posterior", [False, True], key=f"map {which} sampled", persist_state="session", required=True,
                                    format_func=lambda sampled: "samples" if sampled else "means", width="stretch")
@@ -207,16 +208,16 @@ def placing(maps: Sequence[tuple[Checkpoint, Job]]) -> list[dict]:
         if not able:
             st.caption("No single image tells of the blocks of this map.")
             return []
-        name = st.segmented_control("As an image of", able, default=able[0], required=True, key=f"map place {'+'.join(able)}") if len(able) > 1 else able[0]
+        name = st.segmented_control("As an image of", able, default=able[0], required=True, format_func=plain, key=f"map place {'+'.join(able)}") if len(able) > 1 else able[0]
         modality = next(m for m in maps[0][0].model.modalities if m.name == name)
         given = uploaded(modality, "map files", models.trained_on(maps[0][0].name))
         if name == HANDWRITING:
             given += drawing(modality)
         for opened, job in maps if given else ():
             if not tells(job, name):
-                st.caption(f"{name} alone tells nothing of {' + '.join(job.choice.blocks)}: it is not placed there.")
+                st.caption(f"{plain(name)} alone tells nothing of {plain(' + '.join(job.choice.blocks))}: it is not placed there.")
             elif job.embedding is None:
-                st.caption(f"{opened.name}: placed once the map is finished.")
+                st.caption(f"{plain(opened.name)}: placed once the map is finished.")
     return [placed(opened, job, name, own) for opened, job in maps if tells(job, name) and job.embedding is not None for own in given]
 
 
@@ -262,12 +263,12 @@ def own(job: Job) -> list[dict]:
         try:
             found = own_columns(file.getvalue())
         except ValueError as error:
-            st.error(f"{navigation.plain(file.name)}: {navigation.plain(str(error), 1000)}.", icon=":material/error:")
+            st.error(f"{plain(file.name)}: {plain(str(error), 1000)}.", icon=":material/error:")
             return []
         if not found:
-            st.error(f"{navigation.plain(file.name)}: no column in it tells items apart.", icon=":material/error:")
+            st.error(f"{plain(file.name)}: no column in it tells items apart.", icon=":material/error:")
         elif job.codes is not None and not any(column.values.keys() & set(job.codes.ids.tolist()) for _, column in found):
-            st.error(f"{navigation.plain(file.name)}: none of its ids is on this map; export the map as CSV to see which are.", icon=":material/error:")
+            st.error(f"{plain(file.name)}: none of its ids is on this map; export the map as CSV to see which are.", icon=":material/error:")
             return []
         return [row for row, _ in found]
 
@@ -286,7 +287,7 @@ def page() -> None:
         try:
             wishes = asked_by_address()
         except (ValueError, CheckpointError) as error:
-            state[COMPLAINT] = f"The link could not be opened: {navigation.plain(str(error))}."
+            state[COMPLAINT] = f"The link could not be opened: {plain(str(error))}."
         if wishes:
             adopt(wishes)
             state[VIEW] = {name: st.query_params.get(name, "") for name in VIEWED} if wished[0] else state.get(VIEW)
@@ -315,7 +316,7 @@ def page() -> None:
                 return
             draw(state[SHOWN], again, below)
     except (CheckpointError, ValueError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error), 1000), icon=":material/error:")
 
 
 def without_data(opened: Checkpoint, shown: bool) -> None:
@@ -324,7 +325,7 @@ def without_data(opened: Checkpoint, shown: bool) -> None:
             if shown else "A map needs the images of the model's data set, and they are not on this machine.")
     source = source_of(opened.config)
     if source and source not in DATASETS:
-        said += f" They were at {navigation.plain(source)}."
+        said += f" They were at {plain(source)}."
     st.info(said, icon=":material/info:")
     if opened.model.dataset:
         datasets.offer(opened.model.dataset)

@@ -198,7 +198,7 @@ def watch(name: str, state_before: str) -> None:
     try:
         command = runs.command_line(runs.launched(run.path) or run.plan.arguments(run.path))
     except RunError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error), 1000), icon=":material/error:")
     else:
         st.html('<div class="label">Its command, from the program\'s folder</div>')
         st.code(command, language="bash", wrap_lines=True)
@@ -367,7 +367,7 @@ def buttons(run: Run) -> None:
             st.markdown(f"Delete **{plain(run.name)}** with its weights, snapshots and events? This cannot be undone.")
             st.button("Delete it", type="primary", on_click=remove, args=(run,))
     if complaint := st.session_state.pop("train-complaint", None):
-        st.error(complaint)
+        st.error(plain(complaint, 1000))
 
 
 def attempt(action, *arguments) -> None:
@@ -505,7 +505,7 @@ def new_run() -> None:
         try:
             own = None if name in DATASETS else models.data_named(name)
         except DataError as error:
-            st.error(str(error))
+            st.error(plain(str(error), 1000))
             return
         row = own_row(own) if own else DATASETS[name]
         if own:
@@ -522,7 +522,7 @@ def new_run() -> None:
         explain(variant, modalities)
         st.caption(
             f"Source: {variant.source}. "
-            + "; ".join(f"{m.title}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities)
+            + "; ".join(f"{plain(m.title)}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities)
             + "."
         )
 
@@ -586,12 +586,12 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     if variant.private:
         for column, index, modality in ((a, 0, row.modalities[0]), (c, 1, row.modalities[1])):
             column.number_input(
-                f"z_{modality.name}",
+                f"z_{plain(modality.name)}",
                 1,
                 64,
                 key=f"set-private-{index}",
                 persist_state="session",
-                help=f"Dimensions private to {modality.title}",
+                help=f"Dimensions private to {plain(modality.title)}",
             )
     b.number_input(
         "z_shared" if variant.private else "Latent size",
@@ -678,7 +678,7 @@ def start(plan: Plan, name: str, dataset: str) -> None:
             try:
                 runs.begin(name, plan)
             except (RunError, OSError) as error:
-                st.error(str(error))
+                st.error(plain(str(error), 1000))
             else:
                 st.query_params["run"], st.session_state[BEGUN] = name, name
                 st.session_state["go-to-runs"] = True
@@ -721,7 +721,7 @@ def estimate(plan: Plan, measuring: Measuring | None) -> str:
     """How long the plan takes, and how that is known."""
     if measuring and measuring.plan.cost == plan.cost:
         if measuring.error:
-            return f"Could not be measured: {measuring.error}"
+            return f"Could not be measured: {plain(measuring.error, 1000)}"
         if known := measuring.measured:
             return (
                 f"About **{clock(plan.settings.steps * known.seconds_per_step)}**: "
@@ -730,7 +730,7 @@ def estimate(plan: Plan, measuring: Measuring | None) -> str:
                 "beside whatever else ran."
             )
     if like := runs.last_alike(plan):
-        return f"About **{clock(plan.settings.steps * like.seconds / like.step)}**, as {like.name} took {clock(like.seconds)} for {like.step:,} steps."
+        return f"About **{clock(plan.settings.steps * like.seconds / like.step)}**, as {plain(like.name)} took {clock(like.seconds)} for {like.step:,} steps."
     return "How long it takes is not known before a few steps are measured."
 
 
@@ -758,7 +758,7 @@ def import_run() -> None:
         try:
             name = runs.unpack(file.getvalue(), file.name)
         except (RunError, CheckpointError) as error:
-            st.error(str(error))
+            st.error(plain(str(error), 1000))
         else:
             st.query_params["run"] = name
             st.session_state["go-to-runs"] = True

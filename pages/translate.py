@@ -28,6 +28,7 @@ from ui.canvas import canvas
 from ui.cells import cells
 from ui.gallery import first_items, gallery
 from ui.links import tell_left_out
+from ui.navigation import plain
 from ui.pairs import Pairs, pairs_of
 from ui.results import (
     Drawn, Exchanged, check_csv, check_table, csv_of, gif_of, summary, swap_csv, swap_gif, swap_table, translation_table)
@@ -112,7 +113,7 @@ def controls(first: Checkpoint) -> None:
     with direction_column:
         st.session_state["translate to"] = task().to
         st.segmented_control("Direction", [names[1], names[0]], key="translate to", required=True, width="stretch", on_change=take,
-                             args=("to",), format_func=lambda to: f"{names[0] if to == names[1] else names[1]} → {to}")
+                             args=("to",), format_func=lambda to: plain(f"{names[0] if to == names[1] else names[1]} → {to}"))
     with view_column:
         st.session_state["translate view"] = task().view
         st.segmented_control("View", VIEWS, key="translate view", required=True, width="stretch", format_func=TITLES.get,
@@ -172,7 +173,7 @@ def sample_controls(opened: Sequence[Checkpoint], to: str):
             "Private codes", [False, True], key="translate styled", required=True, disabled=not private, on_change=take, args=("styled",),
             format_func=lambda styled: "of other images" if styled else "from the prior",
             help="Samples draw the private code from its prior; or take it from images you pick, one a column." if private else
-            f"No model chosen has a private code of {to}: all variation is that of the shared code.")
+            f"No model chosen has a private code of {plain(to)}: all variation is that of the shared code.")
         if not task().styled:
             st.session_state["translate samples"] = task().samples
             st.number_input("Samples", 1, MOST_SAMPLES, key="translate samples", on_change=take, args=("samples",), width=110)
@@ -218,7 +219,7 @@ def translate_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: 
                    for k in range(found.samples.shape[1])] for i, each in enumerate(given)]
         done.append(Drawn(one, found, read(readers, to, found.samples) if readers else {}, points))
     for refusal in dict.fromkeys(refusals):
-        st.info(f"{refusal}.", icon=":material/block:")
+        st.info(f"{plain(refusal, 1000)}.", icon=":material/block:")
     if not done:
         return
     above = style if task().styled else []
@@ -306,7 +307,7 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Seque
             found = swapped(one.model, [posterior_of(one, each, [source]) for each in given],
                             [posterior_of(one, each, one.model.names) for each in style], [each.images for each in style])
         except ValueError as error:
-            st.info(f"{error}.", icon=":material/block:")
+            st.info(f"{plain(str(error), 1000)}.", icon=":material/block:")
             continue
         points = [[point_at(one, found.code(one.model, i, k), each, source) for k in range(len(style))] for i, each in enumerate(given)]
         done.append(Exchanged(one, found, points))
@@ -347,7 +348,8 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
             st.info("The check asks whether factors are kept, and none are given of these pairs.", icon=":material/info:")
         else:
             command = command_line(["readers", "--dataset", data.name if data else opened[0].model.dataset])
-            st.info(f"The check needs factor readers of this data set, and there are none here; `{command}` trains them.", icon=":material/info:")
+            st.info("The check needs factor readers of this data set, and there are none here. This trains them:", icon=":material/info:")
+            st.code(command, language="bash")
         return
     if data is None:
         st.info("The check translates many test images, and they are not on this machine.", icon=":material/info:")
@@ -355,15 +357,15 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
     found = {}
     for one in opened:
         try:
-            with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {models.variant_label_of(one.name)} …"):
+            with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {plain(models.variant_label_of(one.name))} …"):
                 found[one.name] = _checks((one.name, models.version_of(one.path), to))
         except CannotInfer as error:
-            st.info(f"{error}.", icon=":material/block:")
+            st.info(f"{plain(str(error), 1000)}.", icon=":material/block:")
     if not found:
         return
     here, pairs = len(data.split("test")), pairs_to_measure(data.factors)  # of these, the command translates half
     with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
-        st.caption(f"From {source} alone, {CHECK_SAMPLES} samples of {to} for each of {min(CHECKED, here)} random test images; in brackets 95 % intervals over "
+        st.caption(f"From {plain(source)} alone, {CHECK_SAMPLES} samples of {plain(to)} for each of {min(CHECKED, here)} random test images; in brackets 95 % intervals over "
                    "the images. Factor readers judge; a line on a bar is what they reach on real images.", width="stretch")
         saves({"CSV": ("check.csv", lambda _: check_csv(found, to))}, "\n".join(command_line(["evaluate", name]) for name in found),
               f"Measures translations both ways on {min(pairs // 2, here):,} test pairs, and all else that Compare shows on up to {pairs:,} pairs")
@@ -395,7 +397,7 @@ def page() -> None:
         opened = [models.checkpoint(name) for name in task().models if models.trained_on(name) == here]
         readers = readers_of(opened[0].model.dataset)
     except CheckpointError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error), 1000), icon=":material/error:")
         return
     first = opened[0]
     data = models.data_for(first)
@@ -411,7 +413,7 @@ def page() -> None:
            **picked_or_first(pairs, {"items": (source, 4), "styles": (None if task().view == "swap" else to, 5)}))
     controls(first)
     if note := sizes_note([(models.variant_label_of(one.name), one.model) for one in opened]):
-        st.caption(note)
+        st.caption(plain(note, 1000))
     if task().view == "check":
         check_view(opened, data, readers, source, to)
     else:

@@ -17,6 +17,7 @@ from mmvae.data import digits, mnist_svhn
 from mmvae.data.faces import Faces
 
 from .models import data_named
+from .navigation import plain
 
 Progress = Callable[[int, int], None]
 
@@ -109,7 +110,7 @@ def _offer(name: str, label: str, was_running: bool) -> None:
     if was_running:
         st.rerun()
     if preparation and preparation.error:
-        st.error(preparation.error, icon=":material/error:")
+        st.error(plain(preparation.error, 1000), icon=":material/error:")
     if st.button(label, key=f"prepare-{name}", icon=":material/download:"):
         start(name)
         st.rerun()

@@ -36,7 +36,7 @@ def explain(variant: Variant, modalities: Sequence[Modality]) -> None:
     if len(variant.encoders) > 2:
         st.caption("Solid: the posterior of the pair. Dashed: encoders that serve where one picture is missing.")
     with st.container(key=f"formula {variant.name}"):
-        st.latex(r"\begin{aligned} &" + r" \\[6pt] &".join(r" \\ &\qquad ".join(broken(line)) for line in formula(variant, modalities)) + r" \end{aligned}")
+        st.latex(r"\begin{aligned} &" + r" \\[6pt] &".join(r" \\ &\qquad ".join(broken(line)) for line in formula(variant, modalities)).replace("$", r"\$") + r" \end{aligned}")  # a symbol is whatever its checkpoint says
 
 
 def broken(line: str, widest: int = WIDEST) -> list[str]:

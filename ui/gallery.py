@@ -18,6 +18,7 @@ from torch import Tensor
 from mmvae.data import Factor
 
 from .figures import contact_sheet, data_uri
+from .navigation import plain
 from .pairs import Pairs
 
 HERE = Path(__file__).parent
@@ -58,7 +59,7 @@ def gallery(pairs: Pairs, modality: str | None, picked: Sequence[int], thumbnail
         else:
             _bar(pairs, [f for f in visible if f not in few], key, found, bool(picked), on_pick)
         for factor in few:
-            st.pills(titled(factor), pairs.values(factor), selection_mode="multi", format_func=factor.format,
+            st.pills(titled(factor), pairs.values(factor), selection_mode="multi", format_func=lambda value, told=factor.format: plain(told(value)),
                      key=f"{key} {factor.name}", label_visibility="collapsed", persist_state="session")
         if len(found) > len(shown):
             st.html(f'<div class="muted">{len(shown)} of {len(found):,} that match</div>')
@@ -79,7 +80,7 @@ def _bar(pairs: Pairs, factors: Sequence[Factor], key: str, found: Sequence[int]
     """Filters behind a button, and buttons to pick some and none."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if factors:
-            with st.popover(_summary(factors, key) or "Filter", icon=":material/filter_alt:", type="tertiary"):
+            with st.popover(plain(_summary(factors, key)) or "Filter", icon=":material/filter_alt:", type="tertiary"):
                 _filters(pairs, factors, key, side_by_side=False)
         st.button("Random", key=f"{key} random", icon=":material/shuffle:", type="tertiary", disabled=not found,
                   on_click=lambda: on_pick(random.sample(found, min(RANDOM, len(found)))))
@@ -96,7 +97,7 @@ def _filters(pairs: Pairs, factors: Sequence[Factor], key: str, side_by_side: bo
 
 def titled(factor: Factor) -> str:
     """A factor's name as a control is labelled: its first letter large, the rest as whoever named it writes it."""
-    return factor.name[:1].upper() + factor.name[1:]
+    return plain(factor.name[:1].upper() + factor.name[1:])
 
 
 def first_items(pairs: Pairs, modality: str | None, n: int) -> list[int]:

@@ -77,7 +77,7 @@ def uploaded(modality: Modality, key: str, source: str) -> list[Given]:
             with shown:
                 preview(own)
             with removal:
-                st.button("", icon=":material/close:", key=f"{place} remove {i}", type="tertiary", help=f"Remove {own.name}",
+                st.button("", icon=":material/close:", key=f"{place} remove {i}", type="tertiary", help=f"Remove {plain(own.name)}",
                           on_click=kept.pop, args=(i,))
     return [own.given(modality.name) for own in kept]
 

@@ -18,4 +18,4 @@ def filters():
 
 def test_a_factor_keeps_the_letters_that_it_was_named_with():
     page = ran(AppTest.from_function(filters))
-    assert [field.label for field in page.multiselect] == ["Azimuth", "DX_Offset", "Shape Kind", "Ångle"]
+    assert [field.label for field in page.multiselect] == ["Azimuth", "DX\\_Offset", "Shape Kind", "Ångle"]
