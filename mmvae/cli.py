@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .data import DATASETS, DataError, dataset, data_root
+from .data import DATASETS, DataError, data_root, dataset, version_of
 from .modalities import Modality
 from .presets import OPTIMIZERS, PRECISIONS, REFIT, Settings, latents_for, modalities_for, own_row, settings_for
 from .variants import VARIANTS, variant_to_json
@@ -131,15 +131,17 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--begin-with", metavar="CHECKPOINT", help="begin with the weights of this trained model or run, and train all of them on"
     )
-    train.add_argument("--steps", type=_positive, help="updates of the parameters")
-    train.add_argument("--batch-size", type=_positive, help="pairs in each update")
-    train.add_argument("--learning-rate", type=float, help="the optimizer's, held for half of the steps and then decaying to zero")
+    large, small = (settings_for(VARIANTS["mumo"], DATASETS[name]) for name in ("faces", "digits"))  # by the size of pictures
+    train.add_argument("--steps", type=_positive, help=f"updates of the parameters (default {large.steps:,} of 64×64 pictures, {small.steps:,} of smaller ones)")
+    train.add_argument("--batch-size", type=_positive, help=f"pairs in each update (default {large.batch_size} and {small.batch_size}; half of it for bounds of several samples)")
+    train.add_argument("--learning-rate", type=float, help="the optimizer's, held for half of the steps and then decaying to zero "
+                       f"(default {large.learning_rate} and {small.learning_rate})")
     train.add_argument("--optimizer", choices=list(OPTIMIZERS), help="default: adam")
-    train.add_argument("--warmup", type=_whole, help="steps over which the KL's factor rises to 1")
-    train.add_argument("--clip", type=float, help="largest norm of the gradient")
+    train.add_argument("--warmup", type=_whole, help=f"steps over which the KL's factor rises to 1 (default {large.warmup})")
+    train.add_argument("--clip", type=float, help=f"largest norm of the gradient (default {large.clip:.0f})")
     train.add_argument("--augment", action=argparse.BooleanOptionalAction, help="vary training images where the data set knows how")
     train.add_argument("--precision", choices=PRECISIONS, help="default: auto")
-    train.add_argument("--snapshot", type=_positive, help="steps between snapshots")
+    train.add_argument("--snapshot", type=_positive, help=f"steps between snapshots (default {large.snapshot:,})")
     train.add_argument("--private", type=_positive, nargs=2, metavar=("FIRST", "SECOND"), help="dimensions of the private blocks")
     train.add_argument("--shared", type=_positive, help="dimensions of the shared block")
     train.add_argument(
@@ -266,6 +268,10 @@ def _variants(arguments: argparse.Namespace) -> None:
         print(f"{'':15} {row.summary}")
 
 
+GET = {"faces": "rendered at first use, or with --render faces", "digits": "rendered at first use, or with --render digits",
+       "mnist-svhn": "fetched with --download mnist-svhn", "basel-faces": "to be put there by hand"}
+
+
 def _datasets(arguments: argparse.Namespace) -> None:
     root = data_root(arguments.data_root)
     if arguments.download:
@@ -279,10 +285,12 @@ def _datasets(arguments: argparse.Namespace) -> None:
         dataset(arguments.render, root)
         print(f"{arguments.render} is in {root}")
     elif arguments.json:
-        _print_json([{key: value for key, value in asdict(row).items() if key != "opener"} for row in DATASETS.values()])
+        _print_json([{key: value for key, value in asdict(row).items() if key != "opener"} | {"here": bool(version_of(row.name, root))} for row in DATASETS.values()])
     else:
+        print(f"Data root: {root}" + ("" if root.is_dir() else ", which is not there"))
         for row in DATASETS.values():
-            print(f"{row.name:12} {row.title}")
+            found = version_of(row.name, root)
+            print(f"{row.name:12} {row.title}: " + (f"{sum(size for _, size, _ in found) / 1e6:,.0f} MB here" if found else f"not here, {GET[row.name]}"))
             print(f"{'':12} {row.summary}")
             for factor in row.factors:
                 values = (

@@ -256,6 +256,16 @@ def test_a_run_lies_where_the_pages_look_under_a_name_that_they_take(own, tmp_pa
     runs.check_name(run_name(str(tmp_path / "my Größen.npz"), "joint-poe"))
 
 
+def test_data_sets_say_whether_they_are_here(tmp_path, capsys):
+    assert main(["datasets", "--data-root", str(tmp_path / "nowhere")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Data root: {tmp_path / 'nowhere'}, which is not there\n") and said.count("not here, ") == len(DATASETS)
+    (tmp_path / "basel_face_renders.pth").write_bytes(bytes(3_000_000))
+    assert main(["datasets", "--data-root", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "Basel face renders: 3 MB here" in said and said.count("not here, ") == len(DATASETS) - 1 and "which is not there" not in said
+
+
 def test_what_is_printed_needs_no_encoding_of_the_console():
     done = subprocess.run([sys.executable, "-m", "mmvae", "datasets"], cwd=HOME, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True)
     assert done.returncode == 0 and "–" in done.stdout.decode("utf-8")
