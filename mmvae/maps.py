@@ -471,7 +471,7 @@ class Job:
         with self._judging:
             if self.data is None:
                 raise ValueError("the images to compare with are not on this machine")
-            if self._judged is None:
+            if self._judged is None or readers is not None and "verdict" not in self._judged:  # they were trained meanwhile
                 path = self.folder / f"judged-{JUDGED}-{self.codes_key}.npz"
                 found = _read_kept(path)
                 if found is None or (readers is not None and "verdict" not in found):

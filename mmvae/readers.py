@@ -21,6 +21,7 @@ __all__ = [
     "readers_for",
     "save_readers",
     "train_readers",
+    "version_of_readers",
 ]
 
 import hashlib
@@ -202,11 +203,21 @@ def readers_for(dataset: str, home: Path | None = None) -> Readers | None:
     Raises:
         CheckpointError: Where their files are malformed.
     """
-    for place in (home,) if home else (home_folder(), Path(__file__).resolve().parents[1]):
-        folder = folder_of(dataset, place)
+    for folder in _folders(dataset, home):
         if (folder / CONFIG).is_file() and not _outdated(folder, dataset):
             return open_readers(folder)
     return None
+
+
+def version_of_readers(dataset: str, home: Path | None = None) -> tuple:
+    """Changes with what `readers_for` gives: where readers are trained or removed, and of a person's own pairs where these are."""
+    files = [folder / name for folder in _folders(dataset, home) for name in (CONFIG, WEIGHTS)]
+    return *((str(file), file.stat().st_mtime_ns) for file in files if file.is_file()), *(version_of(dataset) if _own(dataset) else ())
+
+
+def _folders(dataset: str, home: Path | None) -> list[Path]:
+    """Where the readers of a data set may lie, the first place first."""
+    return [folder_of(dataset, place) for place in ((home,) if home else (home_folder(), Path(__file__).resolve().parents[1]))]
 
 
 def _outdated(folder: Path, dataset: str) -> bool:

@@ -17,7 +17,7 @@ from mmvae.checkpoints import CONFIG, Checkpoint, CheckpointError, read_json
 from mmvae.comparison import KEY_GROUP, WORST, Column, Entry, Line, columns, entry_of, key_lines, lines, matrix, measured_on, pairs_seen
 from mmvae.data import PairedDataset
 from mmvae.embedding import params_to_json
-from mmvae.matching import Effect, by_factor, by_index, effects
+from mmvae.matching import Effect, by_factor, by_index
 from mmvae.model import CannotInfer
 from mmvae.pictures import png
 from mmvae.report import COLOURS, STYLE, csv_table, excerpt_html, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, standings_latex, table_html
@@ -25,7 +25,7 @@ from mmvae.history import events
 from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
-from ui.comparing import LOSS, MOST, VIEWS, Task, before, command, curve, curves_of, measure, measurement, smoothed, span_of
+from ui.comparing import LOSS, MOST, VIEWS, Task, before, command, curve, curves_of, effects_of, measure, measurement, smoothed, span_of
 from ui.gallery import titled
 from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
@@ -35,7 +35,7 @@ from ui.panel import Beliefs, beliefs_of, draw
 from ui.scrub import scrub
 from ui.story import STORY, Known, Step, figures_of
 from ui.traversals import VALUES, frames
-from ui.translating import Given, posterior_of, readers_of
+from ui.translating import Given, posterior_of
 
 STATE, ADDRESS, PANEL = "compare", "compare address", "compare panel"
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -333,14 +333,6 @@ def in_panel(opened: Checkpoint, images: dict[str, Tensor], item: int | None, ob
     except CannotInfer as error:
         return Shown(opened, title, None, str(error))
     return Shown(opened, title, Beliefs(posterior, {}, opened.model.positions(observed)))
-
-
-def effects_of(opened: Checkpoint) -> tuple[Effect, ...]:
-    """What each dimension of a model does to its pictures; found once."""
-    return _effects((opened.name, models.version_of(opened.path)))
-
-
-_effects = models.Recent(16, lambda key: effects(models.checkpoint(key[0]), readers_of(models.checkpoint(key[0]).model.dataset)))
 
 
 # ---- training and traversals

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
 
-import numpy as np
 import streamlit as st
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from mmvae.point import Point
 from mmvae.presets import pairs_to_measure
 from mmvae.readers import Readers
 from mmvae.runs import command_line
-from mmvae.translation import Kept, Translation, check, joined, label_of, read, restyled, swap_sheet, swapped, translate, translation_about, translation_sheet
+from mmvae.translation import Translation, joined, label_of, read, restyled, swap_sheet, swapped, translate, translation_about, translation_sheet
 from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells
@@ -33,13 +32,12 @@ from ui.pairs import Pairs, pairs_of
 from ui.results import (
     Drawn, Exchanged, check_csv, check_table, csv_of, gif_of, summary, swap_csv, swap_gif, swap_table, translation_table)
 from ui.translating import (
-    MOST_MODELS, MOST_SAMPLES, PARAMETERS, VIEWS, Given, Task, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails)
+    CHECKED, CHECK_SAMPLES, MOST_MODELS, MOST_SAMPLES, PARAMETERS, VIEWS, Given, Task, checked, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails)
 from ui.uploading import Own, preview, uploaded
 
 STATE, ADDRESS, FIRST = "translate", "translate address", "translate first"
 DRAWING = "drawing"
 KINDS = {"PNG": "image/png", "GIF": "image/gif", "CSV": "text/csv"}
-CHECKED, CHECK_SAMPLES = 64, 6  # items that the check translates, and samples of each
 TITLES = {"translate": "Translate", "swap": "Swap", "check": "Check"}
 
 
@@ -358,7 +356,7 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
     for one in opened:
         try:
             with st.spinner(f"Reading {CHECKED * CHECK_SAMPLES} pictures of {plain(models.variant_label_of(one.name))} …"):
-                found[one.name] = _checks((one.name, models.version_of(one.path), to))
+                found[one.name] = checked(one, to)
         except CannotInfer as error:
             st.info(f"{plain(str(error), 1000)}.", icon=":material/block:")
     if not found:
@@ -370,18 +368,6 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
         saves({"CSV": ("check.csv", lambda _: check_csv(found, to))}, "\n".join(command_line(["evaluate", name]) for name in found),
               f"Measures translations both ways on {min(pairs // 2, here):,} test pairs, and all else that Compare shows on up to {pairs:,} pairs")
     cells(check_table({models.variant_label_of(name): factors for name, factors in found.items()}), key="translate check cells", scheme=palette.theme())
-
-
-def _check(key: tuple) -> list[Kept]:
-    name, _, to = key
-    one = models.checkpoint(name)
-    data = models.data_for(one)
-    ids = data.split("test")
-    ids = ids[np.random.default_rng(0).permutation(len(ids))[:CHECKED]]
-    return check(one.model, data, readers_of(data.name), to, ids, CHECK_SAMPLES)
-
-
-_checks: models.Recent = models.Recent(64, _check)
 
 
 # ---- the page

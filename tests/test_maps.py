@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -305,6 +306,18 @@ def test_a_map_of_other_images_or_ids_under_the_same_name_has_another_key(tmp_pa
     others.images = {name: 1 - images for name, images in others.images.items()}
     keys = [{each.key, each.codes_key} for each in (job(tmp_path, data), job(tmp_path, others), job(tmp_path, Moved()))]
     assert len(set.union(*keys)) == 6
+
+
+def test_a_map_that_was_judged_without_readers_is_judged_again_once_there_are_some(tmp_path, data):
+    class Reader:
+        accuracy: dict = {}
+
+        def read(self, images):
+            return {name: {"brightness": SimpleNamespace(value=torch.zeros(len(batch)))} for name, batch in images.items()}
+
+    made = job(tmp_path, data)
+    made.run()
+    assert list(made.judge(None)) == ["error"] and list(made.judge(Reader())) == ["error", "verdict"]
 
 
 def test_the_files_used_longest_ago_go_first(tmp_path, data):

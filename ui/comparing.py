@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "before", "command", "curve", "curves_of", "measure", "measurement", "smoothed", "span_of"]
+__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "before", "command", "curve", "curves_of", "effects_of", "measure", "measurement", "smoothed", "span_of"]
 
 import subprocess
 from bisect import bisect_left, bisect_right
@@ -12,13 +12,15 @@ from itertools import accumulate
 from pathlib import Path
 from threading import Lock, Thread
 
-from mmvae.checkpoints import ORIGINS
+from mmvae.checkpoints import ORIGINS, Checkpoint
 from mmvae.comparison import Entry, length_of, trainings_of
 from mmvae.history import is_number
+from mmvae.matching import Effect, effects
 from mmvae.runs import command_line, spawn
 
 from . import models
 from .navigation import joined_names, parted_names
+from .translating import judged_version, readers_of
 
 #: Checkpoints side by side: more would be too small to see.
 MOST = 4
@@ -162,6 +164,21 @@ def span_of(curves: Sequence[Sequence[tuple[int, float]]]) -> tuple[float, float
     high = max(late)
     margin = 0.06 * (high - low) or 1.0
     return low - margin, high + margin
+
+
+# ---- what dimensions do
+
+def effects_of(opened: Checkpoint) -> tuple[Effect, ...]:
+    """What each dimension of a model does to its pictures; found once as long as model and readers stay."""
+    return _effects(judged_version(opened))
+
+
+def _sweep(key: tuple) -> tuple[Effect, ...]:
+    opened = models.checkpoint(key[0])
+    return effects(opened, readers_of(opened.model.dataset))
+
+
+_effects = models.Recent(16, _sweep)
 
 
 # ---- measuring

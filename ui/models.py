@@ -5,7 +5,7 @@ Works outside a script run too, where Streamlit's own caches do not: the live ro
 
 from __future__ import annotations
 
-__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title", "data_title_of", "data_titles", "digest_of", "label_of", "names", "path_of", "short_label_of", "title_of", "trained_on",
+__all__ = ["Recent", "checkpoint", "data_for", "data_named", "data_title", "data_title_of", "data_titles", "data_version", "digest_of", "label_of", "names", "path_of", "short_label_of", "title_of", "trained_on",
            "unreadable", "variant_label_of", "version_of"]
 
 import gc
@@ -147,11 +147,23 @@ def checkpoint(name: str) -> Checkpoint:
 
 def data_for(opened: Checkpoint) -> PairedDataset | None:
     """The data set a model was trained on, or None where its images are not on this machine."""
-    source = source_of(opened.config)
+    source = _data_of(opened)
     try:
-        return data_named(source) if source in DATASETS or Path(source).is_absolute() else None  # "own pairs" is no path
+        return data_named(source) if source else None
     except DataError:
         return None
+
+
+def data_version(opened: Checkpoint) -> tuple:
+    """Changes with the files of the data set a model was trained on."""
+    source = _data_of(opened)
+    return version_of_data(source) if source else ()
+
+
+def _data_of(opened: Checkpoint) -> str:
+    """The name or the path of the data set a model was trained on; empty where it tells neither."""
+    source = source_of(opened.config)
+    return source if source in DATASETS or Path(source).is_absolute() else ""  # "own pairs" is no path
 
 
 def data_named(source: str) -> PairedDataset:

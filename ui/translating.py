@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Given", "Task", "caption", "given_items", "posterior_of", "readers_of", "rebuilt", "sizes_note", "thumbnails"]
+__all__ = ["CHECKED", "CHECK_SAMPLES", "Given", "Task", "caption", "checked", "given_items", "judged_version", "posterior_of", "readers_of", "rebuilt", "sizes_note", "thumbnails"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -16,16 +17,18 @@ from mmvae.data import Factor, PairedDataset
 from mmvae.gaussian import Belief
 from mmvae.inputs import HANDWRITING, is_drawing
 from mmvae.model import MultimodalVAE
-from mmvae.readers import Readers, readers_for
+from mmvae.readers import Readers, readers_for, version_of_readers
 from mmvae.runs import command_line
-from mmvae.translation import means
+from mmvae.translation import Kept, check, means
 
+from . import models
 from .gallery import MOST
 from .navigation import joined_names, parted_names
 from .pairs import Pairs, stored_posterior
 
 VIEWS = ("translate", "swap", "check")
 MOST_SAMPLES, MOST_MODELS = 16, 6
+CHECKED, CHECK_SAMPLES = 64, 6  # items that the check translates, and samples of each
 
 
 @dataclass(frozen=True)
@@ -194,22 +197,40 @@ def rebuilt(model: MultimodalVAE, posteriors: Sequence[Mapping[str, Belief]], mo
 
 
 def readers_of(dataset: str | None) -> Readers | None:
-    """The factor readers of a data set, opened once; None where there are none yet.
+    """The factor readers of a data set, opened anew where they are others since; None where there are none now.
 
     Raises:
         CheckpointError: Where their files are malformed.
     """
-    if dataset is None:
-        return None
-    if dataset not in _readers:
-        found = readers_for(dataset)
-        if found is None:
-            return None
-        _readers[dataset] = found
-    return _readers[dataset]
+    return None if dataset is None else _readers((dataset, version_of_readers(dataset)))
 
 
-_readers: dict[str, Readers] = {}
+def judged_version(opened: Checkpoint) -> tuple:
+    """What a value is kept by that is found with a model, its data and the readers of that: changes with the files of any of them."""
+    dataset = opened.model.dataset
+    return opened.name, opened.path, models.version_of(opened.path), models.data_version(opened), version_of_readers(dataset) if dataset else ()
+
+
+def checked(opened: Checkpoint, to: str) -> list[Kept]:
+    """What `mmvae.translation.check` finds on a few random test images; once as long as model, data and readers stay.
+
+    Raises:
+        CannotInfer: Where the variant does not translate.
+    """
+    return _checks((judged_version(opened), to))
+
+
+def _check(key: tuple[tuple, str]) -> list[Kept]:
+    (name, *_), to = key
+    opened = models.checkpoint(name)
+    data = models.data_for(opened)
+    ids = data.split("test")
+    ids = ids[np.random.default_rng(0).permutation(len(ids))[:CHECKED]]
+    return check(opened.model, data, readers_of(data.name), to, ids, CHECK_SAMPLES)
+
+
+_readers = models.Recent(8, lambda key: readers_for(key[0]))
+_checks = models.Recent(64, _check)
 
 
 def _numbers(values: Sequence[int] | None) -> str:

@@ -36,7 +36,8 @@ def figure_of(name: str, item: int | None) -> tuple[TraversalFigure, dict[str, T
     Arguments:
         item: The pair; where there is none of this id, the one whose factors hide least.
     """
-    return _figures((name, models.version_of(models.path_of(name)), item))
+    opened = models.checkpoint(name)
+    return _figures((name, (models.version_of(opened.path), models.data_version(opened)), item))
 
 
 def frames(name: str, item: int | None) -> list[Pixels]:
@@ -44,7 +45,7 @@ def frames(name: str, item: int | None) -> list[Pixels]:
     return traversal_frames(*figure_of(name, item))
 
 
-def _figure(key: tuple[str, tuple[int, ...], int | None]) -> tuple[TraversalFigure, dict[str, Tensor]]:
+def _figure(key: tuple[str, tuple, int | None]) -> tuple[TraversalFigure, dict[str, Tensor]]:
     name, _, item = key
     opened = models.checkpoint(name)
     model, data = opened.model, models.data_for(opened)
@@ -60,7 +61,7 @@ def _figure(key: tuple[str, tuple[int, ...], int | None]) -> tuple[TraversalFigu
     return traversal_figure(model, code, frames=FRAMES), images or start
 
 
-_figures: models.Recent[tuple[str, tuple[int, ...], int | None], tuple[TraversalFigure, dict[str, Tensor]]] = models.Recent(24, _figure)
+_figures: models.Recent[tuple[str, tuple, int | None], tuple[TraversalFigure, dict[str, Tensor]]] = models.Recent(24, _figure)
 
 
 def stack_html(names: Sequence[str], item: int | None, frame: int) -> str:

@@ -23,7 +23,7 @@ def home(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(models, "data_for", lambda opened: DATA)
     network = ReaderNetwork((1, 64, 64), DATA.factors).eval()
-    monkeypatch.setattr(translating, "_readers", {"faces": Readers("faces", dict.fromkeys([m.name for m in DATA.modalities], network), {})})
+    monkeypatch.setattr(translating, "_readers", lambda key: Readers("faces", dict.fromkeys([m.name for m in DATA.modalities], network), {}))
 
 
 def control(page: AppTest, name: str):

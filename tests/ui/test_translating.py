@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
+import shutil
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
+from mmvae import DATASETS, VARIANTS
+from mmvae.checkpoints import CONFIG, config_of, save
+from mmvae.data import version_of
+from mmvae.model import MultimodalVAE
+from mmvae.readers import folder_of
+from ui import models
+from ui.comparing import effects_of
 from ui.navigation import plain
-from ui.translating import Task
+from ui.translating import Task, judged_version, readers_of
 
 KNOWN = ["digits-a", "digits-b"]
 STROKES = "4040c040.c04060f0"
@@ -50,3 +62,48 @@ def test_a_task_comes_back_whatever_its_models_are_named():
     asked = Task(tuple(known), "svhn")
     assert Task.parse(dict(parse_qsl(urlencode(asked.address()))), known) == asked
     assert Task.parse({"models": "plain"}, known).models == ("plain",)  # links that are older than the quoting
+
+
+SHIPPED_READERS = Path(__file__).parents[2] / "checkpoints" / "readers" / "digits"
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> str:
+    """The path of a person's own pairs, with a model of them and without readers."""
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    file = tmp_path / "own.npz"
+    file.write_bytes(b"pairs")
+    row = replace(DATASETS["digits"], name=str(file))
+    model = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], row, modalities=[replace(m, network=f"small{m.shape[1]}") for m in row.modalities]).eval()
+    save(tmp_path / "checkpoints" / "of-own", model, config_of(model, {}))
+    return str(file)
+
+
+def train_readers(own: str) -> None:
+    """Puts readers where those of these pairs lie, as if they had been trained on the pairs as they are now."""
+    shutil.copytree(SHIPPED_READERS, folder_of(own))
+    config = json.loads((folder_of(own) / CONFIG).read_text("utf-8"))
+    (folder_of(own) / CONFIG).write_text(json.dumps(config | {"files": version_of(own)}), "utf-8")
+
+
+def test_readers_are_there_once_trained_and_gone_once_their_pairs_are_others(own):
+    assert readers_of(own) is None
+    train_readers(own)
+    assert readers_of(own) is not None and readers_of(own) is readers_of(own)
+    Path(own).write_bytes(b"other pairs")
+    assert readers_of(own) is None
+
+
+def test_what_dimensions_do_is_found_anew_once_readers_are_trained_and_only_then(own):
+    opened = models.checkpoint("of-own")
+    assert not any(effect.factors for effect in effects_of(opened))
+    train_readers(own)
+    assert all(effect.factors for effect in effects_of(opened)) and effects_of(opened) is effects_of(opened)
+
+
+def test_what_is_found_with_a_models_data_is_kept_until_the_data_are_others(own):
+    opened = models.checkpoint("of-own")
+    before = judged_version(opened)
+    assert judged_version(opened) == before
+    os.utime(own, (1, 1))
+    assert judged_version(opened) != before
