@@ -15,6 +15,7 @@ __all__ = [
     "encode",
     "interpolate",
     "path",
+    "plane",
     "point_of",
     "sample_codes",
     "start_of",
@@ -114,18 +115,52 @@ def traversal_figure(
     Raises:
         ValueError: Where the range is unknown, or needs statistics that are not there.
     """
-    if range not in RANGES:
-        raise ValueError(f"range {range!r} is none of {', '.join(RANGES)}")
-    columns = tuple((block.name, d) for block in model.blocks for d in torch.arange(block.dim).tolist())
-    try:
-        blocks = (statistics or {})["blocks"] if range in ENDS else {}
-        ends = [tuple(blocks[b][end][d] for end in ENDS[range]) if range in ENDS else (-3.0, 3.0) for b, d in columns]
-    except KeyError:
-        raise ValueError(f"the {range} range needs statistics that this checkpoint does not carry; take the fixed range") from None
-    values = torch.stack([torch.linspace(low, high, frames) for low, high in ends], 1)
+    ends = _ends(model, statistics, range)
+    columns = tuple(ends)
+    values = torch.stack([torch.linspace(low, high, frames) for low, high in ends.values()], 1)
     swept = [traverse(model, z, block, d, values[:, c]) for c, (block, d) in enumerate(columns)]
     images = {name: torch.stack([each[name] for each in swept], 1) for name in model.names}
     return TraversalFigure(columns, values, images, model.modalities, range)
+
+
+def plane(
+    model: MultimodalVAE, z: Code, across: int, upwards: int, statistics: Mapping | None = None, range: str = "fixed", steps: int = 9
+) -> tuple[tuple[tuple[str, int], ...], Tensor, dict[str, Tensor]]:
+    """Two coordinates over their ranges, the others as in the code of one item: each range in as many parts, at whose middle a picture lies.
+
+    Arguments:
+        across, upwards: The coordinates' places in the code, all blocks one after the other.
+        statistics, range: As for `traversal_figure`.
+
+    Returns:
+        (block name, dimension) of both, their values [2, steps] in ascending order, and the codes {block: [steps · steps, dim]}, row by
+        row with the highest first.
+
+    Raises:
+        ValueError: Where there is no such coordinate, or the range cannot be had.
+    """
+    ends = _ends(model, statistics, range)
+    if not (0 <= across < len(ends) and 0 <= upwards < len(ends)):
+        raise ValueError(f"this code has coordinates 0 to {len(ends) - 1}, not {across} and {upwards}")
+    axes = tuple(list(ends)[at] for at in (across, upwards))
+    middles = (torch.arange(steps) + 0.5) / steps
+    values = torch.stack([low + (high - low) * middles for low, high in map(ends.get, axes)])
+    codes = {name: part.repeat(steps * steps, 1) for name, part in z.items()}
+    for (block, d), placed in zip(axes, (values[0].repeat(steps), values[1].flip(0).repeat_interleave(steps)), strict=True):
+        codes[block][:, d] = placed
+    return axes, values, codes
+
+
+def _ends(model: MultimodalVAE, statistics: Mapping | None, range: str) -> dict[tuple[str, int], tuple[float, float]]:
+    """How far each coordinate is moved, {(block name, dimension): its lowest and highest value}, in the order of the code."""
+    if range not in RANGES:
+        raise ValueError(f"range {range!r} is none of {', '.join(RANGES)}")
+    columns = [(block.name, d) for block in model.blocks for d in torch.arange(block.dim).tolist()]
+    try:
+        blocks = (statistics or {})["blocks"] if range in ENDS else {}
+        return {(b, d): tuple(blocks[b][end][d] for end in ENDS[range]) if range in ENDS else (-3.0, 3.0) for b, d in columns}
+    except KeyError:
+        raise ValueError(f"the {range} range needs statistics that this checkpoint does not carry; take the fixed range") from None
 
 
 def path(start: Code, end: Code, steps: int, blocks: Iterable[str] | None = None, spherical: bool = False) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mmvae.explore import code_of, encode, interpolate, path, point_of, sample_codes, swap, traversal_figure, traverse
+from mmvae.explore import code_of, encode, interpolate, path, plane, point_of, sample_codes, swap, traversal_figure, traverse
 from mmvae.point import Point, PointError
 from tests.tiny import tiny_images, tiny_model
 
@@ -76,6 +76,17 @@ def test_the_whole_range_goes_from_the_least_to_the_greatest_code(model, code):
     figure = traversal_figure(model, code, STATISTICS, range="min-max", frames=3)
     assert figure.values[:, 0].tolist() == [-1.5, -0.125, 1.25]
     assert figure.values[[0, -1], 3].tolist() == [-0.5, 0.75]
+
+
+def test_a_plane_has_a_code_for_the_middle_of_every_part_of_two_ranges_highest_first(model, code):
+    axes, values, codes = plane(model, code, 3, 8, STATISTICS, range="percentile", steps=4)
+    assert axes == (("z_shared", 1), ("z_b", 2))
+    assert values[0].tolist() == pytest.approx([0.0625, 0.1875, 0.3125, 0.4375]) and values[1].tolist() == pytest.approx([-2.75, -2.25, -1.75, -1.25])
+    for place, (x, y) in {0: (0, 3), 3: (3, 3), 4: (0, 2), 15: (3, 0)}.items():
+        assert codes["z_shared"][place, 1] == values[0, x] and codes["z_b"][place, 2] == values[1, y]
+    assert (codes["z_a"] == code["z_a"]).all() and (codes["z_shared"][:, [0, 2, 3]] == code["z_shared"][:, [0, 2, 3]]).all()
+    with pytest.raises(ValueError, match="coordinates 0 to 8, not 3 and 9"):
+        plane(model, code, 3, 9)
 
 
 def test_ranges_that_cannot_be_had_are_refused(model, code):

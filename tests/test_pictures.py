@@ -13,7 +13,7 @@ from mmvae import pictures
 from mmvae.explore import TraversalFigure
 from mmvae.modalities import Modality
 from mmvae.palettes import BLOCKS
-from mmvae.pictures import Caption, as_bytes, png, read_point, sheet, traversal_frames, traversal_strip, way_frames, way_strip, write_gif, write_png
+from mmvae.pictures import Caption, as_bytes, plane_sheet, png, read_point, sheet, traversal_frames, traversal_strip, way_frames, way_strip, write_gif, write_png
 from mmvae.point import Point, PointError
 
 POINT = Point("faces-mumo", "0123abcd", (0.5, -1.25), item=8123, observed=("elevation",))
@@ -102,6 +102,15 @@ def test_a_printed_traversal_has_every_value_of_both_modalities_and_names_it(not
         assert all(torch.equal(shown, expected) for shown, expected in zip(row[1:], figure.images[modality][frame], strict=True))
         assert row[0] is (None if frame else TRUTH[modality])
     assert drawn.shape[0] > 10 * 4 * noted["scale"]
+
+
+def test_a_plane_names_both_coordinates_and_what_they_are_set_to(noted):
+    images = torch.rand(9, 1, 28, 28)
+    drawn = plane_sheet(images, (("z_a", 1), ("z_shared", 0)), torch.tensor([[-2.0, 0.0, 2.0], [-1.0, 0.5, 2.0]]), MODALITIES, "percentile", "some model")
+    assert [said(caption) for caption in noted["top"]] == ["-2.00", "z_I 2: +0.00", "+2.00"]
+    assert [said(caption) for caption in noted["left"]] == ["+2.00", "z_S 1: +0.50", "-1.00"]
+    assert torch.equal(noted["rows"][0][2], images[2]) and torch.equal(noted["rows"][2][0], images[6])
+    assert noted["written"][-1] == "some model · range 1-99 %" and drawn.shape[1] > 3 * 96
 
 
 def test_an_animated_traversal_says_in_each_frame_where_it_is(noted):

@@ -26,9 +26,9 @@ from torch import Tensor
 
 from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import DataError
-from mmvae.explore import RANGES, Code, TraversalFigure, code_in_words, code_of, path, start_of, traversal_figure
+from mmvae.explore import RANGES, Code, TraversalFigure, code_in_words, code_of, path, plane, start_of, traversal_figure
 from mmvae.model import CannotInfer
-from mmvae.pictures import RANGE_TITLES, Pixels, about, pair_picture, png, traversal_frames, traversal_strip, way_frames, way_strip, write_gif
+from mmvae.pictures import RANGE_TITLES, Pixels, about, pair_picture, plane_sheet, png, traversal_frames, traversal_strip, way_frames, way_strip, write_gif
 from mmvae.point import Point, PointError
 from mmvae.readers import readers_for
 from mmvae.workers import Workers
@@ -65,12 +65,24 @@ class Wish:
         checkpoint = models.checkpoint(point.checkpoint)
         return cls(point, checkpoint, code_of(point, checkpoint.model), options)
 
+    @property
+    def range(self) -> str:
+        """How far coordinates are moved."""
+        return self.options.get("range", RANGES[0])
+
     def figure(self, frames: int = FRAMES) -> TraversalFigure:
         """The traversal figure from the point's code, over the range asked for."""
-        span = self.options.get("range", RANGES[0])
-        if span not in RANGES:
-            raise ValueError(f"range {span!r} is none of {', '.join(RANGES)}")
-        return traversal_figure(self.checkpoint.model, self.code, self.checkpoint.statistics, span, frames)
+        return traversal_figure(self.checkpoint.model, self.code, self.checkpoint.statistics, self.range, frames)
+
+    def plane(self) -> Pixels:
+        """The pictures of one modality over two dimensions, as the page shows them."""
+        model, name = self.checkpoint.model, self.options.get("pictures", "")
+        model.positions([name])
+        places = [self.options.get(way, "") for way in ("across", "upwards")]
+        if not all(place.isascii() and place.isdigit() and len(place) < 5 for place in places):
+            raise ValueError(f"{' and '.join(map(repr, places))[:60]} are no places in a code")
+        axes, values, codes = plane(model, self.code, *map(int, places), self.checkpoint.statistics, self.range)
+        return plane_sheet(decoded(self.checkpoint, codes)[name], axes, values, model.modalities, self.range, self.about())
 
     def about(self) -> str:
         """Which model is shown, and what the point's code is."""
@@ -145,6 +157,10 @@ def traversal_png(wish: Wish) -> bytes:
     return png(traversal_strip(wish.figure(VALUES), start, wish.about(), first), wish.point)
 
 
+def plane_png(wish: Wish) -> bytes:
+    return png(wish.plane(), wish.point)
+
+
 def traversal_csv(wish: Wish) -> bytes:
     """A line for each coordinate and value: the value, and what the readers see in the pictures.
 
@@ -192,6 +208,7 @@ KINDS: dict[str, tuple[Callable[[Wish], bytes], str, str]] = {
     "gif": (traversal_gif, "traversal.gif", "image/gif"),
     "png": (traversal_png, "traversal.png", "image/png"),
     "csv": (traversal_csv, "traversal.csv", "text/csv"),
+    "plane-png": (plane_png, "plane.png", "image/png"),
     "path-png": (path_png, "interpolation.png", "image/png"),
     "path-gif": (path_gif, "interpolation.gif", "image/gif"),
 }

@@ -317,6 +317,35 @@ def test_dragging_in_the_plane_moves_its_two_dimensions_and_both_pictures(explor
     assert point_of(page).z[3] < z[3] and point_of(page).z[4] == pytest.approx(z[4])
 
 
+def test_the_plane_has_scales_that_stand_still_and_is_saved_with_them(explore, tmp_path):
+    page = explore
+    open_tab(page, "Plane")
+    page.get_by_label("dimension across").select_option("3")
+    page.get_by_label("dimension upwards").select_option("8")
+    page.get_by_label("range of the sliders").select_option("fixed")
+    rest(page)
+    scales = [page.locator(f".panel .scale-{way}") for way in ("across", "upwards")]
+    assert [scale.locator("> *").all_text_contents() for scale in scales] == [["−3.00", "0", "+3.00", name] for name in ("zS2", "zT2")]
+    where = """nodes => nodes.map((node) => node.getBoundingClientRect()).map(({ x, y, width, height }) => [x, y, width, height])"""
+    layout = page.locator(".panel .scaled *").evaluate_all(where)
+    box = page.locator(".panel .field").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.3 * box["height"], steps=5)
+    moved = page.locator(".panel .scaled *").evaluate_all(where)
+    page.mouse.up()
+    rest(page)
+    assert [a != b for a, b in zip(layout, moved)].count(True) == 1  # the dot alone
+    with page.expect_download() as saving:
+        page.locator(".panel .plane").get_by_role("button", name="PNG").click()
+    saving.value.save_as(tmp_path / "plane.png")
+    assert saving.value.suggested_filename == "tiny-faces-plane.png" and read_point(tmp_path / "plane.png") == point_of(page)
+    page.get_by_label("range of the sliders").select_option("percentile")
+    low, high = ends(page, 3)
+    assert [float(text.replace("−", "-")) for text in scales[0].locator("> span").all_text_contents()][::2] == pytest.approx([low, high], abs=0.006)
+    rest(page)
+
+
 def test_the_way_between_two_pairs_moves_the_blocks_that_are_chosen(explore):
     page = explore
     open_tab(page, "Interpolation")
@@ -596,7 +625,7 @@ def test_the_traversal_is_saved_as_animation_strip_and_numbers(explore, app_url)
     assert str(read_point(io.BytesIO(content))) == point
     content, _ = download(app_url, kind="csv", point=point)
     lines = content.decode().splitlines()
-    assert len(lines) == 3 + 1 + 9 * 61 and f"# point: {point}" in lines[:3] and lines[4].startswith("z_elevation,1,0,-3.0")
+    assert len(lines) == 4 + 1 + 9 * 61 and f"# point: {point}" in lines[:4] and lines[5].startswith("z_elevation,1,0,-3.0")
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "gif", "point": "p1~nothing"}, {"kind": "exe"}, {"kind": "gif", "point": "p1~../../etc~~~~~"}])

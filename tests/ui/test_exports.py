@@ -139,6 +139,22 @@ def test_where_a_pairs_posterior_cannot_be_had_nothing_is_said_of_its_code(at_pa
     assert wish.in_words(wish.point) == "picked pair 3" and wish.start()[1] == "code"
 
 
+def test_a_plane_is_saved_as_it_is_shown_with_its_point(at_pair):
+    model, _, point = at_pair
+    asked = {"kind": "plane-png", "point": str(point()), "across": "2", "upwards": "3", "pictures": "b", "range": "fixed"}
+    reply = make(asked)
+    assert reply.status_code == 200 and read_point(io.BytesIO(reply.body)) == point()
+    code = {name: z.clone() for name, z in Wish.of(asked).code.items()}
+    code["z_shared"][0, :2] = torch.tensor([3 - 1 / 3, -3 + 1 / 3])  # the middle of the last of nine parts, and of the lowest
+    picture = np.asarray(Image.open(io.BytesIO(reply.body)))
+    side, line = 96, 2 * 16
+    bottom = line + 9 * (side + 2)
+    corner = picture[bottom - side:bottom:3, -2 - side:-2:3]
+    assert np.abs(corner.astype(int) - 255 * model.decode(code)["b"][0].movedim(0, -1).detach().numpy()).max() <= 1
+    for wrong in ({"across": ""}, {"upwards": "9"}, {"pictures": "c"}, {"range": "wide"}):
+        assert make(asked | wrong).status_code == 400
+
+
 def test_a_model_of_any_name_gives_files_of_its_name(tmp_path, monkeypatch):
     name = '模型 #1, "a"'
     model = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["digits"]).eval()

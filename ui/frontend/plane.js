@@ -1,6 +1,6 @@
 // Two dimensions as a square to drag in, with pictures of its points behind.
 
-import { clamp, el, mix, signed } from "./dom.js";
+import { button, clamp, el, mix, signed, symbol } from "./dom.js";
 import { paint, sheet } from "./pictures.js";
 
 const GRID = 9;
@@ -28,9 +28,11 @@ export class Plane {
     this.dot = el("i", { class: "dot" });
     this.field = el("div", { class: "field", role: "application", tabindex: 0, "aria-label": "plane of two dimensions; arrow keys move the point, Home, End, Page Up and Page Down go to the picture beside it" });
     this.text = el("p", { class: "hint" });
-    this.root = el("div", { class: "plane" }, this.field,
+    this.scales = ["across", "upwards"].map((way) => el("div", { class: `scale-${way}`, "aria-hidden": "true" }));
+    const save = button("PNG", "save the plane: its pictures, and what both dimensions are set to in each", ({ currentTarget }) => this.save(currentTarget));
+    this.root = el("div", { class: "plane" }, el("div", { class: "scaled" }, this.scales[1], this.field, this.scales[0]),
       el("div", { class: "plane-side" }, el("label", {}, "across", this.selects[0]), el("label", {}, "upwards", this.selects[1]),
-        el("label", {}, "pictures", this.pictures), this.text));
+        el("label", {}, "pictures", this.pictures), el("div", { class: "buttons" }, save), this.text));
     this.listen();
     this.buildGrid();
   }
@@ -54,17 +56,35 @@ export class Plane {
     this.refresh();
   }
 
+  save(button) {
+    const { data, state } = this.panel;
+    const [across, upwards] = this.axes;
+    this.panel.download("plane-png", button, { across, upwards, range: state.range, pictures: data.modalities[this.modality].name });
+  }
+
+  /** What stands along both sides: the dimension, the ends of its range, and zero, or the middle where zero is near an end or beyond it. */
+  label() {
+    this.axes.forEach((at, i) => {
+      const { low, high, dimension } = this.panel.rows[at];
+      const zero = this.panel.rows[at].at(0);
+      const middle = zero > 0.2 && zero < 0.8 ? zero : 0.5;
+      const ticks = [0, middle, 1].map((t) => el("span", { style: `--at: ${100 * t}%` }, middle === t && t === zero ? "0" : signed(mix(low, high, t))));
+      this.scales[i].replaceChildren(...ticks, el("b", { class: `hue${dimension.hue}` }, symbol(dimension.symbol, dimension.index)));
+    });
+  }
+
   value(i, t) {
     const row = this.panel.rows[this.axes[i]];
     return mix(row.low, row.high, t);
   }
 
   refresh() {
-    const { state, live, rows } = this.panel;
+    const { state, live } = this.panel;
     this.follow(state.code);
+    this.label();
     // the grid depends on all the other dimensions alone
     const others = state.code.map((value, at) => (this.axes.includes(at) ? 0 : value));
-    const key = `${others.join()} ${this.axes.join()} ${this.modality} ${rows[this.axes[0]].low}`;
+    const key = `${others.join()} ${this.axes.join()} ${this.modality} ${state.range}`;
     if (key === this.key || !live.hello) return;
     this.key = key;
     this.cancel?.();
