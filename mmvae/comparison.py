@@ -459,7 +459,8 @@ def _alike(entry: Entry) -> str:
     trainings = [(training.how, training.record.get("steps", training.settings.get("steps")),
                   sorted((k, v) for k, v in {**usual, **training.settings}.items() if k not in SAME)) for training in trainings_of(entry)]
     sizes = [(block["name"], block["dim"]) for block in entry.config["blocks"]]
-    return repr((variant["name"], variant.get("terms"), sizes, entry.config["dataset"], trainings))
+    views = [tuple(modality.get(key) for key in ("name", "network", "likelihood", "scale", "weight")) for modality in entry.config["modalities"]]
+    return repr((variant["name"], variant.get("terms"), sizes, views, entry.config["dataset"], trainings))
 
 
 def _seed(entry: Entry) -> object:

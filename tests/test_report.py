@@ -388,6 +388,14 @@ def test_decoders_fitted_anew_make_another_model_and_seeds_of_the_encoders_are_s
     assert [[e.name for e in column.entries] for column in found] == [["faces-a"], ["fitted-0-10", "fitted-1-10"], ["fitted-0-20"]]
 
 
+@pytest.mark.parametrize("change", [{"network": "conv64-wide"}, {"likelihood": "gaussian"}, {"scale": 0.5}, {"weight": 2.0}])
+def test_other_networks_likelihoods_or_weights_make_another_model(change):
+    one, other = entry(CLEAN, name="a"), entry(CLEAN, name="b", seed=1)
+    assert len(columns([one, other])) == 1
+    other.config["modalities"] = [{**MODALITIES[0], **change}, MODALITIES[1]]
+    assert len(columns([one, other])) == 2
+
+
 def test_the_same_training_twice_is_not_two_seeds():
     assert [len(column.entries) for column in columns([entry(CLEAN, name="a"), entry(CLEAN, name="a-run"), entry(CLEAN, name="b", seed=1)])] == [2, 1]
 
