@@ -445,8 +445,8 @@ def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None
 
 
 def _csv(job: Job, folder: Path, colour: str, model: str) -> bytes:
-    labels = _labels(job, colour)[0]
-    labels.setdefault("coordinates", [f"{model}: {described(job)}; seed {_seeds(job)}"] * len(job.codes.ids))  # a column: what reads a CSV may take a comment for a row
+    told = [f"{model}: {described(job)}; seed {_seeds(job)}"] * len(job.codes.ids)  # in a column: what reads a CSV may take a comment for a row
+    labels = {"coordinates": told} | _labels(job, colour)[0]
     write_csv(folder / "map.csv", job.codes.ids, job.embedding.positions, labels, job.data.names if job.data is not None else ())
     return (folder / "map.csv").read_bytes()
 
