@@ -166,7 +166,8 @@ def items_choice(data: PairedDataset) -> tuple[str, int]:
     most = len(data.split(split))
     with right:
         counts = [count for count in COUNTS if count < most] + [most]
-        wanted = st.session_state.get("map count", FIRST)
+        # the text that was shown, such as "all 1,000", where another model's split has no option of these words
+        wanted = int("".join(filter(str.isdigit, str(st.session_state.get("map count", FIRST)))))
         st.session_state["map count"] = min(counts, key=lambda count: abs(count - wanted))
         count = st.selectbox("Items", counts, key="map count", persist_state="session", format_func=lambda count: f"all {count:,}" if count == most else f"{count:,}")
     return split, count

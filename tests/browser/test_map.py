@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import TimeoutError, expect
+from safetensors.torch import load_file, save_file
 
-from mmvae.checkpoints import load
+from mmvae.checkpoints import WEIGHTS, load
 from mmvae.cli import main
 from mmvae.data import DATASETS, dataset
 from mmvae.palettes import PETROFF10
@@ -304,6 +305,34 @@ def test_a_map_drawn_anew_is_grey_until_its_colours_are_known_and_keeps_its_line
     assert set(seen(page, "[...panel.panes[0].points.colours]")) == {104, 114, 128, 215} and points == seen(page, "panel.panes[0].points.colours.length / 4")
     assert seen(page, "panel.panes[0].points.lines.length") == points
     page.wait_for_function(f"() => {{ const node = ({MAP}).querySelector('.walks canvas'); return node.getContext('2d').getImageData(0, 0, node.width, node.height).data.some((value, i) => i % 4 < 3 && value > 20); }}")
+
+
+def test_a_map_of_another_model_takes_the_place_of_the_one_before_on_the_server_too(opened):
+    page = opened(wish())
+    seen(page, "(window.before = [...panel.lives.values()][0].socket).url")
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name="tiny-digits").click()
+    page.get_by_role("button", name="Draw the map").click()
+    page.wait_for_function("() => before.readyState === WebSocket.CLOSED")
+    page.wait_for_function(f"() => {{ const lives = [...(({MAP})?.parentNode.widget?.lives ?? [])]; return lives.length === 1 && lives[0][0].startsWith('tiny-digits') && lives[0][1].hello; }}")
+
+
+def test_walking_says_when_the_model_has_other_weights_until_its_map_is_drawn_anew(opened, home):
+    folder = home / "checkpoints" / "tiny-replaced"
+    shutil.copytree(home / "checkpoints" / "tiny-digits", folder)
+    try:
+        page = opened(wish("tiny-replaced"))
+        said = page.locator(".map .walks + p")
+        hint = said.inner_text()
+        page.wait_for_function(f"() => [...({MAP}).parentNode.widget.lives.values()][0].hello")
+        save_file({name: tensor + 0.02 for name, tensor in load_file(folder / WEIGHTS).items()}, folder / WEIGHTS, metadata={"format": "pt"})
+        seen(page, "[...panel.lives.values()][0].leave()")
+        expect(said).to_have_text("the model has other weights now: draw the map anew")
+        page.get_by_role("button", name="Draw the map").click()
+        expect(said).to_have_text(hint)
+        page.wait_for_function(f"() => [...({MAP}).parentNode.widget.lives.values()].map(({{ hello }}) => Boolean(hello)).join() === 'true'")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_points_of_a_model_of_any_name_open(opened, home):

@@ -21,7 +21,7 @@ class Panel {
   constructor(parent) {
     const host = el("div", { class: "map" });
     parent.append(host);
-    Object.assign(this, { host, panes: [], hidden: new Set(), lit: null, tool: "pan", placed: [], lives: new Map(), finished: new Set() });
+    Object.assign(this, { host, panes: [], hidden: new Set(), lit: null, tool: "pan", placed: [], lives: new Map(), troubles: new Map(), finished: new Set() });
     this.colour = sessionStorage.getItem(REMEMBERED) ?? "";
     this.pictured = null;
     this.build();
@@ -45,7 +45,7 @@ class Panel {
     this.legend = el("div", { class: "legend" });
     this.figures = el("table", { class: "figures" });
     this.walks = el("div", { class: "walks" });
-    this.walkLine = el("p", {}, "");
+    this.walkLine = el("p", { role: "status" }, "");
     this.selection = new Selection(this);
     const aside = el("aside", {}, el("h4", {}, "Decoded under the pointer"), this.walks, this.walkLine, this.legend, this.figures, this.selection.node);
     this.host.replaceChildren(bar, el("div", { class: "body" }, this.stage, aside));
@@ -94,6 +94,14 @@ class Panel {
     const kept = new Map(this.panes.map((pane) => [named(pane.info), pane]));
     this.panes = maps.map((info) => kept.get(named(info)) ?? new Pane(this, info));
     for (const pane of kept.values()) if (!this.panes.includes(pane)) pane.close();
+    const models = new Set(maps.map(modelOf));
+    for (const [model, live] of this.lives) {
+      if (models.has(model)) continue;
+      live.close(); // the server has few for all that look
+      this.lives.delete(model);
+      this.troubles.delete(model);
+    }
+    this.tellWalk();
     this.stage.replaceChildren(...this.panes.map(({ node }) => node));
     this.stage.dataset.panes = this.figures.dataset.maps = maps.length;
     this.listColumns(maps[0]);
@@ -131,7 +139,13 @@ class Panel {
     this.tool = tool;
     this.tools.forEach((each) => each.setAttribute("aria-pressed", each.dataset.tool === tool));
     this.host.dataset.tool = tool;
-    this.walkLine.textContent = tool === "walk" ? "Between points: what their codes mix to. Click opens it in Explore." : "Walk, or hold Alt, to go on between points.";
+    this.tellWalk();
+  }
+
+  /** Below the decoded pictures: how to walk, or why nothing is decoded now. */
+  tellWalk() {
+    const hint = this.tool === "walk" ? "Between points: what their codes mix to. Click opens it in Explore." : "Walk, or hold Alt, to go on between points.";
+    this.walkLine.textContent = [...this.troubles.values()][0] ?? hint;
   }
 
   // ---- what panes tell
@@ -166,16 +180,25 @@ class Panel {
 
   liveOf(pane) {
     const { checkpoint, digest } = pane.info;
-    const name = `${checkpoint} ${digest}`;
+    const name = modelOf(pane.info);
     if (!this.lives.has(name)) {
       const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.socket}`;
       const pictures = ({ images }) => {
         this.walked0.forEach((each, m) => paint(each, images[m]));
         this.host.dataset.walked = Number(this.host.dataset.walked ?? 0) + 1;
       };
-      this.lives.set(name, new Live(url, checkpoint, digest, { pictures, status: (state) => (this.host.dataset.live = state) }));
+      this.lives.set(name, new Live(url, checkpoint, digest, { pictures, status: (state, text) => this.connection(name, state, text) }));
     }
     return this.lives.get(name);
+  }
+
+  connection(model, state, text) {
+    this.host.dataset.live = state;
+    if (state === "connecting") return; // another try: what was said still holds
+    const trouble = { lost: "connection lost, trying again…", fallback: "no live connection, trying again…", replaced: "the model has other weights now: draw the map anew", refused: text }[state];
+    if (trouble) this.troubles.set(model, trouble);
+    else this.troubles.delete(model);
+    this.tellWalk();
   }
 
   walked(pane, code) {
@@ -308,6 +331,11 @@ class Panel {
       setTimeout(() => download(`${info.url}/export?${asked}`), 400 * i);
     });
   }
+}
+
+/** What tells a model's weights from others: its name, and their digest. */
+function modelOf({ checkpoint, digest }) {
+  return `${checkpoint} ${digest}`;
 }
 
 /** What tells a map from others: its key, the name of its model, and whether the images of its items are on this machine, as they may be from now on. */

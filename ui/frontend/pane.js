@@ -54,7 +54,7 @@ export class Pane {
   close() {
     this.closed = true;
     this.observer.disconnect();
-    clearTimeout(this.dwell);
+    this.hideCard();
     this.mosaic.close();
     this.node.remove();
   }
@@ -82,7 +82,8 @@ export class Pane {
       if (!reply.ok) return this.say(await reply.text());
       const { header, arrays } = unpack(await reply.arrayBuffer());
       if (header.ready && !this.ids) await this.load();
-      if (arrays.positions && !this.closed) this.take(arrays.positions, version >= 0);
+      if (this.closed) return; // meanwhile: what it would ask for next opened a connection that nobody closes
+      if (arrays.positions) this.take(arrays.positions, version >= 0);
       version = header.version;
       this.state = this.node.dataset.state = header.state;
       this.tell(header);
@@ -117,7 +118,7 @@ export class Pane {
     this.ids = Array.from(arrays.ids);
     const half = this.ids.length / 2;
     this.pairs = this.info.given.length > 1 ? Uint32Array.from({ length: 2 * half }, (_, i) => (i >> 1) + (i & 1) * half) : null;
-    this.panel.loaded(this);
+    if (!this.closed) this.panel.loaded(this);
   }
 
   /** A frame's positions in the method's own units, brought between −1 and 1. */
@@ -238,7 +239,7 @@ export class Pane {
   over() {
     const pen = this.overlay.getContext("2d");
     const { ratio, width, height } = this.points;
-    if (!width) return;
+    if (!width || this.closed) return;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     this.axes(pen);
