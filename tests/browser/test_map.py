@@ -520,7 +520,7 @@ def test_a_map_converges_from_pca_and_can_be_saved(opened):
     with page.expect_download() as saved:
         page.locator('.map select[aria-label="Export"]').select_option("csv")
     rows = saved.value.path().read_text().splitlines()
-    assert len(rows) == ITEMS + 1 and rows[0].startswith("id,x,y,identity,azimuth")
+    assert len(rows) == ITEMS + 1 and rows[0].startswith("id,x,y,coordinates,identity,azimuth")
     with page.expect_download() as saved:
         page.locator('.map select[aria-label="Export"]').select_option("png")
     picture = Image.open(saved.value.path())
