@@ -25,6 +25,8 @@ from mmvae.point import Point
 from mmvae.readers import readers_for
 from ui.live import FILES_PATH
 
+from .conftest import settle
+
 ITEMS = 300
 #: The map as the browser has it, through the component's shadow root.
 MAP = "[...document.querySelectorAll('*')].map((node) => node.shadowRoot?.querySelector('.map')).find(Boolean)"
@@ -311,7 +313,7 @@ def test_a_map_of_another_model_takes_the_place_of_the_one_before_on_the_server_
     page = opened(wish())
     seen(page, "(window.before = [...panel.lives.values()][0].socket).url")
     page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name="tiny-digits").click()
+    page.get_by_role("option", name="(tiny-digits)").click()
     page.get_by_role("button", name="Draw the map").click()
     page.wait_for_function("() => before.readyState === WebSocket.CLOSED", timeout=120_000)  # once the other map is laid out
     page.wait_for_function(f"() => {{ const lives = [...(({MAP})?.parentNode.widget?.lives ?? [])]; return lives.length === 1 && lives[0][0].startsWith('tiny-digits') && lives[0][1].hello; }}")
@@ -607,7 +609,9 @@ def unfold(page, popover: str, inside) -> None:
             inside.first.wait_for(state="attached", timeout=10_000)
         except TimeoutError:
             continue
-        return expect(inside).to_have_count(1)  # while a page is drawn anew, what was there before may stand beside it for a moment
+        settle(page)  # while it is drawn anew, what was there before may stand beside it for a moment, and takes no files
+        if inside.count() == 1:
+            return
     raise AssertionError(f"the popover {popover!r} does not stay open")
 
 
