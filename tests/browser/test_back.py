@@ -86,6 +86,7 @@ def test_back_leaves_the_page_at_once_and_forward_and_reload_bring_its_state_bac
     page.go_back()
     expect(page).to_have_url(f"{app_url}/")
     expect(page.locator(".st-key-model-tiny-faces")).to_be_attached()  # Home is shown, not only its address
+    settle(page)  # Streamlit may forget widgets where one goes on before the page is drawn
     page.go_forward()
     expect(page).to_have_url(address)
     shows_the_change(page, room)

@@ -29,7 +29,7 @@ from mmvae.pictures import read_point
 from mmvae.point import Point
 from ui.live import FILES_PATH
 
-from .conftest import ROOT, free_port, open_at, rest
+from .conftest import ROOT, free_port, open_at, rest, settle
 
 BIG = ".panel .big"
 PIXELS = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).join()"
@@ -477,6 +477,7 @@ def test_leaving_the_page_and_coming_back_keeps_the_code(explore):
     shown = point_of(page).z
     page.get_by_role("link", name="Home").first.click()
     page.wait_for_selector(".panel", state="detached", timeout=120_000)
+    settle(page)  # Streamlit may forget a page where one goes on before the next is drawn
     page.get_by_role("link", name="Explore").first.click()
     page.wait_for_selector(".panel[data-painted]", timeout=120_000)
     rest(page)
