@@ -474,10 +474,11 @@ def test_leaving_the_page_and_coming_back_keeps_the_code(explore):
     drag(page, 3, 0.9)
     page.mouse.up()
     rest(page)
+    settle(page)  # Streamlit may forget what it was told last where one goes on before it is drawn, here and below
     shown = point_of(page).z
     page.get_by_role("link", name="Home").first.click()
     page.wait_for_selector(".panel", state="detached", timeout=120_000)
-    settle(page)  # Streamlit may forget a page where one goes on before the next is drawn
+    settle(page)
     page.get_by_role("link", name="Explore").first.click()
     page.wait_for_selector(".panel[data-painted]", timeout=120_000)
     rest(page)
