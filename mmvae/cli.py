@@ -1,7 +1,8 @@
 """The command line, `python -m mmvae …`: everything the pages do, and what they start.
 
 Exit status 0 on success, 1 on failure with one line on standard error, 2 on wrong usage, 130 where it was interrupted or a
-training was asked to stop, by a page or another process, and 143 where a training was terminated (its run can be resumed). Torch is imported by the verbs that need it alone.
+training was asked to stop, by a page or another process, and 143 where a training was terminated (its run can be resumed).
+Torch is imported by the verbs that need it alone.
 """
 
 from __future__ import annotations

@@ -176,19 +176,18 @@ def _held_out(order: np.ndarray, group: np.ndarray) -> list[np.ndarray] | None:
     """
     tenth = len(order) // 10
     sizes = np.bincount(group)
-    _, first = np.unique(group[order[::-1]], return_index=True)
-    groups = group[order[::-1]][np.sort(first)]  # as they come from the end, each of one pair: the last pairs are held out
+    groups = list(dict.fromkeys(group[order[::-1]].tolist()))  # from the end: where no pair shares a picture, the last ones are held out
     held: list[np.ndarray] = []
     for _ in range(2):
-        chosen, room = [], tenth
+        chosen, room = set(), tenth
         for g in groups:
             if sizes[g] <= room:
-                chosen.append(g)
+                chosen.add(g)
                 room -= sizes[g]
         if 2 * room > tenth:
             return None
-        groups = groups[~np.isin(groups, chosen)]
-        held.append(order[np.isin(group[order], chosen)])
+        groups = [g for g in groups if g not in chosen]
+        held.append(order[np.isin(group[order], list(chosen))])
     return held[::-1]
 
 

@@ -13,17 +13,13 @@ from tests.ui.test_foreign_models import opened
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    write(tmp_path / "checkpoints" / "split", "mumo")
-    write(tmp_path / "checkpoints" / "other", "vanilla")
+def home(bare):
+    write(bare / "checkpoints" / "split", "mumo")
+    write(bare / "checkpoints" / "other", "vanilla")
     row = DATASETS["digits"]
     digits = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], row, modalities=[replace(m, network=f"small{m.shape[1]}") for m in row.modalities])
-    save(tmp_path / "checkpoints" / "digits", digits, config_of(digits, {}))
-    (tmp_path / "data").mkdir()
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("ui.datasets.WAYS", {})
-    return tmp_path
+    save(bare / "checkpoints" / "digits", digits, config_of(digits, {}))
+    return bare
 
 
 def test_models_of_a_link_that_are_not_here_are_named_letter_by_letter_and_the_others_compared(home):

@@ -41,17 +41,13 @@ def write(folder: Path, variant: str) -> MultimodalVAE:
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
-    write(tmp_path / "checkpoints" / "plain", "vanilla")
-    write(tmp_path / "checkpoints" / "split", "mumo")
-    write(tmp_path / "checkpoints" / "other", "mumo")
+def home(bare) -> Path:
+    write(bare / "checkpoints" / "plain", "vanilla")
+    write(bare / "checkpoints" / "split", "mumo")
+    write(bare / "checkpoints" / "other", "mumo")
     digits = MultimodalVAE.for_dataset(VARIANTS["joint-poe"], DATASETS["digits"]).eval()
-    save(tmp_path / "checkpoints" / "digits", digits, config_of(digits, {}))
-    (tmp_path / "data").mkdir()
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("ui.datasets.WAYS", {})  # else the faces would be rendered behind these tests
-    return tmp_path
+    save(bare / "checkpoints" / "digits", digits, config_of(digits, {}))
+    return bare
 
 
 def opened(**parameters: str) -> AppTest:

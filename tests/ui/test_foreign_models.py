@@ -32,20 +32,16 @@ FOREIGN = {
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
-    write(tmp_path / "checkpoints" / "split", "mumo")
+def home(bare) -> Path:
+    write(bare / "checkpoints" / "split", "mumo")
     nameless = MultimodalVAE(VARIANTS["mumo"], DATASETS["faces"].modalities, MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["faces"]).blocks)
-    save(tmp_path / "uploads" / "nameless", nameless, config_of(nameless, {}))
+    save(bare / "uploads" / "nameless", nameless, config_of(nameless, {}))
     for i, (name, (file, change)) in enumerate(FOREIGN.items()):
-        folder = tmp_path / ("uploads", "runs")[i % 2] / name
+        folder = bare / ("uploads", "runs")[i % 2] / name
         write(folder, "mumo")
         known = read_json(folder / file) if (folder / file).is_file() else {}
         write_json(folder / file, {} if change is None else known | change)
-    (tmp_path / "data").mkdir()
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("ui.datasets.WAYS", {})
-    return tmp_path
+    return bare
 
 
 def framed(page):

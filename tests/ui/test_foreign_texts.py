@@ -23,11 +23,11 @@ PICTURE = "![](http://127.0.0.1:9/beacon)"
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
+def home(bare) -> Path:
     """Checkpoints that bring a picture's address: in every text of variant and modalities, in its own name, in the modalities' names."""
     for name, variant in (("uploaded", "mumo"), ("beside![](beacon)", "vanilla")):
-        write(tmp_path / "uploads" / name, variant)
-        file = tmp_path / "uploads" / name / CONFIG
+        write(bare / "uploads" / name, variant)
+        file = bare / "uploads" / name / CONFIG
         config = json.loads(file.read_text("utf-8"))
         for texts in (config["variant"], *config["modalities"]):
             texts |= {key: f"{texts[key]} {PICTURE}" for key in ("title", "summary", "source") if key in texts}
@@ -35,12 +35,8 @@ def home(tmp_path, monkeypatch) -> Path:
         file.write_text(json.dumps(config), "utf-8")
     modalities = [replace(m, name=f"{m.name}![](beacon)") for m in (A, B)]
     named = MultimodalVAE(VARIANTS["mumo"], modalities, partition([m.name for m in modalities], private=(2, 2), shared=3))
-    save(tmp_path / "uploads" / "named", named, config_of(named, {}))
-    (tmp_path / "data").mkdir()
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("ui.datasets.WAYS", {})
-    return tmp_path
+    save(bare / "uploads" / "named", named, config_of(named, {}))
+    return bare
 
 
 def markdown(page: AppTest) -> list[str]:

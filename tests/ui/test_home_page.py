@@ -13,16 +13,13 @@ PAGES = Path(__file__).parents[2] / "pages"
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch) -> list[str]:
+def runs(bare) -> list[str]:
     """Nine runs, the last the newest."""
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("ui.datasets.WAYS", {})  # else the faces would be rendered behind this test
     names = [f"run-{i}" for i in range(9)]
     model = tiny_model("mumo")
     for i, name in enumerate(names):
-        save(tmp_path / "runs" / name, model, config_of(model, {}))
-        for file in (tmp_path / "runs" / name).iterdir():
+        save(bare / "runs" / name, model, config_of(model, {}))
+        for file in (bare / "runs" / name).iterdir():
             os.utime(file, (1e9 + i, 1e9 + i))
     return names
 

@@ -28,12 +28,8 @@ SETTINGS = Settings(steps=100, batch_size=4, learning_rate=2e-3, device="cpu", c
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
-    (tmp_path / "data").mkdir()
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("ui.datasets.WAYS", {})  # else the digits would be drawn behind these tests
-    return tmp_path
+def home(bare) -> Path:
+    return bare
 
 
 def configured(home: Path, name: str, settings: Settings = SETTINGS, *events: dict, variant: str = "joint-poe") -> Path:

@@ -12,13 +12,10 @@ from ui import uploads
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("ui.datasets.WAYS", {})
+def home(bare):
     model = tiny_model("mumo")
-    save(tmp_path / "checkpoints" / "shipped", model, config_of(model, {}))
-    return tmp_path
+    save(bare / "checkpoints" / "shipped", model, config_of(model, {}))
+    return bare
 
 
 def packed(folder, seed=0, **entries) -> bytes:

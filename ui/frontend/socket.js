@@ -158,7 +158,7 @@ export class Live {
 
   /** Asks, when nothing else is on its way, for the pictures of codes that may be shown next, the likeliest first. */
   foresee(codes) {
-    this.ahead = codes.map((code) => code.slice());
+    this.ahead = codes;
     this.pumpAhead();
   }
 
