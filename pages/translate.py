@@ -351,6 +351,7 @@ def check_view(opened: Sequence[Checkpoint], data: PairedDataset | None, readers
         return
     if data is None:
         st.info("The check translates many test images, and they are not on this machine.", icon=":material/info:")
+        datasets.offer(opened[0].model.dataset)
         return
     found = {}
     for one in opened:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,17 +12,15 @@ from mmvae.readers import ReaderNetwork, Readers
 from tests.ui.test_explore_page import BlackFaces, write
 from tests.ui.test_foreign_models import opened
 from ui import models, translating
+from ui.datasets import WAYS
 from ui.pairs import pairs_of
 
 DATA = BlackFaces("faces")
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch) -> None:
-    write(tmp_path / "checkpoints" / "split", "mumo")
-    (tmp_path / "data").mkdir()
-    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
-    monkeypatch.setenv("MMVAE_DATA", str(tmp_path / "data"))
+def home(bare, monkeypatch) -> None:
+    write(bare / "checkpoints" / "split", "mumo")
     monkeypatch.setattr(models, "data_for", lambda opened: DATA)
     network = ReaderNetwork((1, 64, 64), DATA.factors).eval()
     monkeypatch.setattr(translating, "_readers", lambda key: Readers("faces", dict.fromkeys([m.name for m in DATA.modalities], network), {}))
@@ -73,3 +73,10 @@ def test_the_check_says_of_how_many_pairs_its_own_figures_and_the_command_s_are(
     assert any("64 random test images; in brackets 95 % intervals over the images" in text for text in said)
     pairs = pairs_to_measure(DATA.factors)
     assert f"Measures translations both ways on {pairs // 2:,} test pairs, and all else that Compare shows on up to {pairs:,} pairs" in said
+
+
+def test_the_check_offers_the_images_that_it_lacks(monkeypatch):
+    monkeypatch.setattr(models, "data_for", lambda opened: None)
+    monkeypatch.setattr("ui.datasets.WAYS", {"faces": replace(WAYS["faces"], local=False)})  # not begun behind the test
+    page = opened("translate", view="check")
+    assert "not on this machine" in page.info[0].value and page.button(key="prepare-faces")
