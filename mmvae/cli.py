@@ -572,6 +572,7 @@ def _readers(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    from .checkpoints import CARD, digest
     from .evaluation import evaluate
     from .presets import pairs_to_measure
     from .readers import readers_for
@@ -584,6 +585,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     readers = readers_for(data.name)
     if readers is None and data.factors:
         print(f"what pictures show is not measured: `{command_line(['readers', '--dataset', data.name])}` trains what reads it", file=sys.stderr)
+    weights = digest(checkpoint.path)
     card = evaluate(
         checkpoint,
         data,
@@ -593,6 +595,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         again=arguments.again,
         tell=lambda line: print(line, file=sys.stderr),
     )
+    if digest(checkpoint.path) != weights:  # of a run that trains meanwhile: the card would pass for a measurement of what is there now
+        (checkpoint.path / CARD).unlink(missing_ok=True)
+        raise ValueError(f"{checkpoint.path}: a training replaced the weights while they were measured; evaluate again when it is done")
     if arguments.json:
         return _print_json(card)
     print(_table(card))
@@ -657,7 +662,7 @@ def _translate(arguments: argparse.Namespace) -> None:
     from .pictures import about
     from .readers import readers_for
     from .runs import command_line
-    from .translation import joined, judged, label_of, read, restyled, swap_sheet, swapped, translate, translation_about, translation_sheet
+    from .translation import joined, judged, label_of, read, restyled, swap_about, swap_sheet, swapped, translate, translation_about, translation_sheet
 
     _suffix(arguments.out, ".png")
     checkpoints = [_open(argparse.Namespace(checkpoint=name)) for name in (arguments.checkpoint, *(arguments.beside or ()))]
@@ -707,7 +712,7 @@ def _translate(arguments: argparse.Namespace) -> None:
                 )
     called = [Path(text).name for text in (arguments.checkpoint, *(arguments.beside or ()))]
     if arguments.swap:
-        pixels = swap_sheet(shown, found, called, contents, named)
+        pixels = swap_sheet(shown, found, called, contents, named, swap_about(list(map(about, checkpoints)), source.name))
     else:
         readings = [judged(read(readers, to, each.samples), readers.networks[to].factors, to, known, styles_known) for each in found] if readers else []
         of = translation_about(list(map(about, checkpoints)), source.name, to, found[0].samples.shape[1], None if styles else arguments.seed)

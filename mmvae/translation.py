@@ -7,7 +7,7 @@ shows one private code throughout, and variants compare fairly.
 from __future__ import annotations
 
 __all__ = ["ROLES", "Judged", "Kept", "Swapped", "Translation", "check", "expected", "heat", "hits", "joined", "judged", "label_of", "means", "read",
-           "restyled", "role_of", "rows", "scale_of", "swap_sheet", "swapped", "translate", "translation_about", "translation_sheet", "wilson"]
+           "restyled", "role_of", "rows", "scale_of", "swap_about", "swap_sheet", "swapped", "translate", "translation_about", "translation_sheet", "wilson"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -185,7 +185,8 @@ def label_of(factors: Sequence[Factor], labels: Mapping[str, float], owner: str 
     return known or (name if len(name) <= NAMED else f"{name[:NAMED - 2]}..")
 
 
-def swap_sheet(inputs: Sequence[Tensor], found: Sequence[Swapped], models: Sequence[str], contents: Sequence[str], styles: Mapping[str, Sequence[str]]) -> Pixels:
+def swap_sheet(inputs: Sequence[Tensor], found: Sequence[Swapped], models: Sequence[str], contents: Sequence[str], styles: Mapping[str, Sequence[str]],
+               about: str = "") -> Pixels:
     """The picture of a swap: for each model and modality a matrix with the styles above and the contents at the left.
 
     Arguments:
@@ -194,10 +195,12 @@ def swap_sheet(inputs: Sequence[Tensor], found: Sequence[Swapped], models: Seque
         models: The models' names.
         contents: What each input shows.
         styles: {modality: what each style shows of it}.
+        about: What stands below, see `swap_about`.
     """
-    parts = [sheet([["style\nacross,\ncontent\ndown", *each.heads[name]], *([picture, *pictures[i]] for i, picture in enumerate(inputs))],
-                   top=["", *styles[name]], left=[f"{model} · {name}", *contents])
-             for model, each in zip(models, found, strict=True) for name, pictures in each.pictures.items()]
+    matrices = [(model, each, name) for model, each in zip(models, found, strict=True) for name in each.pictures]
+    parts = [sheet([["style\nacross,\ncontent\ndown", *each.heads[name]], *([picture, *each.pictures[name][i]] for i, picture in enumerate(inputs))],
+                   top=["", *styles[name]], left=[f"{model} · {name}", *contents], foot=about if m == len(matrices) - 1 else "")
+             for m, (model, each, name) in enumerate(matrices)]
     wide = max(part.shape[1] for part in parts)
     return np.concatenate([np.pad(part, ((0, 8), (0, wide - part.shape[1]), (0, 0)), constant_values=255) for part in parts])
 
@@ -285,6 +288,11 @@ def translation_about(models: Sequence[str], source: str, to: str, samples: int,
     """
     codes = f"the private codes of {samples} {to} images" if seed is None else f"{samples} private codes from the prior, seed {seed}"
     return f"{', '.join(models)} · {source} to {to} · {codes}"
+
+
+def swap_about(models: Sequence[str], source: str) -> str:
+    """What the picture of a swap is of, to stand below it; the arguments are those of `translation_about`."""
+    return f"{', '.join(models)} · shared codes of the {source} images alone, private codes of the styles"
 
 
 def scale_of(translations: Sequence[Translation]) -> float:

@@ -21,7 +21,7 @@ from mmvae.point import Point
 from mmvae.presets import pairs_to_measure
 from mmvae.readers import Readers
 from mmvae.runs import command_line
-from mmvae.translation import Translation, joined, label_of, read, restyled, swap_sheet, swapped, translate, translation_about, translation_sheet
+from mmvae.translation import Translation, joined, label_of, read, restyled, swap_about, swap_sheet, swapped, translate, translation_about, translation_sheet
 from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells
@@ -316,7 +316,8 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Seque
         found, called = [each.found for each in done], [each.by.name for each in done]
         contents = [shown_of(each, factors, None) for each in given]
         named = {name: [shown_of(each, factors, name) for each in style] for name in opened[0].model.names}
-        saves({"PNG": ("swap.png", lambda texts: figures.png(swap_sheet(shown, found, called, contents, named), texts)),
+        of = swap_about([about(each.by) for each in done], source)
+        saves({"PNG": ("swap.png", lambda texts: figures.png(swap_sheet(shown, found, called, contents, named, of), texts)),
                "GIF": ("swap.gif", lambda _: swap_gif(shown, done)),
                "CSV": ("swap.csv", lambda _: swap_csv(given, style, done, readers, factors))},
               task().command([each.by.name for each in done], files_of(given), files_of(style)), "The same picture from the command line",

@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from mmvae import runs
-from mmvae.checkpoints import digest, open_checkpoint, source_of
+from mmvae import evaluation, runs
+from mmvae.checkpoints import digest, load, open_checkpoint, replace_weights, source_of
 from mmvae.cli import Progress, main
 from mmvae.data import DATASETS, dataset
 from mmvae.data.own import FEWEST
@@ -678,6 +678,24 @@ def test_evaluation_prints_the_card_as_json(run, capsys):
     card = json.loads(capsys.readouterr().out)
     assert card["variant"] == "dmvae" and card["figures"]["elbo"]["value"] < 0
     assert card == json.loads((run / "card.json").read_text())
+
+
+def test_an_evaluation_whose_weights_are_replaced_meanwhile_leaves_no_card(run, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    model = load(folder)
+    write = evaluation.write_json
+
+    def trained_on(file, card):
+        with torch.no_grad():
+            next(model.parameters()).add_(1)
+        replace_weights(folder, model)
+        write(file, card)
+
+    monkeypatch.setattr(evaluation, "write_json", trained_on)
+    assert main(["evaluate", str(folder), "--pairs", "40", "--again"]) == 1
+    assert "replaced the weights while they were measured" in capsys.readouterr().err
+    assert not (folder / "card.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mmvae.model import MultimodalVAE
 from mmvae.pictures import Caption, sheet
 from mmvae.readers import Reading, Readers
 from mmvae.translation import (
-    check, expected, heat, hits, joined, judged, label_of, restyled, rows, swap_sheet, swapped, translate, translation_about, translation_sheet, wilson)
+    check, expected, heat, hits, joined, judged, label_of, restyled, rows, swap_about, swap_sheet, swapped, translate, translation_about, translation_sheet, wilson)
 from mmvae.variants import VARIANTS as VARIANT_ROWS
 from tests.tiny import A, B, tiny_images, tiny_model
 
@@ -133,6 +133,10 @@ def test_a_swap_joins_the_shared_code_of_each_row_with_the_private_codes_of_each
     assert drawn.shape[0] > bare[0] and drawn.shape[1] > bare[1]
     one, two = np.split(drawn, 2)
     assert (one != two).any() and (one[:, -3 * 66:] == two[:, -3 * 66:]).all()  # they differ in the model's name beside the styles alone
+    of = swap_about(["DMVAE (one)", "DMVAE (two)"], "a")
+    told = swap_sheet(list(images["a"][:2]), [found, found], ["one", "two"], ["glow 1", "glow 2"], {"a": ["own 1", "own 2"], "b": ["other 1", "other 2"]}, of)
+    assert of == "DMVAE (one), DMVAE (two) · shared codes of the a images alone, private codes of the styles"
+    assert told.shape[0] > drawn.shape[0] and (told[:len(drawn) - 8, :drawn.shape[1]] == drawn[:-8]).all() and (told[len(drawn) - 8:-8] < 128).any()
     corner = drawn[-3 * 66 - 10:-2 * 66 - 10, -3 * 66:-2 * 66]
     assert (corner < 128).any()  # says which way is which
     with pytest.raises(ValueError, match="no private blocks"):

@@ -170,6 +170,11 @@ def described(job: Job) -> str:
     return "; ".join(parts)
 
 
+def _file_of(model: str, kind: str, job: Job) -> str:
+    """The name, without an ending, of a file made of a model's map."""
+    return f"{model}-{kind}-{_named(job)}"
+
+
 def _named(job: Job) -> str:
     """What tells a map from others of its model, in the name of a file: ``"z_shared-umap-seed-0"``; parameters where they are not the usual ones."""
     choice, params = job.choice, job.params
@@ -189,7 +194,7 @@ def about(job: Job, checkpoint: Checkpoint) -> dict:
     model = checkpoint.model
     letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities}
     return {
-        "key": job.key, "url": f"/maps/{job.key}", "title": checkpoint.name, "detail": described(job),
+        "key": job.key, "url": f"/maps/{job.key}", "title": checkpoint.name, "detail": described(job), "file": _file_of(checkpoint.name, "map", job),
         "method": job.params.title if job.params else "codes", "checkpoint": checkpoint.name, "digest": job.weights,
         "modalities": [{"name": m.name, "title": m.title, "shape": list(m.shape)} for m in model.modalities],
         "given": [list(given) for given in job.choice.given(model.names)], "factors": [_factor(f) for f in job.factors],
@@ -420,7 +425,7 @@ def _export(request: Request, job: Job) -> Response:
     with tempfile.TemporaryDirectory() as folder:
         content = write(job, Path(folder), request.query_params.get("colour", ""), model)
     stem, ending = name.split(".")
-    return Response(content, media_type=media, headers=attachment(f"{model}-{stem}-{_named(job)}.{ending}"))
+    return Response(content, media_type=media, headers=attachment(f"{_file_of(model, stem, job)}.{ending}"))
 
 
 def _labels(job: Job, colour: str = "") -> tuple[dict[str, Sequence], str | None]:

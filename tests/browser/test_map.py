@@ -473,7 +473,10 @@ def test_the_picture_that_is_saved_says_what_each_map_shows_and_what_its_colours
             return fillText.call(this, text, ...at);
         };
     }""")
-    picture = Image.open(exported(page, "png")).convert("RGB")
+    saved = download(page, "png")
+    picture = Image.open(saved.path()).convert("RGB")
+    left, right = saved.suggested_filename.removesuffix(".png").split("-beside-")
+    assert left.startswith("tiny-digits-map-z_") and left != right and "-svhn-" in right  # as the other files of a map are called
     written = " ".join(page.evaluate("() => window.written"))
     titles = seen(page, "panel.panes.map(({ info }) => `${info.title} ${info.detail}`)")
     assert titles[0] != titles[1] and all(title in written for title in titles)
@@ -638,9 +641,14 @@ def test_error_and_verdict_are_those_of_the_decoded_pictures(opened, home, data_
 
 def exported(page, kind: str):
     """The path of what a choice of the export list downloads."""
+    return download(page, kind).path()
+
+
+def download(page, kind: str):
+    """What a choice of the export list downloads."""
     with page.expect_download() as saved:
         page.locator('.map select[aria-label="Export"]').select_option(kind)
-    return saved.value.path()
+    return saved.value
 
 
 def test_the_exported_page_draws_all_points_without_a_network(opened, browser, tmp_path):

@@ -325,7 +325,7 @@ class Panel {
   save() {
     const kind = this.saves.value;
     this.saves.value = "";
-    if (kind === "png") return picture(this.panes).toBlob((blob) => download(URL.createObjectURL(blob), "map.png"));
+    if (kind === "png") return picture(this.panes).toBlob((blob) => download(URL.createObjectURL(blob), `${this.panes.map(({ info }) => info.file).join("-beside-")}.png`));
     if (kind) this.panes.forEach(({ info }, i) => {
       const asked = new URLSearchParams({ kind, colour: this.colour, model: info.checkpoint });
       setTimeout(() => download(`${info.url}/export?${asked}`), 400 * i);
