@@ -344,7 +344,7 @@ def training_view(names: Sequence[str]) -> None:
     item = "" if task().item is None else f"&item={task().item}"
     scrub("traversals", "Each dimension is set to", [(str(i), f"{value:+.1f}".replace("-", "−")) for i, value in enumerate(VALUES)], "/traversals",
           query=f"?models={quote(joined_names(names))}{item}", swings=True)
-    st.caption("First column: the pair. Every other column: one dimension set to the value above, all others as the model encodes the pair.")
+    st.caption("First column: the pair, or the code as decoded where the pair is not on this machine. Every other column: one dimension set to the value above, all others as the model encodes the pair.")
 
 
 def curves(names: Sequence[str]) -> None:

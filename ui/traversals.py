@@ -30,8 +30,11 @@ MOST = 4  # models in one answer
 GROUND = 24  # grey between pictures
 
 
-def figure_of(name: str, item: int | None) -> tuple[TraversalFigure, dict[str, Tensor]]:
-    """A model's traversal figure of a pair, and the pair's pictures, as decoded where they are not on this machine.
+Swept = tuple[TraversalFigure, dict[str, Tensor], str]
+
+
+def figure_of(name: str, item: int | None) -> Swept:
+    """A model's traversal figure of a pair, the pictures it starts from and what they are: "pair", or "code" as decoded where the pair is not here.
 
     Arguments:
         item: The pair; where there is none of this id, the one whose factors hide least.
@@ -42,10 +45,11 @@ def figure_of(name: str, item: int | None) -> tuple[TraversalFigure, dict[str, T
 
 def frames(name: str, item: int | None) -> list[Pixels]:
     """The figure as it is saved, [H, W, 3] at each of `VALUES`."""
-    return traversal_frames(*figure_of(name, item))
+    figure, start, first = figure_of(name, item)
+    return traversal_frames(figure, start, first=first)
 
 
-def _figure(key: tuple[str, tuple, int | None]) -> tuple[TraversalFigure, dict[str, Tensor]]:
+def _figure(key: tuple[str, tuple, int | None]) -> Swept:
     name, _, item = key
     opened = models.checkpoint(name)
     model, data = opened.model, models.data_for(opened)
@@ -58,20 +62,21 @@ def _figure(key: tuple[str, tuple, int | None]) -> tuple[TraversalFigure, dict[s
         code = {block: belief.mean for block, belief in posterior_of(opened, Given("", images, item), model.names).items()}
     with torch.inference_mode():
         start = {name: image[0] for name, image in model.decode(code).items()}
-    return traversal_figure(model, code, frames=FRAMES), images or start
+    return traversal_figure(model, code, frames=FRAMES), images or start, "pair" if images else "code"
 
 
-_figures: models.Recent[tuple[str, tuple, int | None], tuple[TraversalFigure, dict[str, Tensor]]] = models.Recent(24, _figure)
+_figures: models.Recent[tuple[str, tuple, int | None], Swept] = models.Recent(24, _figure)
 
 
 def stack_html(names: Sequence[str], item: int | None, frame: int) -> str:
     """The figures of models with every dimension at one of `VALUES`; pictures are of one size in all of them."""
     found = [(name, *figure_of(name, item)) for name in names]
-    widest = max((1 + len(figure.columns) for _, figure, _ in found), default=1)
-    return f'<div class="stacks">{"".join(_stack(name, figure, truth, frame, widest) for name, figure, truth in found)}</div>'
+    widest = max((1 + len(figure.columns) for _, figure, *_ in found), default=1)
+    return f'<div class="stacks">{"".join(_stack(name, swept, frame, widest) for name, *swept in found)}</div>'
 
 
-def _stack(name: str, figure: TraversalFigure, truth: dict[str, Tensor], frame: int, widest: int) -> str:
+def _stack(name: str, swept: Swept, frame: int, widest: int) -> str:
+    figure, start, first = swept
     opened = models.checkpoint(name)
     owners = {block.name: block.owner for block in opened.model.blocks}
     symbols = {m.name: m.symbol.partition("_")[2] for m in opened.model.modalities}
@@ -84,9 +89,9 @@ def _stack(name: str, figure: TraversalFigure, truth: dict[str, Tensor], frame: 
         return f'<span class="hue{hue}">z{f"<sub>{html.escape(index)}</sub>" if index else ""} {d + 1}</span>'
 
     count = 1 + len(figure.columns)
-    heads = "<span>pair</span>" + "".join(head(block, d) for block, d in figure.columns)
+    heads = f"<span>{first}</span>" + "".join(head(block, d) for block, d in figure.columns)
     title = html.escape(models.variant_label_of(name))
-    pictures = "".join(f'<img alt="{title}: {html.escape(m)}" src="{data_uri(png(sheet([[truth[m], *images[frame]]], scale=1, gap=1, background=GROUND)))}">'
+    pictures = "".join(f'<img alt="{title}: {html.escape(m)}" src="{data_uri(png(sheet([[start[m], *images[frame]]], scale=1, gap=1, background=GROUND)))}">'
                        for m, images in figure.images.items())
     return (f'<div class="stack" style="width:{100 * count / widest:.3f}%"><b>{title}</b><div class="heads" style="grid-template-columns:repeat({count},1fr)">{heads}</div>{pictures}</div>')
 

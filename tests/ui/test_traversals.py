@@ -1,11 +1,14 @@
 """A traversal's pictures come from a route of their own: for models there are, pairs there are or not, and values there are."""
 
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+import torch
 from starlette.requests import Request
 
 from tests.ui.test_explore_page import write
+from ui import models, traversals
 from ui.navigation import joined_names
 from ui.traversals import FRAMES, VALUES, figure_of, frames, routes, stack_html
 
@@ -39,6 +42,21 @@ def test_pictures_change_with_the_value_and_those_of_a_pair_do_not_move(home):
     assert low != high and VALUES[0] == -VALUES[-1]
     assert len({low.count("<img"), high.count("<img"), 2}) == 1
     assert len(frames("split", None)) == FRAMES
+
+
+def test_the_first_column_is_called_a_pair_only_where_the_pair_is_here(home, monkeypatch):
+    assert "<span>code</span>" in stack_html(["split"], None, 0)
+
+    class Here:
+        def items(self, ids):
+            return {m.name: torch.full((len(ids), *m.shape), 0.5) for m in models.checkpoint("split").model.modalities}, {}
+
+    monkeypatch.setattr(models, "data_for", lambda opened: Here())
+    monkeypatch.setattr(models, "data_version", lambda opened: "here")
+    monkeypatch.setattr(traversals, "pairs_of", lambda opened, data: SimpleNamespace(ids=[7], plainest=lambda: 7, position=lambda item: 0))
+    figure, start, first = figure_of("split", 7)
+    assert first == "pair" and all((image == 0.5).all() for image in start.values())
+    assert "<span>pair</span>" in stack_html(["split"], 7, 0) and "<span>code</span>" not in stack_html(["split"], 7, 0)
 
 
 def test_the_route_draws_known_models_and_says_where_there_is_nothing(home):
