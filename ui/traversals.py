@@ -14,7 +14,7 @@ from starlette.routing import Route
 from torch import Tensor
 
 from mmvae.checkpoints import CheckpointError
-from mmvae.explore import TraversalFigure, traversal_figure
+from mmvae.explore import TraversalFigure, start_of, traversal_figure
 from mmvae.pictures import Pixels, png, sheet, traversal_frames
 
 from . import models
@@ -29,7 +29,7 @@ VALUES = [-3 + 0.5 * i for i in range(FRAMES)]
 MOST = 4  # models in one answer
 GROUND = 24  # grey between pictures
 
-
+#: A figure, the pictures that it starts from, and what they are, as `start_of` in mmvae.explore has it.
 Swept = tuple[TraversalFigure, dict[str, Tensor], str]
 
 
@@ -60,9 +60,7 @@ def _figure(key: tuple[str, tuple, int | None]) -> Swept:
         code = {block.name: torch.zeros(1, block.dim) for block in model.blocks}
     else:
         code = {block: belief.mean for block, belief in posterior_of(opened, Given("", images, item), model.names).items()}
-    with torch.inference_mode():
-        start = {name: image[0] for name, image in model.decode(code).items()}
-    return traversal_figure(model, code, frames=FRAMES), images or start, "pair" if images else "code"
+    return (traversal_figure(model, code, frames=FRAMES), *start_of(model, code, images, code))
 
 
 _figures: models.Recent[tuple[str, tuple, int | None], Swept] = models.Recent(24, _figure)
@@ -70,9 +68,9 @@ _figures: models.Recent[tuple[str, tuple, int | None], Swept] = models.Recent(24
 
 def stack_html(names: Sequence[str], item: int | None, frame: int) -> str:
     """The figures of models with every dimension at one of `VALUES`; pictures are of one size in all of them."""
-    found = [(name, *figure_of(name, item)) for name in names]
-    widest = max((1 + len(figure.columns) for _, figure, *_ in found), default=1)
-    return f'<div class="stacks">{"".join(_stack(name, swept, frame, widest) for name, *swept in found)}</div>'
+    found = [(name, figure_of(name, item)) for name in names]
+    widest = max((1 + len(figure.columns) for _, (figure, *_) in found), default=1)
+    return f'<div class="stacks">{"".join(_stack(name, swept, frame, widest) for name, swept in found)}</div>'
 
 
 def _stack(name: str, swept: Swept, frame: int, widest: int) -> str:
