@@ -542,6 +542,23 @@ def _judged(metric: Metric, key: str, over: Sequence[Column]) -> Metric:
     return metric if wanted == {True} else replace(metric, better="neither")
 
 
+#: What an error of a factor is where a translation need not keep the factor, by what the note of a figure begins with.
+_INSTEAD = {
+    ("preserved_error", "should be neutral"): (
+        "Off neutral", "Mean absolute error, as a reader sees it, from a factor's neutral value: the factor is private to the other modality, and a translation should show it neutral."),
+    ("preserved_within", "should be neutral"): (
+        "Neutral within a step", "Share of translated images in which a factor that is private to the other modality is read at most one grid step off its neutral value."),
+    ("preserved_error", "of the two pictures from each other"): (
+        "Disagreement on a factor", "Mean absolute difference between what readers see of a shared factor in the two pictures of one drawn pair."),
+}
+
+
+def _meant(metric: Metric, note: str) -> Metric:
+    """A metric by the title and explanation of what it is of, where that is not what its row of `METRICS` says."""
+    title, explanation = next((said for (name, begins), said in _INSTEAD.items() if metric.name == name and note.startswith(begins)), (metric.title, metric.explanation))
+    return replace(metric, title=title, explanation=explanation)
+
+
 def _belongs(entry: Entry, block: str, factor: str) -> bool | None:
     """Whether a factor belongs into a block of a model; None where nobody said whose it is."""
     known = next((each for each in entry.factors if each.name == factor), None)
@@ -555,8 +572,10 @@ def _line(over: Sequence[Column], key: str, metric: Metric, group: str) -> Line:
     figures = [[entry.card.get("figures", {}).get(key) for entry in column.entries] for column in over]
     cells = [_pooled(row, bool(column.entries[0].card)) for row, column in zip(figures, over, strict=True)]
     present = [figure for row in figures for figure in row if figure is not None]
-    notes = [(figure.get("note") or "").split("; ") for figure in present]
+    # a figure that is missing says only why
+    notes = [(figure.get("note") or "").split("; ") for figure in present if figure["value"] is not None] or [[]]
     note = "; ".join(part for part in notes[0] if all(part in other for other in notes))
+    metric = _meant(metric, note)
     of = ", ".join(part.replace("→", " → ") for part in key.removeprefix(metric.name).strip("/").split("/") if part)
     pair = {entry.config["dataset"] for column in over for entry in column.entries}
     unit = next((figure["unit"] for figure in present if figure.get("unit")), "")

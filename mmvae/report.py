@@ -109,7 +109,7 @@ STYLE = """
 }
 """
 
-#: Characters of a reason that does not get in the way in every line, and what stands for a longer one below its first line.
+#: Characters of a reason that does not get in the way in every line, and what stands for a longer one where it follows itself.
 BRIEF, AS_ABOVE = 40, "as above"
 #: By theme: ground and text, the hues of blocks, of what leaks, and of what stands on a saturated hue.
 COLOURS = {
@@ -170,7 +170,7 @@ def _matrix_cell(cell: MatrixCell, hue: int) -> str:
              *(["lost"] if cell.lost else [])]
     badge = "<i>leaks</i>" if cell.leaks else "<i>missing</i>" if cell.lost else ""
     best = "" if cell.ceiling is None else f"<small><span>reference </span>{cell.ceiling:.2f}</small>"
-    error = f" ± {cell.error:.3f}" if cell.error is not None else ""
+    error = _error(cell.error, 3) if cell.error is not None else ""
     wanted = {True: "should be high", False: "should be 0", None: "nothing says whose it is"}[cell.home]
     about = f"{cell.block} reads {cell.factor}: {cell.value:.3f}{error} {cell.measure}; {wanted}"
     return f'<td class="{" ".join(marks)}" style="--v:{cell.value:.3f}" title="{escape(about)}">{badge}<b>{cell.value:.2f}</b>{best}</td>'
@@ -195,8 +195,12 @@ def _symbol(block: Block, entry: Entry) -> str:
 # ---- the table
 
 
-def table_html(entries: Sequence[Entry]) -> str:
-    """All figures of all entries, part by part; each row opens to what it means."""
+def table_html(entries: Sequence[Entry], tex: bool = True) -> str:
+    """All figures of all entries, part by part; each row opens to what it means.
+
+    Arguments:
+        tex: Whether with the formula as TeX; a page draws formulas itself.
+    """
     over = columns(entries)
     rows = lines(over)
     elsewhere = any(line.published for line in rows)
@@ -208,18 +212,18 @@ def table_html(entries: Sequence[Entry]) -> str:
         if line.group != part:
             part = line.group
             body.append(f'<tr class="part"><th colspan="{len(over) + 1 + elsewhere}">{escape(part)}</th></tr>')
-        body.append(_row(line, elsewhere))
+        body.append(_row(line, elsewhere, tex=tex))
     return (f'<div class="figures each" style="--columns: {len(over) + elsewhere}"><table><thead><tr><th></th>{heads}{"<th>measured elsewhere,<br>on more data</th>" if elsewhere else ""}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table>{_notes(over, rows)}</div>")
 
 
 def _once(rows: Sequence[Line]) -> list[Line]:
-    """The lines, long reasons for what is missing in the first line of a column alone that has them: below it they are known."""
-    told: set[tuple[int, str]] = set()
+    """The lines, a long reason for what is missing only where the last one told in its column is another: below itself it is known."""
+    last: dict[int, str] = {}
     found = []
     for line in rows:
-        again = {place for place, cell in enumerate(line.cells) if (place, cell.reason) in told}
-        told |= {(place, cell.reason) for place, cell in enumerate(line.cells) if len(cell.reason) > BRIEF}
+        again = {place for place, cell in enumerate(line.cells) if len(cell.reason) > BRIEF and last.get(place) == cell.reason}
+        last |= {place: cell.reason for place, cell in enumerate(line.cells) if cell.reason}
         found.append(replace(line, cells=tuple(replace(cell, reason=AS_ABOVE) if place in again else cell for place, cell in enumerate(line.cells))))
     return found
 
@@ -236,14 +240,15 @@ def excerpt_html(entries: Sequence[Entry], rows: Sequence[Line]) -> str:
             f'<tbody>{"".join(_row(line, False, brief=True) for line in rows)}</tbody></table></div>')
 
 
-def _row(line: Line, elsewhere: bool, brief: bool = False) -> str:
+def _row(line: Line, elsewhere: bool, brief: bool = False, tex: bool = False) -> str:
     metric = line.metric
     arrow = {"higher": " ↑", "lower": " ↓"}.get(metric.better, "")
     unit = f" [{escape(line.unit)}]" if line.unit else ""
     where = f" · {ALL_SPLITS}" if ALL_SPLITS in line.note else ""
     beside = any(cell.reference is not None for cell in line.cells)
     against = metric.against if beside else metric.against.removeprefix(REFERENCE).removeprefix("; ")  # none is promised where none is shown
-    about = (f"{escape(metric.explanation)}<br><code>{escape(metric.formula)}</code><br>Source: {escape(metric.source)}." + (f" To be read against: {escape(against)}." if against else "")
+    formula = f"<code>{escape(metric.formula)}</code><br>" if tex else ""
+    about = (f"{escape(metric.explanation)}<br>{formula}Source: {escape(metric.source)}." + (f" To be read against: {escape(against)}." if against else "")
              + (f"<br>Here: {escape(line.note)}." if line.note else ""))
     name = (f'<details><summary title="{escape(metric.explanation)}">{escape(metric.title)}{arrow} <span class="of">{escape(line.of)}{unit}{where}</span></summary>'
             f"<div>{about}</div></details>")
@@ -258,10 +263,10 @@ def _cell(cell: Cell, decimals: int, beside: str = "", brief: bool = False) -> s
         return f'<span class="dash" title="{escape(cell.reason)}" aria-label="missing: {escape(cell.reason)}">—</span>{said}'
     value = _shown(cell.value, decimals)
     value = f"<b>{value}</b>" if cell.best else value
-    error = f" ± {cell.error:.{decimals}f}" if cell.error else ""
+    error = _error(cell.error, decimals) if cell.error else ""
     if brief:
-        return value + (f"<small>{error}</small>" if error else "")
-    return value + error + (f"<small>{escape(beside)} {_shown(cell.reference, decimals)}</small>" if beside and cell.reference is not None else "")
+        return value + (f"<small>{escape(error)}</small>" if error else "")
+    return value + escape(error) + (f"<small>{escape(beside)} {_shown(cell.reference, decimals)}</small>" if beside and cell.reference is not None else "")
 
 
 def standings_html(over: Sequence[Column], rows: Sequence[Line]) -> str:
@@ -326,6 +331,12 @@ def _notes(over: Sequence, rows: Sequence[Line]) -> str:
 
 def _shown(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def _error(error: float, decimals: int) -> str:
+    """A standard error beside its figure; one that would round to 0 is said to be below the last digit."""
+    least = 10.0**-decimals
+    return f" ± {error:.{decimals}f}" if error == 0 or error >= least / 2 else f" ± < {least:.{decimals}f}"
 
 
 def _decimals(line: Line) -> int:
@@ -463,7 +474,7 @@ def _tex_figure(cell: Cell, decimals: int) -> str:
         return "---"
     value = _shown(cell.value, decimals).replace("−", "-").replace(",", "{,}")
     value = f"\\mathbf{{{value}}}" if cell.best else value
-    return f"${value}" + (f" \\pm {cell.error:.{decimals}f}" if cell.error else "") + "$"
+    return f"${value}" + (_error(cell.error, decimals).replace("±", r"\pm") if cell.error else "") + "$"
 
 
 _TEX = str.maketrans({"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",

@@ -21,11 +21,11 @@ from mmvae.matching import Effect, by_factor, by_index
 from mmvae.model import CannotInfer
 from mmvae.pictures import png
 from mmvae.report import COLOURS, STYLE, csv_table, excerpt_html, html_report, latex_table, legend_html, matrix_html, provenance_html, standings_html, standings_latex, table_html
-from mmvae.history import events
+from mmvae.history import events, is_number
 from mmvae.shipped_maps import first_map, maps_in
 from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
-from ui.comparing import LOSS, MOST, VIEWS, Task, before, command, curve, curves_of, effects_of, measure, measurement, smoothed, span_of
+from ui.comparing import LOSS, MOST, VIEWS, Task, before, command, curve, curves_of, effects_of, measure, measurement, smoothed, span_of, unlike
 from ui.gallery import titled
 from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
@@ -146,14 +146,14 @@ def figures_view(over: Sequence[Entry]) -> None:
         unmeasured(over)
         return
     with st.container(horizontal=True, vertical_alignment="center", key="compare-export"):
-        st.markdown("Open a row for what it means.", width="stretch")
+        st.markdown("Open a row for what it means; formulas are below the table.", width="stretch")
         names = "-".join(entry.config["variant"]["name"] for entry in over)
         item = task().item  # files are made in a thread that knows no session
         st.download_button("HTML report", lambda: report(over, item), f"compare-{names}.html", "text/html", on_click="ignore", icon=":material/download:",
                            help="One file with the matrices, this table and a traversal figure of each model")
         st.download_button("CSV", lambda: csv_table(over), f"compare-{names}.csv", "text/csv", on_click="ignore", icon=":material/download:")
         st.download_button("LaTeX", lambda: latex_table(over), f"compare-{names}.tex", "text/x-tex", on_click="ignore", icon=":material/download:")
-    st.html(table_html(over))
+    st.html(table_html(over, tex=False))
     unmeasured(over)
     with st.expander("Formulas and sources"):
         for metric in dict.fromkeys(line.metric for line in lines(columns(over))):
@@ -357,22 +357,26 @@ def curves(names: Sequence[str]) -> None:
     shared = [title for title in offered if all(title in curves_of(each) for each in told.values())]
     by_default = next((title for title in shared if title != LOSS), LOSS)  # losses of unlike terms cannot be told apart by their height
     chosen = st.pills("Curve", offered, default=by_default, required=True, format_func=plain, key=f"compare curve {' '.join(names)}", label_visibility="collapsed") or by_default
-    figure, means = go.Figure(), []
+    figure, means, drawn = go.Figure(), [], {}
     for name, colour, dash in zip(names, line_colours(), DASHES):
-        if points := curve(told[name], chosen):
-            earlier, since = before(read_json(models.path_of(name) / CONFIG))
-            steps = [earlier + step for step, _ in points]
+        config = read_json(models.path_of(name) / CONFIG)
+        points, batch = curve(told[name], chosen), (config.get("training") or {}).get("batch_size")
+        if points and is_number(batch):
+            drawn[name] = config
+            earlier, since = before(config)
+            pairs = [earlier + step * batch for step, _ in points]
             means.append(smoothed(points))
-            figure.add_scatter(x=steps, y=[value for _, value in points], mode="lines", line=dict(width=1, color=colour), opacity=0.3,
+            figure.add_scatter(x=pairs, y=[value for _, value in points], mode="lines", line=dict(width=1, color=colour), opacity=0.3,
                                hoverinfo="skip", showlegend=False)
-            figure.add_scatter(x=steps, y=[value for _, value in means[-1]], name=models.variant_label_of(name) + (f" ({since})" if since else ""), mode="lines",
+            figure.add_scatter(x=pairs, y=[value for _, value in means[-1]], name=models.variant_label_of(name) + (f" ({since})" if since else ""), mode="lines",
                                line=dict(width=2.5, color=colour, dash=dash), hovertemplate="%{y:,.5~g}")
     figure.update_layout(height=270, margin=dict(l=0, r=0, t=8, b=0), legend=dict(orientation="h", y=1.02, yanchor="bottom", x=0), hovermode="x unified", showlegend=True)
     figure.update_yaxes(title="nats per pair", nticks=7, tickformat=",~r", range=span_of(means))
-    figure.update_xaxes(title="training step", type="log", dtick="D2", tickformat="~s")
+    figure.update_xaxes(title="pairs seen in training", type="log", dtick="D2", tickformat="~s")
     st.plotly_chart(figure, width="stretch", config={"displayModeBar": False})
-    without = [plain(models.variant_label_of(name)) for name in names if not curve(told[name], chosen)]
+    without = [plain(models.variant_label_of(name)) for name in names if name not in drawn]
     says = ("The sum of what each variant minimises: shapes compare, heights only between variants of the same terms." if chosen == LOSS else
+            f"Given the pair, of training batches. These models' likelihoods of {plain(other)} differ: shapes compare, heights do not." if (other := unlike(list(drawn.values()), chosen)) else
             "Given the pair, of training batches: heights compare between variants too.")
     says += " Bold: the mean over near steps of the thin line, which jumps from batch to batch. The steep beginning may lie above the figure."
     st.caption(says + (f" None of this in {', '.join(without)}." if without else ""))

@@ -209,6 +209,26 @@ def test_a_note_keeps_what_is_true_of_every_column():
     assert line.note == "from a mixture"
 
 
+@pytest.mark.parametrize("key, note, title", [
+    ("preserved_error/elevation→lighting/elevation", "should be neutral", "Off neutral"), ("preserved_within/elevation→lighting/elevation", "should be neutral", "Neutral within a step"),
+    ("preserved_error/prior/azimuth", "of the two pictures from each other; drawn", "Disagreement on a factor"), ("preserved_error/elevation→lighting/azimuth", None, "Preserved-factor error")])
+def test_an_error_of_a_factor_that_need_not_be_kept_says_so_beside_models_that_lack_it_too(key, note, title):
+    metric = key.partition("/")[0]
+    has, lacks = {key: {"metric": metric, "value": 0.1, "stderr": 0.00003, "note": note}}, {key: {"metric": metric, "value": None, "reason": "cannot be inferred from one"}}
+    over = [entry(CLEAN, has, name="a", title="A"), entry(CLEAN, lacks, name="b", title="B")]
+    (line,) = lines(columns(over))
+    assert (line.metric.title, line.note) == (title, note or "")
+    assert title in table_html(over) and title in latex_table(over)
+    assert "0.100 ± &lt; 0.001" in table_html(over) and r"0.100 \pm < 0.001" in latex_table(over)  # not 0
+
+
+def test_a_long_reason_is_told_again_after_another_one():
+    long, other = "it has no encoder of one modality alone, and draws none from the other", "does not apply"
+    reasons = {"cross_coherence/a→b/digit": long, "cross_coherence/b→a/digit": long, "identity_kept/a→b": other, "swap_error/a": long}
+    html = table_html([entry(CLEAN, {key: {"metric": key.partition("/")[0], "value": None, "reason": reason} for key, reason in reasons.items()})])
+    assert [reason for reason in ("as above", other, long) for _ in range(html.count(f"<small>{reason}</small>"))] == ["as above", other, long, long]
+
+
 @pytest.mark.parametrize("likelihood, bold", [("bernoulli", True), ("gaussian", False)])
 def test_nats_of_unlike_likelihoods_are_not_weighed_against_each_other(likelihood, bold):
     def bound(value):

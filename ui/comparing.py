@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "before", "command", "curve", "curves_of", "effects_of", "measure", "measurement", "smoothed", "span_of"]
+__all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "before", "command", "curve", "curves_of", "effects_of", "measure", "measurement", "smoothed", "span_of", "unlike"]
 
 import subprocess
 from bisect import bisect_left, bisect_right
@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock, Thread
 
 from mmvae.checkpoints import ORIGINS, Checkpoint
-from mmvae.comparison import Entry, length_of, trainings_of
+from mmvae.comparison import Entry, length_of, pairs_seen
 from mmvae.history import is_number
 from mmvae.matching import Effect, effects
 from mmvae.runs import command_line, spawn
@@ -102,7 +102,7 @@ def curves_of(told: Sequence[dict]) -> list[str]:
 
 
 def before(config: dict) -> tuple[int, str]:
-    """The steps of the trainings that a model's last one began from, whose events it does not hold, and what is said of that; 0 and nothing where it began anew.
+    """The pairs that a model saw before its last training, whose events alone it holds, and what is said of that; 0 and nothing where it began anew.
 
     Arguments:
         config: The content of its ``config.json``.
@@ -111,16 +111,16 @@ def before(config: dict) -> tuple[int, str]:
     if how is None:
         return 0, ""
     origin = Entry(config[how]["of"], config[how], {})
-    steps = sum(training.record.get("steps") or training.settings.get("steps") or 0 for training in trainings_of(origin))
     length = length_of(origin)
-    return steps, {"encoders": "decoders fitted anew", "began_with": "trained on"}[how] + (f", after {length}" if length else "")
+    return pairs_seen(origin), {"encoders": "decoders fitted anew", "began_with": "trained on"}[how] + (f", after {length}" if length else "")
 
 
 def curve(told: Sequence[dict], title: str) -> list[tuple[int, float]]:
     """A curve of a training, (step, nats per pair) at each step event that has it.
 
     A reconstruction is that of the pair's own code where the loss has one, else the mean over the codes that its terms draw it from;
-    the KL of a block is that of the pair's posterior, summed over its dimensions. Both mean the same in every variant.
+    the KL of a block is that of the pair's posterior, summed over its dimensions. Both mean the same in every variant, but that
+    reconstructions are of the modality's own likelihood, see `unlike`.
 
     Arguments:
         told: As `mmvae.history.events` gives them.
@@ -128,6 +128,18 @@ def curve(told: Sequence[dict], title: str) -> list[tuple[int, float]]:
     """
     steps = ((event["step"], _at(event, title)) for event in told if event["event"] == "step")
     return [(step, value) for step, value in steps if is_number(value)]
+
+
+def unlike(configs: Sequence[dict], title: str) -> str:
+    """The modality, where a curve is its reconstruction and these models give it unlike likelihoods, so that heights do not compare; else nothing.
+
+    Arguments:
+        configs: The content of each model's ``config.json``.
+        title: One of `curves_of`.
+    """
+    name = title.removeprefix(RECONSTRUCTION)
+    likelihoods = {(m.get("likelihood"), m.get("scale")) for config in configs for m in config["modalities"] if m["name"] == name}
+    return name if title.startswith(RECONSTRUCTION) and len(likelihoods) > 1 else ""
 
 
 def _at(event: dict, title: str) -> float | None:

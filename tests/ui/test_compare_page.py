@@ -39,6 +39,7 @@ def test_models_of_a_link_that_are_of_another_data_set_are_named(home):
 
 def test_the_curve_of_a_training_that_went_on_begins_where_the_one_before_ended(home):
     for name, origin in (("split", {"began_with": {"of": "other", "training": {"steps": 900, "batch_size": 64}, "trained": {"steps": 600}}}), ("other", {})):
+        origin |= {"training": {"batch_size": 32}}
         folder = home / "checkpoints" / name
         (folder / "config.json").write_text(json.dumps(json.loads((folder / "config.json").read_text("utf-8")) | origin), "utf-8")
         (folder / "events.jsonl").write_text("".join(f'{{"event": "step", "step": {step}, "steps": 100, "seconds": 1, "total": {1000 / step}, "parts": {{}}, "kl": {{}}}}\n' for step in (25, 50, 100)))
@@ -46,8 +47,8 @@ def test_the_curve_of_a_training_that_went_on_begins_where_the_one_before_ended(
     assert not page.exception
     figure = json.loads(page.get("plotly_chart")[0].proto.spec)
     named = {line["name"]: line for line in figure["data"] if "name" in line}
-    assert named["MuMo-VAE (split) (trained on, after 600 × 64)"]["x"] == [625, 650, 700]
-    assert named["Vanilla VAE (other)"]["x"] == [25, 50, 100]
+    assert named["MuMo-VAE (split) (trained on, after 600 × 64)"]["x"] == [600 * 64 + 32 * step for step in (25, 50, 100)]
+    assert named["Vanilla VAE (other)"]["x"] == [32 * step for step in (25, 50, 100)]
 
 
 @pytest.mark.parametrize("asked", [{}, {"models": "split,other"}, {"view": "results"}])

@@ -12,7 +12,7 @@ from mmvae.report import COLOURS
 from mmvae.runs import PROGRAM
 from tests.tiny import tiny_model
 from ui import comparing, palette
-from ui.comparing import LOSS, NEAR, Measurement, Task, before, curve, curves_of, smoothed, span_of
+from ui.comparing import LOSS, NEAR, Measurement, Task, before, curve, curves_of, smoothed, span_of, unlike
 
 NAMES = ('模型 #1, "a"', "50%2C, b", "plain")
 
@@ -59,9 +59,16 @@ def test_a_training_that_went_on_from_another_stands_after_it():
     first = {"training": {"steps": 13_000, "batch_size": 64}, "trained": {"steps": 9_603}}
     on = {"training": {"steps": 8_000, "batch_size": 32}, "began_with": {"of": "first", **first}}
     assert before(first) == (0, "")
-    assert before(on) == (9_603, "trained on, after 9,603 × 64")
-    assert before({"training": {"steps": 10, "batch_size": 16}, "encoders": {"of": "on", **on}}) == (17_603, "decoders fitted anew, after 9,603 × 64, on 8,000 × 32")
+    assert before(on) == (9_603 * 64, "trained on, after 9,603 × 64")
+    assert before({"training": {"steps": 10, "batch_size": 16}, "encoders": {"of": "on", **on}}) == (9_603 * 64 + 8_000 * 32, "decoders fitted anew, after 9,603 × 64, on 8,000 × 32")
     assert before({"began_with": {"of": "old", "training": {}, "trained": {}}}) == (0, "trained on")  # of a model that says no more of itself
+
+
+def test_reconstructions_of_unlike_likelihoods_are_not_compared_by_their_height():
+    bernoulli, gaussian = ({"modalities": [{"name": "a", "likelihood": "bernoulli", "scale": 1.0}, {"name": "b", "likelihood": family, "scale": 1.0}]} for family in ("bernoulli", "gaussian"))
+    assert unlike([bernoulli, gaussian], "Reconstruction of b") == "b"
+    assert not unlike([bernoulli, gaussian], "Reconstruction of a") and not unlike([gaussian, gaussian], "Reconstruction of b")
+    assert not unlike([bernoulli, gaussian], "KL of z_b")
 
 
 def test_a_smoothed_curve_is_the_mean_over_near_steps_and_steep_where_the_curve_is():
