@@ -45,7 +45,6 @@ KEPT_BYTES = 1_000_000_000
 FIGURE_ITEMS = 3000
 NEIGHBOURS = 10
 ENOUGH = 3  # groups of a class, to tell it without one of them
-GRID = 30  # values of an ordered factor at most that are told apart as classes
 LOOKED_AT = 16  # items whose images tell one data set from another of the same name
 VERSION = 1  # raise where the same choice gives other codes
 JUDGED = 2  # raise where the same codes are judged otherwise
@@ -297,8 +296,8 @@ def figures_of(codes: Codes, classes: np.ndarray, factors: Sequence[Factor] = ()
 
 
 def is_amount(factor: Factor, values: np.ndarray) -> bool:
-    """Whether a factor's values are no classes: ordered, and more of them than a grid has, or too many for ten neighbours to be of one."""
-    return factor.kind == "ordered" and len(np.unique(values)) > min(GRID, len(values) / NEIGHBOURS)
+    """Whether a factor's values are amounts and no classes: ordered, and more than two. A neighbour at the next value is hardly off."""
+    return factor.kind == "ordered" and len(np.unique(values)) > 2
 
 
 def amount_of(codes: Codes, values: np.ndarray, factors: Sequence[Factor] = ()) -> Amount | None:

@@ -324,7 +324,7 @@ def _phrases(*phrases: str) -> str:
 def _columns(figure: TraversalFigure, start: Mapping[str, Tensor], first: str) -> dict:
     """How large the pictures of a figure are whose columns are what it starts from and every coordinate, and what stands above."""
     side = max(image.shape[-1] for image in start.values())
-    captions = [Caption(first), *(_coordinate(figure.modalities, block, d) for block, d in figure.columns)]
+    captions = [Caption(first), *(_coordinate(figure.modalities, block, d, _alone(figure)) for block, d in figure.columns)]
     return {"scale": math.ceil(900 / (side * len(captions))), "top": captions}
 
 
@@ -346,7 +346,7 @@ def traversal_sheet(figure: TraversalFigure, start: Mapping[str, Tensor], steps:
         rows,
         scale=max(1, 48 // max(image.shape[-1] for image in start.values())),
         top=top[:-1],
-        left=[_coordinate(figure.modalities, b, d) for b, d in figure.columns],
+        left=[_coordinate(figure.modalities, b, d, _alone(figure)) for b, d in figure.columns],
     )
     return _with_foot(pixels, _phrases(of, f"range {RANGE_TITLES[figure.range]}"))
 
@@ -359,7 +359,7 @@ def _letter(modality: Modality) -> str:
     return modality.symbol.partition("_")[2] or modality.name[0]
 
 
-def plane_sheet(images: Tensor, axes: Sequence[tuple[str, int]], values: Tensor, modalities: Sequence[Modality], range: str, of: str = "") -> Pixels:
+def plane_sheet(images: Tensor, axes: Sequence[tuple[str, int]], values: Tensor, modalities: Sequence[Modality], range: str, of: str = "", alone: bool = False) -> Pixels:
     """Two coordinates as a square of pictures; in the middle of each axis stands the coordinate, at both ends what it is set to there.
 
     Arguments:
@@ -367,11 +367,12 @@ def plane_sheet(images: Tensor, axes: Sequence[tuple[str, int]], values: Tensor,
         axes, values: What moves across and upwards and how far, see `mmvae.explore.plane`.
         range: One of `mmvae.explore.RANGES`.
         of: The model and code, see `about`.
+        alone: Whether the code is one block.
     """
     steps = values.shape[1]
     captions = [[Caption(f"{value:+.2f}") for value in row] for row in values.tolist()]
     for axis, (block, d) in zip(captions, axes, strict=True):
-        name = _coordinate(modalities, block, d)
+        name = _coordinate(modalities, block, d, alone)
         axis[steps // 2] = replace(name, rest=f"{name.rest}: {axis[steps // 2].text}")
     across, upwards = captions
     rows = [list(row) for row in images.unflatten(0, (steps, steps))]
@@ -379,11 +380,15 @@ def plane_sheet(images: Tensor, axes: Sequence[tuple[str, int]], values: Tensor,
     return _with_foot(pixels, _phrases(of, f"range {RANGE_TITLES[range]}"))
 
 
-def _coordinate(modalities: Sequence[Modality], block: str, dimension: int) -> Caption:
-    """A coordinate as the page calls it, in the colour of its block."""
+def _alone(figure: TraversalFigure) -> bool:
+    return len({block for block, _ in figure.columns}) == 1
+
+
+def _coordinate(modalities: Sequence[Modality], block: str, dimension: int, alone: bool) -> Caption:
+    """A coordinate as the page calls it, in the colour of its block; one that is alone needs no letter."""
     first, shared, second = BLOCKS["light"]
     owners = {f"z_{m.name}": (_letter(m), hue) for m, hue in zip(modalities, (first, second), strict=True)}
-    index, hue = owners.get(block, ("S", shared))
+    index, hue = owners.get(block, ("" if alone else "S", shared))
     return Caption("z", index, f" {dimension + 1}", hue)
 
 

@@ -14,9 +14,10 @@ from mmvae.data import DataError, Factor, PairedDataset
 from mmvae.model import CannotInfer
 from mmvae.point import Point, PointError
 from ui import datasets, models, navigation
+from ui.comparing import MOST, default
 from ui.explaining import explain
 from ui.gallery import gallery, titled
-from ui.navigation import plain
+from ui.navigation import joined_names, plain
 from ui.pairs import Pairs, beside, item_number, opening_pair, pairs_of, split_of, stored_posterior
 from ui.panel import Beliefs, beliefs_of, draw, panel
 from ui.translating import thumbnails
@@ -168,11 +169,13 @@ def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs
             return choose(item=view().item, observed=view().observed,
                           note=f"No pair{same and f' of {same}'} has {factor.name} {factor.format(wanted[factor.name])} or lies beyond.")
         _, shown = pair_of(data, pairs, found)
-        other = [f"{f.name} {f.format(shown[f.name])}" for f in pairs.factors if shown[f.name] != wanted[f.name]]
+        other = [f"{f.name} {f.format(shown[f.name])}" for f in pairs.factors if f.format(shown[f.name]) != f.format(wanted[f.name])]
         choose(item=found, observed=view().observed, note=f"No pair is just that: {', '.join(other)} instead." if other else "")
 
     for factor in pairs.factors:
-        values = sorted({*pairs.values(factor), *([labels[factor.name]] if factor.name in labels else [])})
+        # one value for each text: a browser answers with the text, and the first of two alike would pass for a choice
+        told = {factor.format(value): value for value in (*pairs.values(factor), *([labels[factor.name]] if factor.name in labels else []))}
+        values = sorted(told.values())
         st.session_state[f"explore {factor.name}"] = labels.get(factor.name, values[0])
         choose_from = st.selectbox if factor.kind == "categorical" else st.select_slider
         choose_from(titled(factor), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor,))
@@ -220,6 +223,20 @@ def subset_choice(checkpoint: Checkpoint) -> None:
             refused = refusal(checkpoint, names)
             st.button(plain(title), key=f"explore observe {title}", type="primary" if view().observed == names else "secondary", disabled=bool(refused),
                       width="stretch", help=plain(refused, COMPLAINT) or None, on_click=choose, kwargs={"observed": names, "item": view().item})
+
+
+def ways_on(checkpoint: Checkpoint) -> None:
+    """Links that open the other pages on this model, and on this pair where they show one."""
+    name, item = checkpoint.name, view().item
+    alike = [other for other in models.names() if other != name and models.trained_on(other) == models.trained_on(name)]
+    beside = [name, *[other for other in default(alike) if other != name]][:MOST] if alike else [name]
+    pair = {} if item is None else {"item": str(item)}
+    ways = (("translate", "Translate ›", {"models": joined_names([name])} | ({} if item is None else {"items": str(item)})),
+            ("map", "Map ›", {"model": name}), ("compare", "Compare ›", {"models": joined_names(beside)} | pair))
+    st.caption("This model in")
+    with st.container(horizontal=True, gap="small", key="explore-ways"):
+        for page, label, query in ways:
+            st.page_link(navigation.file_of(page), label=label, query_params=query)
 
 
 def refusal(checkpoint: Checkpoint, names: tuple[str, ...]) -> str:
@@ -317,6 +334,7 @@ def explore() -> None:
         model_choice(checkpoint)
         pair_choice(checkpoint, data, pairs, labels)
         subset_choice(checkpoint)
+        ways_on(checkpoint)
         if data is None and len(pairs.ids):
             st.caption(f"The images of this data set are not on this machine: {len(pairs.ids)} reference pairs with their stored codes stand in, "
                        "without input pictures.")
@@ -338,6 +356,8 @@ STYLE = """<style>
 [data-testid="stPopoverBody"]:has([class*="st-key-gallery"]) {width: min(34rem, 94vw); max-width: 94vw}
 [class*="st-key-gallery"] [data-testid="stButtonGroup"] button {min-width: 0; padding: 0 .5rem; min-height: 1.6rem; height: 1.6rem}
 .st-key-explore-observed {display: grid; grid-template-columns: 1fr 1fr; gap: .4rem}
+.st-key-explore-ways {justify-content: space-between}
+.st-key-explore-ways a {padding: 0; min-height: 0} .st-key-explore-ways a p {font-size: .82rem; color: var(--st-link-color, inherit)}
 .st-key-explore-observed button p {white-space: nowrap; overflow: hidden; text-overflow: ellipsis}
 @media (min-width: 641px) {
   .st-key-explore-page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child {flex: 0 0 236px; width: 236px; min-width: 0}

@@ -26,7 +26,7 @@ def hero(featured: str | None) -> None:
     with words, st.container(key="hero"):
         st.title("Two pictures, one code")
         st.markdown(
-            "A two-modality VAE sees one thing twice – a head from above and in another light, a digit in handwriting and on a house – "
+            "A two-modality VAE sees one thing twice – a head from another height and in another light, a digit in handwriting and on a house – "
             "and learns one latent code for both. Here you look inside: drag a dimension and watch both pictures follow, ask for one "
             "picture given the other, and see what the code keeps **private** to a picture and what both **share**."
         )

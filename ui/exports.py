@@ -82,7 +82,7 @@ class Wish:
         if not all(place.isascii() and place.isdigit() and len(place) < 5 for place in places):
             raise ValueError(f"{' and '.join(map(repr, places))[:60]} are no places in a code")
         axes, values, codes = plane(model, self.code, *map(int, places), self.checkpoint.statistics, self.range)
-        return plane_sheet(decoded(self.checkpoint, codes)[name], axes, values, model.modalities, self.range, self.about())
+        return plane_sheet(decoded(self.checkpoint, codes)[name], axes, values, model.modalities, self.range, self.about(), alone=len(model.blocks) == 1)
 
     def about(self) -> str:
         """Which model is shown, and what the point's code is."""
@@ -162,20 +162,22 @@ def plane_png(wish: Wish) -> bytes:
 
 
 def traversal_csv(wish: Wish) -> bytes:
-    """A line for each coordinate and value: the value, and what the readers see in the pictures.
+    """A line for each coordinate and value: the value, and what the readers see in the pictures, ``modality: factor [unit]``.
 
     Lines that begin with # come first and say what it is of; ``pandas.read_csv(file, comment="#")`` passes over them.
     """
     figure, model = wish.figure(), wish.checkpoint.model
     readers = readers_for(model.dataset) if model.dataset else None
     lines: list[dict[str, object]] = []
+    units = {(modality, factor.name): factor.unit for modality, network in (readers.networks if readers else {}).items() for factor in network.factors}
     for column, (block, dimension) in enumerate(figure.columns):
         seen = readers.read({name: images[:, column] for name, images in figure.images.items()}) if readers else {}
         for frame, value in enumerate(figure.values[:, column].tolist()):
             line: dict[str, object] = {"block": block, "dimension": dimension + 1, "frame": frame, "value": round(value, 4)}
             for modality, readings in seen.items():
                 for factor, reading in readings.items():
-                    line[f"{modality} {factor}"] = round(reading.value[frame].item(), 3)
+                    unit = units[modality, factor]
+                    line[f"{modality}: {factor}" + (f" [{unit}]" if unit else "")] = round(reading.value[frame].item(), 3)
             lines.append(line)
     text = io.StringIO()
     said = {"model": about(wish.checkpoint), "point": wish.point, "code": wish.in_words(wish.point), "range": RANGE_TITLES[figure.range]}

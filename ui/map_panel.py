@@ -192,13 +192,13 @@ def _seeds(job: Job) -> str:
 def about(job: Job, checkpoint: Checkpoint) -> dict:
     """What the browser needs to know of a map before it fetches anything, as JSON values."""
     model = checkpoint.model
-    letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities}
+    letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities} | {None: "S" if len(model.blocks) > 1 else ""}
     return {
         "key": job.key, "url": f"/maps/{job.key}", "title": checkpoint.name, "detail": described(job), "file": _file_of(checkpoint.name, "map", job),
         "method": job.params.title if job.params else "codes", "checkpoint": checkpoint.name, "digest": job.weights,
         "modalities": [{"name": m.name, "title": m.title, "shape": list(m.shape)} for m in model.modalities],
         "given": [list(given) for given in job.choice.given(model.names)], "factors": [_factor(f) for f in job.factors],
-        "axes": [f"z{letters[b.owner] if b.owner else 'S'}{d + 1}" for b in model.blocks if b.name in job.choice.blocks for d in range(b.dim)]
+        "axes": [f"z{letters[b.owner]}{d + 1}" for b in model.blocks if b.name in job.choice.blocks for d in range(b.dim)]
         if job.params is None else [],
         "pictured": job.data is not None,
         "readable": model.dataset is not None and readers_of(model.dataset) is not None,

@@ -122,7 +122,7 @@ def _block(checkpoint: Checkpoint, beliefs: Beliefs, block: Block, letters: Mapp
     title = f"private · {block.owner}" if block.owner else "shared" if len(model.blocks) > 1 else "code"
     hue = 1 if owner is None else 2 * owner
     return {
-        "name": block.name, "symbol": letters[block.owner] if block.owner else "S", "title": title, "owner": owner, "hue": hue, "dims": dims,
+        "name": block.name, "symbol": letters[block.owner] if block.owner else "S" if len(model.blocks) > 1 else "", "title": title, "owner": owner, "hue": hue, "dims": dims,
         "mean": _row(posterior.mean), "stddev": _row(posterior.stddev),
         "beliefs": {"family": model.variant.family, "fused": _parts(posterior), "prior": _parts(prior),
                     "prior_share": _prior_share(model, beliefs, block), **_experts(model, beliefs, block, letters)},

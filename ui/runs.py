@@ -35,7 +35,7 @@ FEW = 6  # steps, each of which is named: there is none between them
 DEAD = 0.05  # nats, below which a dimension carries nothing
 ITEMS, FRAMES = 8, 5
 GIVEN = "JIT"  # what a term of the loss infers from: the pair, the first modality, the second
-DASHES = dict(zip(GIVEN, ("solid", "dash", "dot")))
+DASHES = dict(zip(GIVEN, ("solid", "dash", "dot"))) | {"cycle": "dashdot"}
 POLL = 0.2  # seconds
 HEIGHT, HIGHEST = 240, 400  # pixels of a chart, and of one with many rows
 ROW, AROUND = 12, 36  # pixels of a row that can be labelled, and of a chart's title and axis
@@ -163,7 +163,7 @@ def curves(told: Sequence[dict], config: dict, scheme: str) -> tuple[go.Figure, 
             legendgroup=what,
             showlegend=False,
             mode=mode,
-            line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], "solid")),
+            line=dict(width=1.5, color=hues.get(name.split()[-1], palette.GREY[scheme]), dash=DASHES.get(name[0], DASHES.get(name.split()[0], "solid"))),
         )
     for figure in (rebuilt, rest):
         _add_key(figure, palette.GREY[scheme])

@@ -1,5 +1,6 @@
 """The page around the panel: what it opens, what it refuses, and what it says where the images are not on the machine."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,25 @@ def test_a_factor_that_leads_nowhere_leaves_the_person_and_says_so(home):
     page.select_slider(key="explore azimuth").set_value(90.0).run()
     assert page.session_state["explore"].item == 70 and page.select_slider(key="explore azimuth").value == -90.0
     assert any("No pair of identity" in caption.value and "azimuth +90°" in caption.value for caption in page.caption)
+
+
+def test_other_pages_open_on_the_model_and_the_pair_that_are_shown(home, monkeypatch):
+    links = {}
+    monkeypatch.setattr("streamlit.page_link", lambda page, label, query_params: links.update({Path(page).stem: query_params}))
+    opened(model="split", item="80")
+    assert links == {"translate": {"models": "split", "items": "80"}, "map": {"model": "split"}, "compare": {"models": "split,other,plain", "item": "80"}}
+    opened(model="digits")
+    assert links["compare"]["models"] == "digits"
+
+
+def test_values_of_one_text_are_one_choice(home):
+    """A browser answers with the text: a second value of it would pass for a choice that nobody made."""
+    file = home / "checkpoints" / "split" / "statistics.json"
+    told = json.loads(file.read_text("utf-8"))
+    told["reference"]["labels"]["azimuth"] = [4.1, 3.9, 90.0]
+    file.write_text(json.dumps(told), "utf-8")
+    slider = opened(model="split").select_slider(key="explore azimuth")
+    assert (slider.options, slider.value) == (["+4°", "+90°"], 4.1)
 
 
 def test_one_factor_of_a_face_leads_to_the_same_person_and_the_page_says_of_which_pairs_it_is(home, monkeypatch):

@@ -120,7 +120,7 @@ def test_where_there_is_no_figure_there_is_a_word(job, colour, words):
     assert found["gap"]["ratio"] == pytest.approx(found["gap"]["paired"] / found["gap"]["random"])
 
 
-def test_a_factor_of_many_values_is_told_by_how_far_off_neighbours_are_and_not_as_classes(job):
+def test_an_ordered_factor_is_told_by_how_far_off_neighbours_are_and_not_as_classes(job):
     found = json.loads(answered(ask("figures", job, colour="brightness")).body)
     assert (found["silhouette"], found["accuracy"], found["without"]) == (None, None, "no classes")
     assert 0 < found["amount"]["error"] and 0 < found["amount"]["chance"] and found["amount"]["unit"] == ""

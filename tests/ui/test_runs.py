@@ -56,6 +56,14 @@ def test_terms_of_ones_own_data_are_named_by_its_modalities():
     assert [trace.line.dash for trace in key[0]] == [None, None, "solid", "dash", "dot"]
 
 
+def test_a_cycle_is_not_drawn_as_the_divergence_of_the_same_modality_is():
+    told, config = training([5.0], {"z_a": 1, "z_shared": 3, "z_b": 1})
+    config["modalities"] = [{"name": "a"}, {"name": "b"}]
+    told[0]["parts"] = dict.fromkeys(("J kl z_a", "J kl z_b", "cycle a", "cycle b"), 1.0)
+    drawn = [(trace.line.color, trace.line.dash) for trace in curves(told, config, "dark")[2].data if trace.showlegend is False]
+    assert len(set(drawn)) == len(drawn) == 4
+
+
 def test_dimensions_are_named_in_a_size_that_can_be_read_and_each_where_there_is_room():
     few, many, most = (
         kl_strip(*training([1.0], dims), "dark").layout

@@ -181,7 +181,6 @@ def test_a_run_begun_on_a_gpu_is_offered_to_go_on_without(home, monkeypatch):
 def test_a_finished_run_is_offered_new_decoders(home, monkeypatch):
     folder = configured(home, "mine", SETTINGS, {"event": "finished"})
     (folder / "weights.safetensors").touch()  # there are some; none are read to begin
-    monkeypatch.setattr("streamlit.page_link", lambda *arguments, **more: None)  # there are no other pages beside this one
     started = []
     monkeypatch.setattr(runs, "_launch", lambda folder, arguments: started.append((folder, arguments)))
     page = opened()
@@ -197,7 +196,6 @@ def test_a_run_is_trained_on_with_or_without_its_spare_private_dimensions(home, 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     folder = configured(home, "mine", replace(SETTINGS, private_open=before, device="cuda"), {"event": "finished"}, variant="mumo")
     (folder / "weights.safetensors").touch()
-    monkeypatch.setattr("streamlit.page_link", lambda *arguments, **more: None)
     started = []
     monkeypatch.setattr(runs, "_launch", lambda folder, arguments: started.append((folder, arguments)))
     page = opened()

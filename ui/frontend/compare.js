@@ -3,7 +3,7 @@
 // A slider says how far a dimension is from where the pair lies: 0 is the pair as each model encodes it, −1 and +1 are the
 // 1st and 99th percentile of each model's own codes. So every picture starts as a reconstruction, and no model jumps.
 
-import { button, clamp, el, mix, mount, signed, symbol, wearTheme } from "./dom.js";
+import { button, clamp, el, mix, mount, named, signed, symbol, wearTheme } from "./dom.js";
 import { Gauges } from "./gauges.js";
 import { canvas, paint, pixelsOf } from "./pictures.js";
 import { pointText } from "./point.js";
@@ -205,7 +205,7 @@ class Compare {
   slot(slot, at) {
     const first = slot.places.findIndex(Boolean);
     const dim = this.models[first].dims[slot.places[first].at];
-    const name = slot.title || `z ${dim.symbol} ${dim.index + 1}`;
+    const name = slot.title || named(dim.symbol, dim.index);
     const row = new Row({ at, symbol: dim.symbol, index: dim.index, low: -1, high: 1, histogram: [0], label: name, dead: false, why: "" }, this.handling());
     row.setRange(-1, 1);
     row.set(0);

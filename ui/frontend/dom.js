@@ -28,6 +28,11 @@ export function button(label, title, onclick, properties = {}) {
   return el("button", { type: "button", class: "button", title, onclick, ...properties }, label);
 }
 
+/** A dimension in words: "z I 1", of a code that is one block "z 1". */
+export function named(letter, index) {
+  return ["z", letter, index + 1].filter(Boolean).join(" ");
+}
+
 /** "z" with its block's letter below it: z_I 1. */
 export function symbol(letter, index) {
   return el("span", { class: "symbol" }, "z", el("sub", {}, letter), index === undefined ? "" : String(index + 1));

@@ -1,7 +1,7 @@
 // The panel of the Explore page. One object holds the state; every change of the code goes through `change`.
 
 import { component, drawn, mean } from "./beliefs.js";
-import { button, clamp, ease, el, mix, mount, symbol, wearTheme } from "./dom.js";
+import { button, clamp, ease, el, mix, mount, named, symbol, wearTheme } from "./dom.js";
 import { Experts } from "./experts.js";
 import { download } from "./files.js";
 import { Gauges } from "./gauges.js";
@@ -105,7 +105,7 @@ class Panel {
     state.code = null;
     this.dimensions = data.blocks.flatMap((block) => block.dims.map((dim, index) => ({
       ...dim, index, block, symbol: block.symbol, hue: block.hue,
-      label: `z ${block.symbol} ${index + 1}, ${block.title}${dim.dead ? ", dead" : ""}, ${dim.kl.toFixed(2)} nats`,
+      label: `${named(block.symbol, index)}, ${block.title}${dim.dead ? ", dead" : ""}, ${dim.kl.toFixed(2)} nats`,
     })));
     this.dimensions.forEach((dimension, at) => (dimension.at = at));
     state.active = Math.max(0, this.dimensions.findIndex(({ dead }) => !dead));

@@ -103,7 +103,10 @@ export class Plane {
     const [x, y] = this.axes.map((at) => clamp(this.panel.rows[at].at(code[at]), 0, 1));
     this.dot.style.left = `${100 * x}%`;
     this.dot.style.top = `${100 * (1 - y)}%`;
-    this.text.textContent = `${this.axes.map((at) => `z${this.panel.dimensions[at].symbol} ${this.panel.dimensions[at].index + 1}: ${signed(code[at])}`).join("   ")}`;
+    this.text.replaceChildren(...this.axes.flatMap((at, i) => {
+      const { symbol: letter, index } = this.panel.dimensions[at];
+      return [i ? "   " : "", symbol(letter, index), `: ${signed(code[at])}`];
+    }));
   }
 
   listen() {

@@ -62,6 +62,7 @@ export class Row {
 
   setBelief(mean, stddev) {
     Object.assign(this, { mean, stddev });
+    if (this.drawn !== undefined) this.say(); // a frozen value stays while the posterior is another pair's
     const from = clamp(this.at(mean - stddev), 0, 1);
     const to = clamp(this.at(mean + stddev), 0, 1);
     this.belief.style.left = `${100 * from}%`;
@@ -89,7 +90,11 @@ export class Row {
     this.knob.classList.toggle("outside", at < -0.002 || at > 1.002);
     this.number.textContent = signed(value);
     this.track.setAttribute("aria-valuenow", value.toFixed(3));
-    this.track.setAttribute("aria-valuetext", `${signed(value)}, posterior ${signed(this.mean ?? 0)} plus or minus ${(this.stddev ?? 1).toFixed(2)}`);
+    this.say();
+  }
+
+  say() {
+    this.track.setAttribute("aria-valuetext", `${signed(this.shown)}, posterior ${signed(this.mean ?? 0)} plus or minus ${(this.stddev ?? 1).toFixed(2)}`);
   }
 
   listen() {

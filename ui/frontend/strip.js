@@ -1,7 +1,7 @@
 // The active dimension from one end to the other, everything else as it is: pictures at one place below all rows, so that
 // choosing a row moves none.
 
-import { clamp, el, mix, signed, symbol } from "./dom.js";
+import { clamp, el, mix, named, signed, symbol } from "./dom.js";
 import { paint, pickable } from "./pictures.js";
 
 export const COUNT = 7;
@@ -34,7 +34,7 @@ export class Strip {
       changed[row.index] = this.valueAt(i);
       this.buttons.forEach((buttons, m) => {
         buttons[i].title = signed(this.valueAt(i));
-        buttons[i].setAttribute("aria-label", `set z ${row.dimension.symbol} ${row.dimension.index + 1} to ${signed(this.valueAt(i))}, ${this.titles[m]}`);
+        buttons[i].setAttribute("aria-label", `set ${named(row.dimension.symbol, row.dimension.index)} to ${signed(this.valueAt(i))}, ${this.titles[m]}`);
       });
       return changed;
     });
