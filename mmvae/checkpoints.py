@@ -32,6 +32,7 @@ from .data.base import Factor, PairedDataset
 from .files import write_atomically
 from .history import is_number
 from .latents import Block
+from .machine import choose_device
 from .modalities import Modality
 from .model import CannotInfer, MultimodalVAE
 from .variants import Variant, variant_from_json, variant_to_json
@@ -39,6 +40,7 @@ from .variants import Variant, variant_from_json, variant_to_json
 SCHEMA = 1
 SHIPPED, RUNS, UPLOADS = "checkpoints", "runs", "uploads"
 CONFIG, WEIGHTS, STATISTICS, CARD = "config.json", "weights.safetensors", "statistics.json", "card.json"
+LARGEST = 1024  # dimensions of a block, and clusters of a prior
 #: Where a configuration tells of the training before: whose encoders a run keeps, or which weights it began with.
 ORIGINS = ("encoders", "began_with")
 MOST_ORIGINS = 100
@@ -74,10 +76,16 @@ class Checkpoint:
 def load(path: str | Path, device: str = "cpu") -> MultimodalVAE:
     """The model of a checkpoint's or a run's folder, to look into: in evaluation mode, its parameters without gradients.
 
+    Arguments:
+        path: The folder, or a name in the catalogue of this machine, such as ``"faces-mumo"``.
+        device: Where it computes: ``"cpu"``, ``"cuda"``, or ``"auto"``, which is CUDA where there is one.
+
     Raises:
         CheckpointError: Where something is missing or malformed.
+        ValueError: Where there is no such device.
     """
-    return open_checkpoint(path, device).model.requires_grad_(False)
+    known = {} if (Path(path) / CONFIG).is_file() else catalogue()
+    return open_checkpoint(known.get(str(path), path), str(choose_device(device))).model.requires_grad_(False)
 
 
 def open_checkpoint(path: str | Path, device: str = "cpu", weights: str = WEIGHTS) -> Checkpoint:
@@ -249,8 +257,10 @@ def _check_config(config: dict, variant: Variant, modalities: Sequence[Modality]
     # A hostile file must not make us allocate what no model of ours needs.
     if len(modalities) != 2:
         raise ValueError(f"{len(modalities)} modalities, expected two")
-    if any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > 1024 for b in blocks) or variant.prior_clusters > 1024:
-        raise ValueError("sizes beyond what this program builds")
+    if any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > LARGEST for b in blocks) or variant.prior_clusters > LARGEST:
+        shapes, sizes = " and ".join("×".join(map(str, m.shape)) for m in modalities), " + ".join(str(b.dim) for b in blocks)
+        raise ValueError(f"images of {shapes}, {sizes} dimensions and {variant.prior_clusters} clusters are beyond what this program builds: "
+                         f"4×64×64, {LARGEST} dimensions in a block, {LARGEST} clusters")
     for text in (text for m in modalities for text in (m.name, m.symbol, m.title)):
         if not isinstance(text, str):
             raise ValueError(f"a modality's name, symbol or title is {text!r}, expected a text")

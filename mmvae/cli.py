@@ -256,9 +256,13 @@ def _positive(text: str) -> int:
 
 
 def _results(arguments: argparse.Namespace) -> None:
+    from .checkpoints import home_folder
     from .results import results
 
-    print(results(every=arguments.every), end="")
+    text = results(every=arguments.every)
+    if not text.strip():
+        raise ValueError(f"no measured model in {home_folder()}: `python -m mmvae evaluate NAME` measures one")
+    print(text, end="")
 
 
 def _variants(arguments: argparse.Namespace) -> None:
@@ -345,7 +349,8 @@ def _lockable(run: Path, *, new: bool) -> Iterator[None]:
 def _device(arguments: argparse.Namespace) -> str:
     """The device that a training is to have its turn on: the one asked for, else the resumed run's own."""
     from .checkpoints import CONFIG, read_json
-    from .training import choose_device, settings_of
+    from .machine import choose_device
+    from .training import settings_of
 
     config = arguments.out / CONFIG
     own = settings_of(read_json(config), config).device if arguments.resume and config.is_file() else "auto"
@@ -354,7 +359,8 @@ def _device(arguments: argparse.Namespace) -> str:
 
 def _trained(arguments: argparse.Namespace) -> int:
     from .runs import command_line
-    from .training import choose_device, train
+    from .machine import choose_device
+    from .training import train
 
     if arguments.device is not None:
         choose_device(arguments.device)  # refused before there is a folder
@@ -391,9 +397,10 @@ def _trained(arguments: argparse.Namespace) -> int:
 
 def _resumed(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     """The folder of the run to go on with, and its data; where these were said to have been moved, the run knows it from now on."""
-    from .checkpoints import CONFIG, build_model, read_json, source_of, write_json
+    from .checkpoints import CONFIG, WEIGHTS, build_model, read_json, source_of, write_json
+    from .runs import command_line
     from .sources import data_of
-    from .training import RunError
+    from .training import STATE, RunError
 
     if arguments.out is None:
         raise ValueError("--resume needs the run's folder: --out DIR")
@@ -402,6 +409,9 @@ def _resumed(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
         raise ValueError(f"--resume goes on with the settings that the run has: --{refused[0].replace('_', '-')} cannot be said beside it")
     if not (arguments.out / CONFIG).is_file():
         raise RunError(f"{arguments.out} holds no run to resume")
+    if (arguments.out / WEIGHTS).is_file() and not (arguments.out / STATE).is_file():
+        raise RunError(f"{arguments.out} is a checkpoint without the state of its training, which cannot be resumed; "
+                       f"`{command_line(['train', '--begin-with', str(arguments.out)])}` trains its weights on")
     config = read_json(arguments.out / CONFIG)
     source = config.get("source") or config.get("dataset")
     if not isinstance(source, str):
@@ -639,7 +649,7 @@ def _reconstruct(arguments: argparse.Namespace) -> None:
     checkpoint, images, _ = _pairs(arguments, 12)
     model = checkpoint.model
     rebuilt = model.decode(encode(model, _given(arguments, images)))
-    _save(arguments.out, [sheet([row for name in model.names for row in (list(images[name]), list(rebuilt[name]))])])
+    _save(arguments.out, [sheet([row for name in model.names for row in (list(images[name]), list(rebuilt[name]))])], command=_typed(arguments))
 
 
 @_as_pages_do
@@ -651,14 +661,14 @@ def _generate(arguments: argparse.Namespace) -> None:
     pairs = model.generate(arguments.n, seed=arguments.seed)
     columns = min(16, arguments.n)
     rows = [list(pairs[name][start : start + columns]) for start in range(0, arguments.n, columns) for name in model.names]
-    _save(arguments.out, [sheet(rows)])
+    _save(arguments.out, [sheet(rows)], command=_typed(arguments))
 
 
 @_as_pages_do
 def _translate(arguments: argparse.Namespace) -> None:
     import torch
 
-    from .inputs import drawn, prepare, read_input
+    from .inputs import drawn, prepare
     from .pictures import about
     from .readers import readers_for
     from .runs import command_line
@@ -670,7 +680,7 @@ def _translate(arguments: argparse.Namespace) -> None:
     to = arguments.to or first.names[1]
     first.positions([to])
     source, target = (next(m for m in first.modalities if (m.name == to) is drawn_here) for drawn_here in (False, True))
-    shown = [read_input(file, source).image for file in arguments.input or ()]
+    shown = [_picture(file, source) for file in arguments.input or ()]
     contents = [label_of((), {}, None, file.name) for file in arguments.input or ()]
     if arguments.draw:
         shown.append(prepare(drawn(arguments.draw), source).image)
@@ -682,7 +692,7 @@ def _translate(arguments: argparse.Namespace) -> None:
         shown += images[source.name]
         contents += _labels_of(_data_of(checkpoints[0], arguments), ids, None)
         known += _labels(_data_of(checkpoints[0], arguments), ids)
-    styles = [{to: read_input(file, target).image} for file in arguments.style_input or ()]
+    styles = [{to: _picture(file, target)} for file in arguments.style_input or ()]
     named = {name: [label_of((), {}, name, file.name) for file in arguments.style_input or ()] for name in first.names}
     styles_known = [_read_labels(readers, to, each[to]) for each in styles]
     if arguments.style:
@@ -718,6 +728,16 @@ def _translate(arguments: argparse.Namespace) -> None:
         of = translation_about(list(map(about, checkpoints)), source.name, to, found[0].samples.shape[1], None if styles else arguments.seed)
         pixels = translation_sheet(shown, found, called, to, contents, [each[to] for each in styles], named[to], readings, of)
     _save(arguments.out, [pixels], command=command_line(arguments.typed))
+
+
+def _picture(file: Path, modality: Modality) -> Tensor:
+    """A picture file as a model's input; what is wrong with it is told with its name."""
+    from .inputs import InputError, read_input
+
+    try:
+        return read_input(file, modality).image
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
 
 
 def _labels_of(data: PairedDataset, ids: Sequence[int] | torch.Tensor, owner: str | None) -> list[str]:
@@ -815,6 +835,7 @@ def _embed(arguments: argparse.Namespace) -> None:
     if not blocks:
         raise ValueError(f"{model.variant.title} infers nothing from {source} alone")
     codes = codes_of(model, data, Choice(blocks, source, count=arguments.pairs, seed=arguments.seed))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)  # before the work, which would be lost
     params = {row.method: row for row in (embedding.PCA, embedding.TSNE, embedding.UMAP)}[arguments.method]
     bar = Progress("%")
     found = embedding.embed(
@@ -827,7 +848,6 @@ def _embed(arguments: argparse.Namespace) -> None:
         factor.name: [factor.format(v) for v in codes.labels[factor.name]] if factor.kind == "categorical" else codes.labels[factor.name]
         for factor in data.factors
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".csv":
         write_csv(arguments.out, codes.ids, found.positions, labels, data.names)
     else:
@@ -838,7 +858,7 @@ def _embed(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from .export import export, export_onnx
+    from .export import export
 
     checkpoint, missing = _open(arguments), None
     try:
@@ -847,8 +867,7 @@ def _export(arguments: argparse.Namespace) -> None:
         if arguments.dataset is not None:  # what was asked for is not to be left out
             raise
         missing = error
-        arguments.out.mkdir(parents=True, exist_ok=True)
-    for file in export_onnx(checkpoint.model, arguments.out) if missing else export(checkpoint, data, arguments.out):
+    for file in export(checkpoint, None if missing else data, arguments.out):
         print(file)
     if missing:
         raise DataError(f"{missing}; without the pairs there is no codes.csv beside these files")
@@ -981,6 +1000,14 @@ def _save(file: Path, frames: Sequence, point: Point | None = None, command: str
     else:
         write_png(file, frames[0], point, command)
     print(file)
+
+
+def _typed(arguments: argparse.Namespace) -> str:
+    """The command as it was given, but that what it draws is called after its verb: one picture is one file, wherever it is written."""
+    from .runs import command_line
+
+    verb, *rest = arguments.typed
+    return command_line([verb, *(f"{verb}.png" if text == str(arguments.out) and before == "--out" else text for before, text in zip([verb, *rest], rest))])
 
 
 def _print_json(content: dict | list) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["pictures_of", "plain_number", "write_csv", "write_html", "write_projector"]
+__all__ = ["headings", "pictures_of", "plain_number", "write_csv", "write_html", "write_projector"]
 
 import base64
 import csv
@@ -10,7 +10,7 @@ import html
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -83,10 +83,16 @@ def write_csv(path: str | Path, ids: Sequence, positions: np.ndarray, labels: La
     called = {"item": [names[item] for item in np.asarray(ids).tolist()]} if names else {}
     with _opened(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", *called, "x", "y", *labels])
+        taken = ["id", *called, "x", "y"]
+        writer.writerow([*taken, *headings(labels, taken)])
         columns = [_cells(np.asarray(values)) for values in labels.values()]
         for item, (x, y), *values in zip(np.asarray(ids).tolist(), np.asarray(positions).tolist(), *called.values(), *columns, strict=True):
             writer.writerow([item, *values[: len(called)], f"{x:.6g}", f"{y:.6g}", *values[len(called) :]])
+
+
+def headings(names: Iterable[str], taken: Sequence[str]) -> list[str]:
+    """Names of factors as columns beside others: one that is taken says what it is."""
+    return [f"{name} (factor)" if name in taken else name for name in names]
 
 
 def _cells(values: np.ndarray) -> list:
@@ -156,7 +162,7 @@ def write_html(
         xaxis={"visible": False}, yaxis={"visible": False, "scaleanchor": "x"},
     )  # fmt: skip
     config = {"scrollZoom": True, "displaylogo": False}
-    page = figure.to_html(include_plotlyjs=True, full_html=True, default_height="100vh", config=config, post_script=_card(pictures) if pictures else None)
+    page = figure.to_html(include_plotlyjs=True, full_html=True, default_height="100vh", div_id="map", config=config, post_script=_card(pictures) if pictures else None)
     page = page.replace("<head>", f"<head><title>{html.escape(title)}</title><style>body {{ margin: 0; background: {GROUND}; }}</style>", 1)
     with _opened(path) as file:
         file.write(page)

@@ -8,41 +8,52 @@ import csv
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .checkpoints import Checkpoint
+from .checkpoints import CONFIG, Checkpoint, write_json
 from .data.base import PairedDataset
-from .embedding_export import plain_number
+from .embedding_export import headings, plain_number
 from .files import write_atomically
 from .model import MultimodalVAE
 
-MOST_PAIRS = 10_000
+MOST_PAIRS = 20_000
 NEEDED = ("onnx", "onnxscript")
 
 
-def export(checkpoint: Checkpoint, data: PairedDataset, folder: Path) -> list[Path]:
-    """Writes ``codes.csv`` and the ONNX files into a folder, and returns what was written.
+def export(checkpoint: Checkpoint, data: PairedDataset | None, folder: Path) -> list[Path]:
+    """Writes ``codes.csv`` (where the pairs are here), the ONNX files and the configuration into a folder, and returns what was written.
+
+    The configuration says how a posterior is made of what encoders give: the variant's fusion and prior, and the blocks.
 
     Raises:
         ValueError: Where the packages that ONNX needs are not installed; the codes are written by then.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    codes = folder / "codes.csv"
-    write_codes(codes, checkpoint.model, data)
-    return [codes, *export_onnx(checkpoint.model, folder)]
+    config, codes = folder / CONFIG, folder / "codes.csv"
+    if data is not None:
+        write_codes(codes, checkpoint.model, data)
+    write_json(config, checkpoint.config)
+    return [*([codes] if data is not None else []), config, *export_onnx(checkpoint.model, folder)]
 
 
 @torch.inference_mode()
 def write_codes(file: Path, model: MultimodalVAE, data: PairedDataset, split: str = "test") -> None:
-    """A row for each pair: its id, its name where it has one, its factors, and mean and standard deviation of its posterior in every dimension."""
-    ids = data.split(split)[:MOST_PAIRS]
+    """A row for each pair: its id, its name where it has one, its factors, and mean and standard deviation of its posterior in every dimension.
+
+    Of a split of more than `MOST_PAIRS`, so many drawn at random, always the same.
+    """
+    ids = data.split(split)
+    if len(ids) > MOST_PAIRS:
+        ids = ids[np.sort(np.random.default_rng(0).choice(len(ids), MOST_PAIRS, replace=False))]
+    taken = ["id", "item"]
     columns = [f"{block.name}[{d}] {what}" for block in model.blocks for what in ("mean", "stddev") for d in range(block.dim)]
 
     def write(temporary: str) -> None:
         with open(temporary, "w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out)
-            writer.writerow(["id", *(["item"] if data.names else []), *(factor.name for factor in data.factors), *columns])
+            writer.writerow(["id", *(["item"] if data.names else []), *headings([factor.name for factor in data.factors], taken), *columns])
             for chunk in ids.split(250):
                 images, labels = data.items(chunk)
                 posterior = model.posterior(images)

@@ -64,11 +64,13 @@ def _beside(file: Path) -> Iterator[str]:
     """The name of an empty file in the same folder, which takes the place of `file` at the end, or goes where there was an error."""
     temporary = file.parent / f".{file.name}.{uuid4().hex[:12]}"
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask withholds
+    mode = temporary.stat().st_mode & 0o777
     try:
         try:
             yield str(temporary)
         except SafetensorError as error:  # of a full disk, too, safetensors tells in an error of its own
             raise OSError(f"{file} could not be written: {error}") from None
+        temporary.chmod(mode)  # a library that replaces the file rather than writing into it leaves one that only its owner reads
         _to_disk(temporary)
         _replace(temporary, file)
     except BaseException:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from .gaussian import Belief, DiagonalGaussian, DiagonalLaplace, Mixture, keyed_sample, product_of_experts
+from .given import code_given, images_given, whole
 from .latents import SHARED, Block, partition
 from .modalities import Modality
 from .networks import Decoder, Encoder
@@ -122,15 +123,7 @@ class MultimodalVAE(nn.Module):
             fixed: Whether the encoders' weights are held fixed, so that gradients reach the images alone.
         """
         given = self.positions(observed)
-        for modality in self.modalities:
-            shape = tuple(observed[modality.name].shape) if modality.name in observed else (0, *modality.shape)
-            if shape[1:] != modality.shape:
-                raise ValueError(f"images of {modality.name!r} must be [N, {', '.join(map(str, modality.shape))}], got {shape}")
-            if modality.name in observed and not observed[modality.name].is_floating_point():
-                kind = str(observed[modality.name].dtype).removeprefix("torch.")
-                raise ValueError(f"images of {modality.name!r} must be floats from 0 to 1, got {kind}; divide bytes by 255")
-        if len({len(x) for x in observed.values()}) > 1:
-            raise ValueError(f"a pair needs as many images of each modality, got {', '.join(f'{name} {len(x)}' for name, x in observed.items())}")
+        observed = images_given(observed, self.modalities)
         beliefs: Experts = {}
         for reads in self.variant.encoders:
             if reads <= given:
@@ -150,7 +143,7 @@ class MultimodalVAE(nn.Module):
         The private block of a modality that is not observed is its prior. This is the posterior that training uses.
 
         Arguments:
-            observed: {modality: images [N, C, H, W] in [0, 1]}; empty for the prior.
+            observed: {modality: images [N, C, H, W] in [0, 1]}, tensors or arrays of floats; empty for the prior.
             n: Number of items where nothing is observed.
 
         Returns:
@@ -160,12 +153,14 @@ class MultimodalVAE(nn.Module):
             CannotInfer: Where the variant defines no posterior for this subset.
             ValueError: Where a modality is unknown or an image has the wrong shape, type or range.
         """
+        given = self.positions(observed)
+        observed = images_given(observed, self.modalities)
         experts = self.experts(observed)
         for name, images in observed.items():
             low, high = images.aminmax() if images.numel() else (0.0, 1.0)
             if not (low >= -SLACK and high <= 1 + SLACK):  # true of NaN too
                 raise ValueError(f"images of {name!r} must lie between 0 and 1, got {float(low):.3g} to {float(high):.3g}")
-        return self.fuse(experts, self.positions(observed), len(next(iter(observed.values()))) if observed else n)
+        return self.fuse(experts, given, len(next(iter(observed.values()))) if observed else n)
 
     def fuse(self, experts: Experts, given: frozenset[int], n: int) -> dict[str, Belief]:
         """The posterior of n items from experts already computed; see `posterior`."""
@@ -226,13 +221,9 @@ class MultimodalVAE(nn.Module):
         """The mean picture of each modality, [N, C, H, W] in [0, 1], from a code {block name: [N, dim]}.
 
         Raises:
-            ValueError: Where a block is missing or has another number of dimensions.
+            ValueError: Where a block is missing or of another shape, or a value is not finite.
         """
-        for block in self.blocks:
-            if block.name not in z or z[block.name].shape[-1] != block.dim:
-                got = tuple(z[block.name].shape) if block.name in z else "nothing"
-                raise ValueError(f"block {block.name!r} must be [N, {block.dim}], got {got}")
-        return {name: torch.sigmoid(logits) for name, logits in self.logits(z).items()}
+        return {name: torch.sigmoid(logits) for name, logits in self.logits(code_given(z, self.blocks)).items()}
 
     @torch.inference_mode()
     def translate(self, observed: Mapping[str, Tensor], to: str, samples: int = 1, seed: int = 0) -> Tensor:
@@ -246,9 +237,10 @@ class MultimodalVAE(nn.Module):
 
         Raises:
             CannotInfer: Where the variant has no posterior given what is observed.
-            ValueError: Where `to` is no modality of this model, or no sample is asked for.
+            ValueError: Where `to` is no modality of this model, no sample is asked for, or `seed` is no whole number.
         """
         self.positions([to])
+        samples, seed = whole(samples, "samples"), whole(seed, "seed")
         if samples < 1:
             raise ValueError(f"samples must be at least 1, got {samples}")
         posterior = self.posterior(observed)
@@ -257,7 +249,14 @@ class MultimodalVAE(nn.Module):
 
     @torch.inference_mode()
     def generate(self, n: int, seed: int = 0) -> dict[str, Tensor]:
-        """New pairs from the prior: {modality: [n, C, H, W] in [0, 1]}."""
+        """New pairs from the prior: {modality: [n, C, H, W] in [0, 1]}.
+
+        Raises:
+            ValueError: Where `n` is no whole number from 0, or `seed` none.
+        """
+        n, seed = whole(n, "n"), whole(seed, "seed")
+        if n < 0:
+            raise ValueError(f"n must be at least 0, got {n}")
         generator = torch.Generator().manual_seed(seed)
         return self.decode({name: belief.sample(generator) for name, belief in self.prior(n).items()})
 

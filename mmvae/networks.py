@@ -175,6 +175,8 @@ class Encoder(nn.Module):
     def forward(self, images: dict[str, Tensor], layout: torch.memory_format = torch.channels_last) -> Tensor:
         """The parameters; `layout` is how images lie in memory where they are convolved."""
         inputs = [images[name] for name in self.reads]
+        if not len(inputs[0]):
+            return inputs[0].new_zeros(0, self.head[-1].out_features)  # of no images PixelUnshuffle makes no patches
         if self.stacked:
             inputs = [torch.cat(inputs, 1)]
         features = [trunk(x.contiguous(memory_format=layout)) for trunk, x in zip(self.trunks, inputs)]

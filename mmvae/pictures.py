@@ -454,11 +454,13 @@ def read_point(file: Path | io.BytesIO) -> Point:
             if picture.width * picture.height > MOST_PIXELS:
                 raise PointError(f"a picture of {picture.width}×{picture.height} pixels is larger than any this program saves")
             picture.load()  # text may follow the pixels
-            text = picture.info.get(POINT_KEY)
+            text, command = picture.info.get(POINT_KEY), picture.info.get(COMMAND_KEY)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, PointError):
             raise
         raise PointError(f"not a PNG picture ({type(error).__name__})") from None
+    if not isinstance(text, str) and isinstance(command, str):
+        raise PointError(f"this picture is of no single point; what draws it is: {command[:500]}")
     if not isinstance(text, str):
         raise PointError("this picture carries no point: it was not saved by this program, or lost its metadata on the way")
     return Point.parse(text)

@@ -35,7 +35,7 @@ from .checkpoints import STATISTICS, Checkpoint, CheckpointError, build_model, c
 from .data.base import PairedDataset
 from .files import write_atomically
 from .history import EVENTS, event_of, events, is_number, record_of
-from .machine import processor
+from .machine import choose_device, processor
 from .modalities import Modality
 from .model import MultimodalVAE
 from .networks import FINER
@@ -194,7 +194,10 @@ def settings_of(config: dict, where: Path | str) -> Settings:
 
 def _train(run: Path, config: dict, settings: Settings, data: PairedDataset, until: int | None, on_event: Callable[[dict], None] | None,
            stopped: Callable[[], bool] | None) -> str:
-    device = choose_device(settings.device)
+    try:
+        device = choose_device(settings.device)
+    except ValueError as error:
+        raise RunError(str(error)) from None
     steps = until or settings.steps
     torch.manual_seed(settings.seed)
     model = build_model(config, str(run / "config.json")).to(device)
@@ -376,19 +379,6 @@ def closing(settings: Settings, step: int, steps: int, *, trained: bool = False)
     if not settings.private_open:
         return 1.0
     return CLOSED ** min(1.0, max(0.0, 12 * (step / steps - (0 if trained else 2 / 3))))
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of this name; ``"auto"`` is CUDA where there is one.
-
-    Raises:
-        RunError: Where CUDA is asked for and not there.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise RunError("device cuda was asked for, but this machine has none that PyTorch can use; take --device cpu")
-    if name not in ("auto", "cpu", "cuda"):
-        raise RunError(f"device {name!r} is none of auto, cpu, cuda")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 @torch.no_grad()

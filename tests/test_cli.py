@@ -347,7 +347,7 @@ def test_networks_are_exported_without_the_data(strayed, own, tmp_path, capsys):
     message = failed(capsys, ["export", str(strayed), "--out", str(tmp_path / "onnx")])
     assert "gone.npz, which is not there any more" in message and message.endswith("; without the pairs there is no codes.csv beside these files")
     written = {file.name for file in (tmp_path / "onnx").iterdir()}
-    assert written == {f"{kind}_{name}.onnx" for kind in ("encoder", "decoder") for name in ("left", "right")}
+    assert written == {f"{kind}_{name}.onnx" for kind in ("encoder", "decoder") for name in ("left", "right")} | {"config.json"}
     assert main(["export", str(strayed), "--dataset", str(own), "--out", str(tmp_path / "onnx")]) == 0
     assert {file.name for file in (tmp_path / "onnx").iterdir()} == {*written, "codes.csv"}
 
@@ -763,7 +763,7 @@ def test_a_training_on_no_data_set_leaves_no_run_behind(tmp_path, capsys, monkey
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without an accelerator")
 def test_a_training_for_a_device_that_is_not_there_leaves_no_run_behind(own, tmp_path, capsys):
     arguments = ["train", "--variant", "joint-poe", "--dataset", str(own), "--out", str(tmp_path / "run"), "--device", "cuda"]
-    assert "take --device cpu" in failed(capsys, arguments)
+    assert "take cpu or auto" in failed(capsys, arguments)
     assert not (tmp_path / "run").exists()
 
 
@@ -798,3 +798,40 @@ def test_progress_in_a_terminal_redraws_one_line(capsys, monkeypatch):
     progress.close()
     text = capsys.readouterr().err
     assert text.count("\n") == 2 and "\r" in text and f"{'█' * 24} 10 of 10 steps\n" in text
+
+
+def test_a_checkpoint_without_the_state_of_its_training_cannot_be_resumed_and_stays_as_it_was(run, tmp_path, capsys):
+    shared = tmp_path / "shared"
+    assert main(["ship", str(run), "--out", str(shared)]) == 0
+    before = sorted(file.name for file in shared.iterdir())
+    capsys.readouterr()
+    assert main(["train", "--resume", "--out", str(shared)]) == 1
+    assert "cannot be resumed; `python -m mmvae train --begin-with" in capsys.readouterr().err
+    assert sorted(file.name for file in shared.iterdir()) == before
+
+
+@pytest.mark.parametrize("verb", [["reconstruct", "--items", "0", "1"], ["generate", "-n", "2", "--seed", "3"]])
+def test_pictures_of_several_points_carry_the_command_that_draws_them(run, tmp_path, capsys, verb):
+    file = tmp_path / "drawn.png"
+    name, *options = verb
+    assert main([name, str(run), *options, "--out", str(file)]) == 0
+    with Image.open(file) as picture:
+        command = picture.info["mmvae:command"]
+    assert command.startswith(f"python -m mmvae {name} ") and all(option in command for option in options)
+    capsys.readouterr()
+    assert main(["render", str(file), "--out", str(tmp_path / "again.png")]) == 1
+    assert "this picture is of no single point; what draws it is: python -m mmvae" in capsys.readouterr().err
+
+
+def test_of_several_input_files_the_one_that_cannot_be_read_is_named(run, tmp_path, capsys):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.new("L", (28, 28), 200).save(good)
+    bad.write_text("no picture")
+    assert main(["translate", str(run), "--input", str(good), str(bad), "--out", str(tmp_path / "drawn.png")]) == 1
+    assert f"{bad}: not a picture" in capsys.readouterr().err
+
+
+def test_results_of_a_home_without_models_say_where_they_looked(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
+    assert main(["results"]) == 1
+    assert f"no measured model in {tmp_path}" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import csv
 import pytest
 import torch
 
+from mmvae.embedding_export import headings
 from mmvae.export import export_onnx, write_codes
 from tests.tiny import TinyPairs, tiny_images, tiny_model
 
@@ -33,6 +34,19 @@ def test_the_table_of_codes_calls_the_pairs_by_their_names(tmp_path):
     rows = list(csv.DictReader((tmp_path / "codes.csv").open()))
     assert list(rows[0])[:3] == ["id", "item", "brightness"]
     assert [rows[0][name] for name in ("id", "item", "brightness")] == ["96", "scan 96", "36.68"]
+
+
+def test_of_many_pairs_some_of_all_are_drawn_and_always_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmvae.export.MOST_PAIRS", 8)
+    told = []
+    for name in ("one.csv", "other.csv"):
+        write_codes(tmp_path / name, tiny_model("dmvae"), TinyPairs())
+        told.append([int(row["id"]) for row in csv.DictReader((tmp_path / name).open())])
+    assert told[0] == told[1] == sorted(set(told[0])) and len(told[0]) == 8 and told[0] != list(range(96, 104))
+
+
+def test_a_factor_with_the_name_of_another_column_says_what_it_is():
+    assert headings(["x", "angle", "id"], ["id", "x", "y"]) == ["x (factor)", "angle", "id (factor)"]
 
 
 def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):

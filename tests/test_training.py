@@ -301,7 +301,7 @@ def test_a_run_that_would_close_nothing_is_refused(tmp_path, variant, kept):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("private", "change", "said"), [((2000, 3), {}, "sizes beyond what this program builds"), ((2, 3), {"learning_rate": math.inf}, "learning_rate is Infinity"),
+@pytest.mark.parametrize(("private", "change", "said"), [((2000, 3), {}, "beyond what this program builds"), ((2, 3), {"learning_rate": math.inf}, "learning_rate is Infinity"),
                                                          ((2, 3), {"clip": math.inf}, "clip is Infinity")])
 def test_what_could_not_be_trained_is_not_begun(tmp_path, private, change, said):
     model = MultimodalVAE(VARIANTS["mumo"], (A, B), partition(("a", "b"), private=private, shared=4))

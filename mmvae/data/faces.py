@@ -23,6 +23,7 @@ from torch import Tensor
 from ..files import opened_atomically
 from ..workers import Workers
 from . import DATASETS, SPLITS, DataError, PairedDataset
+from .ids import ids_given
 
 Progress = Callable[[int, int], None]
 
@@ -68,7 +69,7 @@ class FaceGrid(PairedDataset):
         return self._split_ids[name]
 
     def items(self, ids: Tensor | Sequence[int]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        ids = np.asarray(ids, dtype=np.int64).reshape(-1)
+        ids = ids_given(ids)
         outside = ids[(ids < 0) | (ids >= len(self))]
         if len(outside):
             raise DataError(f"{self.name} has no item {outside[0]}: ids run from 0 to {len(self) - 1}")

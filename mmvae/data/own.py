@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from ..inputs import ENDINGS, HANDWRITING, InputError, look_at, prepare, read_in
 from ..modalities import Modality
 from .arrays import read_arrays
 from .base import SPLITS, DataError, Factor, PairedDataset
+from .ids import ids_given
 
 EDGES = (28, 32, 64)  # pixels of the images that networks are made for: conv28, conv32, conv64
 FEWEST = 20  # pairs, so that there are two each to validate and to test with: no figure can be taken of one
@@ -32,7 +34,10 @@ GRID = 101  # distinct values up to which an ordered factor is taken for set rat
 TABLES = (".csv", ".tsv")
 COMMA = re.compile(r"[+-]?\d*,\d+")  # 0,5: what many countries write for 0.5
 PICTURES = tuple(f".{ending}" for ending in ENDINGS)
-GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,000: a thousand to some, one to others
+#: The share of an ordered factor's values that must stay distinct in single precision; of thousands of measured ones two may meet by chance.
+DISTINCT = 0.99
+GREY, COLOUR = ("1", "L", "LA", "I;16", "I;16L", "I;16B"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 DESCRIPTION = {"kind", "unit", "owner", "neutral"}  # what may be said of a factor
 
 
@@ -143,7 +148,7 @@ class OwnPairs(PairedDataset):
         return self._splits[name]
 
     def items(self, ids: Tensor | Sequence[int]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        ids = torch.as_tensor(ids, dtype=torch.int64, device="cpu").reshape(-1)
+        ids = torch.from_numpy(ids_given(ids))
         total = len(next(iter(self._images.values())))
         outside = ids[(ids < 0) | (ids >= total)]
         if len(outside):
@@ -270,25 +275,35 @@ def _factor(content: Content, name: str, values: np.ndarray, names: Sequence[str
     if owner is not None and owner not in modalities:
         raise DataError(f"{path}: factor {name!r} belongs to {owner!r}; "
                         f"expected {' or '.join(modalities)}, or null where both show it")
-    if not isinstance(unit, str) or neutral is not None and not is_number(neutral):
-        raise DataError(f"{path}: factor {name!r} has unit {unit!r} and neutral {neutral!r}; expected a text and a number")
-    if values.dtype.kind == "U" and (kind == "ordered" or "kind" not in described and _mostly_numbers(values)):
+    texts = values.dtype.kind == "U"
+    if not isinstance(unit, str) or neutral is not None and not (isinstance(neutral, str) if texts else is_number(neutral)):
+        raise DataError(f"{path}: factor {name!r} has unit {unit!r} and neutral {neutral!r}; expected a text and {'one of its values' if texts else 'a number'}")
+    if texts and (kind == "ordered" or "kind" not in described and _mostly_numbers(values)):
         raise _no_number(content, name, values.tolist(), names)
     if kind == "categorical":
         if neutral is not None and neutral not in distinct.tolist():
-            raise DataError(f"{path}: factor {name!r} is never {neutral:g}, its neutral value; there are {_listed(map(str, distinct))}")
+            raise DataError(f"{path}: factor {name!r} is never {neutral}, its neutral value; there are {_listed(map(str, distinct))}")
         neutral = None if neutral is None else float(distinct.tolist().index(neutral))  # labels are indices
         return Factor(name, kind, tuple(map(str, distinct)), unit, owner, neutral), torch.from_numpy(indices.astype(np.int64))
+    if neutral is not None and not distinct[0] <= neutral <= distinct[-1]:
+        raise DataError(f"{path}: factor {name!r} runs from {distinct[0]:g} to {distinct[-1]:g}, and its neutral value is {neutral:g}; expected one between")
+    labels = values.astype(np.float32)
+    if not np.isfinite(labels).all() or len(np.unique(labels)) < DISTINCT * len(distinct):
+        raise DataError(f"{path}: factor {name!r} has values that single precision cannot tell apart, from {distinct[0]:.6g} to {distinct[-1]:.6g}; "
+                        "subtract a constant, or take a larger unit")
     # measured rather than set where few recur: no grid
     grid = distinct if len(distinct) <= min(GRID, len(values) // 2) else np.linspace(distinct[0], distinct[-1], 21)
-    return Factor(name, kind, tuple(map(float, grid)), unit, owner, neutral), torch.from_numpy(values.astype(np.float32))
+    return Factor(name, kind, tuple(map(float, grid)), unit, owner, neutral), torch.from_numpy(labels)
 
 
 def _no_number(content: Content, name: str, cells: list[str], names: Sequence[str]) -> DataError:
     """What to say of the first text among numbers, such as NA or 0,5: as texts each of them would be a class of its own."""
     item = next(i for i, cell in enumerate(cells) if not _is_number(cell))
-    better = f"write {cells[item].replace(',', '.')}" if COMMA.fullmatch(cells[item]) else "fill it in"
-    return DataError(f"{content.table}: {cells[item]!r} for {_item(names, item)} is no number; "
+    cell = cells[item]
+    better = f"write {cell.replace(',', '.')}" if COMMA.fullmatch(cell) else "fill it in"
+    if THOUSANDS.fullmatch(cell):
+        better = f"write {cell.replace(',', '')} or {cell.replace(',', '.')}, whichever it is"
+    return DataError(f"{content.table}: {cell!r} for {_item(names, item)} is no number; "
                      f"{better}, or make {name} categorical in {content.description}")
 
 
@@ -428,9 +443,10 @@ def _pictures(folder: Path) -> dict[str, Path]:
     pictures: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in PICTURES and not path.name.startswith("."):
-            if path.stem in pictures:
-                raise DataError(f"{path}: {pictures[path.stem].name} has the same name; expected one image of each")
-            pictures[path.stem] = path
+            stem = unicodedata.normalize("NFC", path.stem)  # macOS and others write an accented letter each in its own way
+            if stem in pictures:
+                raise DataError(f"{path}: {pictures[stem].name} has the same name; expected one image of each")
+            pictures[stem] = path
     return pictures
 
 
@@ -443,7 +459,7 @@ def _opened(name: str, paths: list[Path]) -> tuple[Tensor, list[str]]:
     width, height = looks[0][1]
     for path, (mode, size) in zip(paths, looks):
         if mode not in GREY + COLOUR:
-            raise DataError(f"{path}: pixels of kind {mode}; expected 8 bits, grey or in colour")
+            raise DataError(f"{path}: pixels of kind {mode}; expected 8 bits, grey or in colour, or 16 bits grey")
         if size != (width, height):
             raise DataError(f"{path}: {size[0]}×{size[1]} pixels, but {paths[0].name} has {width}×{height}; expected one size")
     edge = _edge(height, width)
@@ -470,7 +486,7 @@ def _refused(where: str) -> Iterator[None]:
 def _table(path: Path, items: list[str]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The columns of a table of factors, texts in the items' order, and what was left out of it."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = unicodedata.normalize("NFC", path.read_bytes().decode("utf-8-sig"))
         comma = max(",;\t", key=text.partition("\n")[0].count)  # spreadsheets write what the country is used to
         lines = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=comma)]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -485,13 +501,18 @@ def _table(path: Path, items: list[str]) -> tuple[dict[str, np.ndarray], list[st
     if long := next((row for row in rows if len(row) > len(fields)), None):
         raise DataError(f"{path}: {len(long)} cells for item {long[place]!r}; expected {len(fields)}, one under each column")
     rows = [row + [""] * (len(fields) - len(row)) for row in rows]
+    ended = [row for row in rows if row[place] not in items and Path(row[place]).suffix.lower() in PICTURES]
+    for row in ended:  # a table of the files' whole names
+        row[place] = row[place][: -len(Path(row[place]).suffix)]
     by_item = {row[place]: row for row in rows}
     if len(by_item) < len(rows):
         twice = Counter(row[place] for row in rows).most_common(1)[0][0]
         raise DataError(f"{path}: two rows for item {twice!r}; expected one")
     missing = [item for item in items if item not in by_item]
     if missing:
-        raise DataError(f"{path}: no row for item {missing[0]!r} ({len(missing)} of {len(items)} are missing); "
+        stray = next((item for item in by_item if item not in items), None)
+        there = "" if stray is None else f"; one is for {stray!r}"
+        raise DataError(f"{path}: no row for item {missing[0]!r} ({len(missing)} of {len(items)} are missing{there}); "
                         "expected one for every pair of images")
     factors = {}
     for name in columns:

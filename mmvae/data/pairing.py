@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .augment import jitter_colour, warp
 from .base import SPLITS, DataError, PairedDataset
+from .ids import ids_given
 
 if TYPE_CHECKING:
     from . import DatasetRow
@@ -90,7 +91,7 @@ class Pairing:
         Raises:
             DataError: Where an id names no image, or two images whose labels differ.
         """
-        ids = torch.as_tensor(ids, dtype=torch.int64, device="cpu").reshape(-1).numpy()
+        ids = ids_given(ids)
         outside = ids[(ids < 0) | (ids >= len(self.first) * len(self.second))]
         if len(outside):
             raise DataError(f"item {outside[0]}: no such pair; ids run from 0 to {len(self.first) * len(self.second) - 1}")
@@ -98,8 +99,9 @@ class Pairing:
         unlike = np.flatnonzero(self.first[first] != self.second[second])
         if len(unlike):
             i = unlike[0]
+            like = first[i] * len(self.second) + int(np.flatnonzero(self.second == self.first[first[i]])[0])
             raise DataError(f"item {ids[i]}: its images show {self.first[first[i]]} and {self.second[second[i]]}; "
-                            "a pair shows one digit twice")
+                            f"a pair shows one digit twice, as item {like} does")
         return first, second
 
     def split(self, name: str) -> Tensor:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -316,6 +317,66 @@ def test_a_zip_of_pictures_is_no_archive_of_arrays(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_grey_pictures_of_16_bits_are_items_as_they_are_inputs(tmp_path):
+    deep = RNG.integers(0, 2**16, (20, 64, 64), dtype=np.uint16)
+    for folder in ("left", "right"):
+        (tmp_path / folder).mkdir()
+        for i, picture in enumerate(deep):
+            Image.fromarray(picture).save(tmp_path / folder / f"{i:02}.png")
+    images, _ = dataset(str(tmp_path)).items([7])
+    np.testing.assert_allclose(images["left"][0, 0], deep[7] / 65535, atol=0.51 / 255)
+
+
+def test_ids_that_are_no_whole_numbers_are_refused(tmp_path):
+    data = dataset(str(saved(tmp_path)))
+    kinds = data.items([0, 1, 2])[1]["kind"]
+    for ids, said in ((kinds == 0, "got bool; of a mask"), ([1.5], "got float64"), ([float("nan")], "got float64"), ([2**70], "got object"), (["a"], "got <U1")):
+        with pytest.raises(DataError, match=said):
+            data.items(ids)
+    assert len(data.items([])[1]["kind"]) == 0 and len(data.items(np.arange(3, dtype=np.uint8))[1]["kind"]) == 3
+
+
+@pytest.mark.parametrize("values, refused", [(1.7e9 + np.arange(40.0), True), (np.linspace(0, 1e39, 40), True), (np.arange(40.0) / 7, False), (RNG.random(40), False)])
+def test_an_ordered_factor_that_single_precision_cannot_hold_is_refused(tmp_path, values, refused):
+    path = saved(tmp_path, **{**arrays(40), "time": values})
+    if refused:
+        with pytest.raises(DataError, match="factor 'time' has values that single precision cannot tell apart"):
+            dataset(str(path))
+    else:
+        assert len(np.unique(dataset(str(path)).items(range(40))[1]["time"])) == 40
+
+
+def test_a_neutral_value_is_one_of_the_factors(tmp_path):
+    folder = pictures(tmp_path)
+    table = folder / "factors.csv"
+    told = json.dumps({"tone": {"neutral": "dark"}})
+    lines = ["item,tone,size", *(f"thing{i:02},{'dark' if i % 2 else 'pale'},{i / 10}" for i in range(len(list((folder / 'photo').iterdir()))))]
+    table.write_text("\n".join(lines), "utf-8")
+    (folder / "factors.json").write_text(told, "utf-8")
+    tone = next(f for f in dataset(str(folder)).factors if f.name == "tone")
+    assert tone.values[int(tone.neutral)] == "dark"
+    (folder / "factors.json").write_text(json.dumps({"size": {"neutral": 99}}), "utf-8")
+    with pytest.raises(DataError, match="factor 'size' runs from 0 to .*, and its neutral value is 99"):
+        dataset(str(folder))
+
+
+def test_a_thousands_comma_is_not_said_to_be_a_decimal_one(tmp_path):
+    folder = pictures(tmp_path)
+    items = [path.stem for path in (folder / "photo").iterdir()]
+    (folder / "factors.csv").write_text("item;size\n" + "\n".join(f"{item};{i + 1},000" for i, item in enumerate(items)), "utf-8")
+    with pytest.raises(DataError, match=r"write (\d+)000 or \1.000, whichever it is"):
+        dataset(str(folder))
+
+
+def test_a_table_may_give_the_files_whole_names_and_write_accents_in_another_way(tmp_path):
+    folder = pictures(tmp_path)
+    for side in ("photo", "sketch"):
+        (folder / side / "thing00.png").rename(folder / side / "th\u00edng00.png")
+    items = sorted(path.name for path in (folder / "photo").iterdir())
+    (folder / "factors.csv").write_text("item,size\n" + "\n".join(f"{unicodedata.normalize('NFD', item)},{i / 7}" for i, item in enumerate(items)), "utf-8")
+    assert [f.name for f in dataset(str(folder)).factors] == ["size"]
+
+
 def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
     def refused(path, message):
         with pytest.raises(DataError, match=message) as caught:
@@ -340,8 +401,9 @@ def test_a_folder_with_something_wrong_is_refused_by_name(tmp_path):
     (folder / "sketch" / "thing05.png").unlink()
     refused(folder, "sketch: no image 'thing05' to pair with photo/thing05.png")
     folder = fresh("deep")
-    Image.new("I;16", (64, 64)).save(folder / "sketch" / "thing06.png")
-    refused(folder, "thing06.png: pixels of kind I;16; expected 8 bits")
+    (folder / "sketch" / "thing06.png").unlink()
+    Image.new("F", (64, 64)).save(folder / "sketch" / "thing06.tiff")
+    refused(folder, "thing06.tiff: pixels of kind F; expected 8 bits")
     folder = fresh("mask")
     for picture in (folder / "sketch").iterdir():
         Image.new("L", (64, 64), 1).save(picture)
