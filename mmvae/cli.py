@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from .data import DATASETS, DataError, data_root, dataset, version_of
 from .modalities import Modality
-from .presets import OPTIMIZERS, PRECISIONS, REFIT, Settings, latents_for, modalities_for, own_row, settings_for
+from .presets import OPTIMIZERS, PRECISIONS, REFIT, SCALES, Settings, latents_for, modalities_for, own_row, settings_for
 from .variants import VARIANTS, variant_to_json
 
 if TYPE_CHECKING:  # nothing of torch for --help, variants and datasets
@@ -153,6 +153,10 @@ def _parser() -> argparse.ArgumentParser:
         "--decoders", choices=["fine", "wide", "deep"],
         help="decoders of finer maps from the start, of faces wider or deeper ones too: sharper at twice, four and six times the arithmetic (default: they mirror the encoders)",
     )
+    train.add_argument("--beta", type=float, help="factor of every KL in the loss, the warm-up past (default 1: the bound itself)")
+    train.add_argument("--likelihoods", nargs=2, choices=list(SCALES), metavar=("FIRST", "SECOND"),
+                       help=f"of the modalities: {', '.join(SCALES)} (default: the variant's source's)")
+    train.add_argument("--weights", nargs=2, type=_weight, metavar=("FIRST", "SECOND"), help="of the modalities' log-likelihoods (default: the variant's source's)")
     train.add_argument("--seed", type=_whole, help="of the initial weights, the batches and the noise (default 0)")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: auto")
     train.add_argument(
@@ -249,6 +253,13 @@ def _positive(text: str) -> int:
     value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def _weight(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no weight of at least 0")
     return value
 
 
@@ -445,7 +456,8 @@ def _started(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     torch.manual_seed(settings.seed)
     asked = {"private": arguments.private, "shared": arguments.shared}
     latents = latents_for(variant, row) | {key: value for key, value in asked.items() if value is not None}
-    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(variant, row, decoders=arguments.decoders or ""))
+    model = MultimodalVAE.for_dataset(variant, row, **latents, modalities=modalities_for(
+        variant, row, decoders=arguments.decoders or "", likelihoods=arguments.likelihoods, weights=arguments.weights))
     if source is None:
         data = dataset(row.name, arguments.data_root)
     run = arguments.out or runs_folder() / run_name(row.name, variant.name)
@@ -461,7 +473,7 @@ def _from_trained(arguments: argparse.Namespace) -> tuple[Path, PairedDataset]:
     from .training import begin, refit
 
     option = "--begin-with" if arguments.encoders is None else "--encoders"
-    for name in ("variant", "private", "shared", "decoders", *(["begin_with"] if option == "--encoders" else [])):
+    for name in ("variant", "private", "shared", "decoders", "likelihoods", "weights", *(["begin_with"] if option == "--encoders" else [])):
         if getattr(arguments, name) is not None:
             raise ValueError(f"{option} keeps the model as it is: --{name.replace('_', '-')} cannot be said beside it")
     trained = _open_named(arguments.encoders or arguments.begin_with)

@@ -455,7 +455,7 @@ def columns(entries: Sequence[Entry]) -> list[Column]:
 def _alike(entry: Entry) -> str:
     """The same for entries that differ in nothing but the seed of their training, and in what does not bear on the weights."""
     variant = entry.config["variant"]
-    usual = {"optimizer": Settings.optimizer, "private_open": Settings.private_open}  # as those say that were trained before one could choose
+    usual = {"optimizer": Settings.optimizer, "private_open": Settings.private_open, "beta": Settings.beta}  # as those say that were trained before one could choose
     trainings = [(training.how, training.record.get("steps", training.settings.get("steps")),
                   sorted((k, v) for k, v in {**usual, **training.settings}.items() if k not in SAME)) for training in trainings_of(entry)]
     sizes = [(block["name"], block["dim"]) for block in entry.config["blocks"]]

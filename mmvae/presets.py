@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
-    "CLOSED", "OPTIMIZERS", "REFIT", "OptimizerRow", "Settings", "first_look_for", "latents_for", "modalities_for", "own_row", "pairs_to_measure",
+    "CLOSED", "MOST_BETA", "OPTIMIZERS", "REFIT", "SCALES", "OptimizerRow", "Settings", "first_look_for", "latents_for", "modalities_for", "own_row", "pairs_to_measure",
     "published_for", "settings_for",
 ]  # fmt: skip
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from .data import DIGIT, DatasetRow, PairedDataset
@@ -52,6 +52,9 @@ OPTIMIZERS: dict[str, OptimizerRow] = {
         OptimizerRow("adam", "Adam", "torch.optim:Adam", {"fused": True}), OptimizerRow("soap", "SOAP", "mmvae.soap:Soap"))
 }
 CLOSED = 50.0  # factor of the KL of a private dimension that is closed
+MOST_BETA = 1e6
+#: Of each likelihood the scale where a variant's source states none: a Gaussian's makes it the summed squared error, a Laplace's is MMVAE's.
+SCALES = {"bernoulli": 1.0, "gaussian": 0.5**0.5, "laplace": 0.75}
 PRECISIONS = ("auto", "bfloat16", "float32")
 
 
@@ -75,6 +78,7 @@ class Settings:
             run that begins with trained weights from the first one on, their KL weighed up to `CLOSED` times. Variants that never draw one
             modality from the other separate sooner with room in their private blocks, and keep part of what is shared in the room left over.
             0: all stay open.
+        beta: Factor of every KL in the loss once it is warm; 1 is the bound itself (Higgins et al. 2017). Models are measured with 1 whatever it is.
     """
 
     steps: int = 12000
@@ -89,6 +93,7 @@ class Settings:
     snapshot: int = 500
     optimizer: str = "adam"
     private_open: int = 0
+    beta: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "snapshot"):
@@ -97,6 +102,8 @@ class Settings:
         if not (self.learning_rate > 0 and self.clip > 0 and self.warmup >= 0):
             raise ValueError(f"learning rate and clip must be positive and warm-up not negative, got "
                              f"{self.learning_rate}, {self.clip}, {self.warmup}")
+        if not 0 <= self.beta <= MOST_BETA:
+            raise ValueError(f"beta must be from 0 to {MOST_BETA:g}, got {self.beta:g}")
         if self.private_open < 0:
             raise ValueError(f"private_open must be a number of dimensions, 0 for all, got {self.private_open}")
         if self.precision not in PRECISIONS:
@@ -116,8 +123,9 @@ def own_row(data: PairedDataset) -> DatasetRow:
     return DatasetRow(data.name, data.title, "", data.modalities, data.factors, "", private=(2, 2), shared=10, joint=20)
 
 
-def modalities_for(variant: Variant, row: DatasetRow, *, decoders: str = "") -> tuple[Modality, ...]:
-    """The data set's modalities with the likelihoods and weights that the variant's source uses.
+def modalities_for(variant: Variant, row: DatasetRow, *, decoders: str = "", likelihoods: Sequence[str] | None = None,
+                   weights: Sequence[float] | None = None) -> tuple[Modality, ...]:
+    """The data set's modalities with the likelihoods and weights that the variant's source uses, where none are given.
 
     joint-poe keeps the data set's own: on MNIST–SVHN binary cross-entropy and summed squared error, unit weights.
     DMVAE weighs MNIST 50 and takes Bernoulli for both; MMVAE takes Laplace of scale 0.75 and weighs each modality by
@@ -125,17 +133,30 @@ def modalities_for(variant: Variant, row: DatasetRow, *, decoders: str = "") -> 
 
     Arguments:
         decoders: One of `mmvae.networks.DECODERS`, or empty: they mirror the encoders.
+        likelihoods: Of each modality, with the scale in `SCALES` where it is not the source's.
+        weights: Of each modality's log-likelihood.
 
     Raises:
-        ValueError: Where there are no such decoders for its images.
+        ValueError: Where there are no such decoders for its images, or no such likelihood.
     """
+    modalities = _as_published(variant, row)
+    if likelihoods:
+        if odd := set(likelihoods) - SCALES.keys():
+            raise ValueError(f"likelihood {min(odd)!r} is none of {', '.join(SCALES)}")
+        modalities = tuple(m if kind == m.likelihood else replace(m, likelihood=kind, scale=SCALES[kind]) for m, kind in zip(modalities, likelihoods, strict=True))
+    if weights:
+        modalities = tuple(replace(m, weight=weight) for m, weight in zip(modalities, weights, strict=True))
     if decoders:
         from .networks import DECODERS  # brings torch, which the settings alone do without
 
-        for m in row.modalities:
+        for m in modalities:
             if m.network not in DECODERS[decoders]:
                 raise ValueError(f"there are no {decoders} decoders for images of {m.shape[1]}×{m.shape[2]} pixels")
-        return tuple(replace(m, network=DECODERS[decoders][m.network]) for m in modalities_for(variant, row))
+        modalities = tuple(replace(m, network=DECODERS[decoders][m.network]) for m in modalities)
+    return modalities
+
+
+def _as_published(variant: Variant, row: DatasetRow) -> tuple[Modality, ...]:
     if variant.name == "joint-poe":
         return row.modalities
     pixels = {m.name: m.shape[0] * m.shape[1] * m.shape[2] for m in row.modalities}

@@ -13,6 +13,7 @@ from .comparison import Entry, Training, entry_of, length_of, trainings_of
 from .data import DATASETS
 from .latents import SHARED
 from .networks import decoders_of
+from .modalities import Modality
 from .presets import REFIT, Settings, latents_for, modalities_for, settings_for
 from .variants import VARIANTS
 
@@ -86,6 +87,10 @@ def command_of(entry: Entry) -> str | None:
         words.append("--private " + " ".join(map(str, private)))
     if sizes[SHARED] != default.get("shared", row.shared if private else row.joint):
         words.append(f"--shared {sizes[SHARED]}")
+    for option, key in (("likelihoods", "likelihood"), ("weights", "weight")):
+        said = [m.get(key, getattr(Modality, key)) for m in config["modalities"]]
+        if said != [getattr(m, key) for m in modalities]:
+            words.append(f"--{option} " + " ".join(str(value) if key == "likelihood" else f"{value:g}" for value in said))
     if decoders and not (fitted and decoders == FITTED):
         words.append(f"--decoders {decoders}")
     return " ".join(words)
@@ -93,7 +98,7 @@ def command_of(entry: Entry) -> str | None:
 
 def _unusual(training: dict, usual: Settings) -> list[str]:
     """The settings of a training that are not the usual ones, as options."""
-    words = [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "private_open")
+    words = [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "beta", "private_open")
              if training.get(key, getattr(Settings, key)) != getattr(usual, key)]
     if (optimizer := training.get("optimizer", Settings.optimizer)) != usual.optimizer:
         words.append(f"--optimizer {optimizer}")

@@ -54,8 +54,9 @@ from .data import DATASETS, data_root
 from .files import remove_folder
 from .history import EVENTS, events, is_number
 from .networks import decoders_of
-from .presets import Settings
+from .presets import Settings, modalities_for
 from .training import BEST, ENCODERS, INITIAL, SNAPSHOTS, STATE, RunError, settings_of
+from .variants import VARIANTS
 
 LOG, LAUNCH = "log.txt", "launch.json"
 PROGRAM = Path(__file__).resolve().parents[1]
@@ -87,6 +88,7 @@ class Plan:
         encoders: The trained model whose encoders it keeps, by folder or name, fitting new decoders to them; empty for none.
         began_with: The trained model whose weights it begins with; likewise.
         decoders: What it has instead of decoders that mirror its encoders, one of `mmvae.networks.DECODERS`; empty for none.
+        likelihoods, weights: Of the modalities, see `mmvae.presets.modalities_for`; None for the variant's own.
     """
 
     variant: str
@@ -97,6 +99,8 @@ class Plan:
     encoders: str = ""
     began_with: str = ""
     decoders: str = ""
+    likelihoods: tuple[str, str] | None = None
+    weights: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.dataset and self.dataset not in DATASETS and Path(self.dataset).exists():
@@ -120,13 +124,15 @@ class Plan:
             listed += ["--shared", str(self.shared)]
         if self.decoders:
             listed += ["--decoders", self.decoders]
+        for option, values in (("--likelihoods", self.likelihoods), ("--weights", self.weights)):
+            listed += [option, *map(str, values)] if values else []
         return listed
 
     @property
     def cost(self) -> Plan:
         """What of it decides how long a step takes, the rest made alike: plans of equal cost take equally long a step."""
         alike = {field.name: getattr(Settings, field.name) for field in fields(Settings) if field.name not in COSTLY}
-        return replace(self, settings=replace(self.settings, **alike))
+        return replace(self, settings=replace(self.settings, **alike), likelihoods=None, weights=None)
 
 
 @dataclass(frozen=True)
@@ -204,7 +210,11 @@ class Run:
             owned = tuple(dim for owner, dim in dims.items() if owner is not None)
             source = self.config.get("source") or self.dataset
             decoders = decoders_of([modality["network"] for modality in self.config["modalities"]])
-            return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders, self.began_with, decoders)
+            judged = [tuple(modality[key] for modality in self.config["modalities"]) for key in ("likelihood", "weight")]
+            if self.variant in VARIANTS and self.dataset in DATASETS:  # of a person's own pairs it is not known here what is usual
+                usual = modalities_for(VARIANTS[self.variant], DATASETS[self.dataset])
+                judged = [None if said == tuple(getattr(m, key) for m in usual) else said for said, key in zip(judged, ("likelihood", "weight"))]
+            return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders, self.began_with, decoders, *judged)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{self.path / CONFIG}: no blocks to train ({type(error).__name__}: {error})") from None
 

@@ -32,12 +32,12 @@ def update(model: MultimodalVAE, optimizer: torch.optim.Optimizer, data: PairedD
     """One step: draw a batch, take the loss, move the parameters. Everything random follows from the seed and the step.
 
     Arguments:
-        beta: Factor of every KL; default: that of the warm-up.
+        beta: How far the settings' factor of every KL has risen, 0 to 1; default: as the warm-up has it.
         closed: Factor of the KL of private dimensions that are being closed, see `closing`.
     """
     images, seed = batch_of(data, settings, step)
     images = {name: x.to(device, non_blocking=True) for name, x in images.items()}
-    beta = warmth(settings, step) if beta is None else beta
+    beta = settings.beta * (warmth(settings, step) if beta is None else beta)
     optimizer.zero_grad(set_to_none=True)
     result, norm = gradient(model, images, settings, torch.Generator(device).manual_seed(seed), beta, closed if closed > 1 else None)
     finite_or_diverged(step, result, result.total.item(), norm.item())
@@ -61,7 +61,8 @@ def gradient(model: MultimodalVAE, images: Mapping[str, Tensor], settings: Setti
     """The loss on these images, with its gradient left in the parameters, which had none before, and the gradient's norm.
 
     Arguments:
-        beta, closed: As of `update`; None where nothing is being closed.
+        beta: Factor of every KL.
+        closed: As of `update`; None where nothing is being closed.
     """
     with autocast(settings, model.device):
         result = loss(model, images, beta=beta, generator=generator)
@@ -100,7 +101,7 @@ class Captured:
     def __call__(self, step: int, *, beta: float | None = None, closed: float = 1.0) -> Loss:
         """One step; its result is overwritten by the next of the same stage."""
         images, seed = self.drawn.pop(step) if step in self.drawn else batch_of(self.data, self.settings, step)
-        beta = warmth(self.settings, step) if beta is None else beta
+        beta = self.settings.beta * (warmth(self.settings, step) if beta is None else beta)
         stage = step % len(self.stages)
         if stage not in self.recorded:
             self.recorded[stage] = _Recording(self.stages[stage], images, self.settings, self.device)

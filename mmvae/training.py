@@ -389,7 +389,7 @@ def _validate(model: MultimodalVAE, data: PairedDataset, ids: Tensor, settings: 
     for chunk in ids.split(settings.batch_size):
         images = {name: x.to(device) for name, x in data.items(chunk)[0].items()}
         with autocast(settings, device):
-            total += loss(model, images, generator=generator).total.item() * len(chunk)
+            total += loss(model, images, beta=settings.beta, generator=generator).total.item() * len(chunk)
     return total / len(ids)
 
 

@@ -20,7 +20,7 @@ from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.data import SPLITS, DataError, DatasetRow, Factor, PairedDataset
 from mmvae.history import EVENTS
 from mmvae.networks import DECODERS
-from mmvae.presets import OPTIMIZERS, REFIT, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
+from mmvae.presets import MOST_BETA, OPTIMIZERS, REFIT, SCALES, Settings, first_look_for, latents_for, modalities_for, own_row, published_for, settings_for
 from mmvae.runs import Plan, Run, RunError
 from mmvae.sources import run_name
 from ui import datasets, models, navigation, palette
@@ -30,7 +30,8 @@ from ui.runs import Measuring, clock, curves, halt, halting, kl_strip, left, mom
 from ui.scrub import scrub
 
 #: What a preset sets.
-PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "optimizer")
+PRESET = ("steps", "batch_size", "learning_rate", "warmup", "snapshot", "optimizer", "beta")
+AS_SOURCE = "as its source"
 DECODER_TITLES = {"": "Plain", "fine": "Fine", "wide": "Wide", "deep": "Deep"}
 CLOSING = (
     "All but the first dimension of each private code are pressed to the prior. A model that has separated loses nothing there that is private; "
@@ -517,13 +518,14 @@ def new_run() -> None:
         chosen = st.text_input("Name", key="new-name", placeholder=usual, persist_state="session")
         start(plan, chosen or usual, name)
     with right:
-        modalities = modalities_for(variant, row)
+        modalities = modalities_for(variant, row, likelihoods=plan.likelihoods, weights=plan.weights)
         st.markdown(f"**{variant.title}**{' · ours' if variant.own else ''} — {variant.summary}")
         explain(variant, modalities)
         st.caption(
             f"Source: {variant.source}. "
             + "; ".join(f"{plain(m.title)}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities)
             + "."
+            + (f" Every KL in the loss is weighed {plan.settings.beta:g} times." if plan.settings.beta != 1 else "")
         )
 
 
@@ -560,6 +562,8 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     if "set-steps" not in st.session_state:
         sizes = {"private": row.private, "shared": row.shared if variant.private else row.joint} | latents_for(variant, row)
         fill(offered["look"], sizes["private"] if variant.private else None, sizes["shared"])
+    if "set-weight-0" not in st.session_state:
+        put_weights([m.weight for m in modalities_for(variant, row)])
     base = st.session_state["set-rest"]
     kept = stated(base)
     st.session_state["new-preset"] = next(
@@ -629,8 +633,19 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
         help="Plain ones mirror the encoders. Fine ones go on to finer maps and draw sharper pictures, at twice the arithmetic; wide and deep ones are sharper yet, at four and six times",
     )
     d.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device", persist_state="session")
+    a, b, c, d = st.columns(4)
+    a.number_input("β", 0.0, MOST_BETA, step=0.5, format="%g", key="set-beta", persist_state="session", help="Factor of every KL in the loss; 1 is the bound itself")
+    likelihoods = (None, *((kind, kind) for kind in SCALES), *([judged] if (judged := st.session_state["set-judged"]) else []))
+    c.selectbox("Likelihoods", list(dict.fromkeys(likelihoods)), format_func=lambda kinds: " and ".join(dict.fromkeys(kinds)) if kinds else AS_SOURCE, key="set-likelihoods",
+                persist_state="session", help="Of pixels, in both modalities. A Gaussian's variance of ½ makes it the squared error, a Laplace's scale is 0.75")
+    weights = []
+    for column, index, modality in ((b, 0, row.modalities[0]), (d, 1, row.modalities[1])):
+        weights.append(column.number_input(f"λ {plain(modality.name)}", 0.0, 1e6, format="%g", key=f"set-weight-{index}", persist_state="session",
+                                           help=f"Weight of the log-likelihood of {plain(modality.title)}"))
+    usual = tuple(m.weight for m in modalities_for(variant, row))
     private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None
-    return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"], decoders=st.session_state["set-decoders"])
+    return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"], decoders=st.session_state["set-decoders"],
+                likelihoods=st.session_state["set-likelihoods"], weights=None if tuple(weights) == usual else tuple(weights))
 
 
 def stated(base: Settings) -> Settings:
@@ -644,7 +659,12 @@ def put(values: Settings, fields: tuple[str, ...] = PRESET) -> None:
         st.session_state[f"set-{field}"] = getattr(values, field)
 
 
-def fill(values: Settings, private: tuple[int, int] | None, shared: int, decoders: str = "") -> None:
+def put_weights(weights: Sequence[float]) -> None:
+    for index, weight in enumerate(weights):
+        st.session_state[f"set-weight-{index}"] = weight
+
+
+def fill(values: Settings, private: tuple[int, int] | None, shared: int, decoders: str = "", likelihoods: tuple[str, str] | None = None) -> None:
     """Puts settings and sizes into the form."""
     put(values, (*PRESET, "seed"))
     st.session_state["set-rest"] = values  # the form asks for some of them alone
@@ -653,6 +673,7 @@ def fill(values: Settings, private: tuple[int, int] | None, shared: int, decoder
         st.session_state[f"set-private-{index}"] = dim
     st.session_state["set-shared"] = shared
     st.session_state["set-decoders"] = decoders
+    st.session_state["set-likelihoods"] = st.session_state["set-judged"] = likelihoods  # of each modality its own, as a command may have said
 
 
 def apply(offered: dict[str, Settings]) -> None:
@@ -743,7 +764,9 @@ def duplicate(run: Run, slower: float = 1.0) -> None:
         return
     forget_sizes()
     st.session_state["new-dataset"], st.session_state["new-variant"] = plan.dataset, plan.variant
-    fill(replace(plan.settings, learning_rate=slower * plan.settings.learning_rate), plan.private, plan.shared, plan.decoders)
+    fill(replace(plan.settings, learning_rate=slower * plan.settings.learning_rate), plan.private, plan.shared, plan.decoders, plan.likelihoods)
+    if plan.weights:
+        put_weights(plan.weights)
     st.session_state["new-name"] = runs.free_name(run.name)
     st.session_state[VIEW] = NEW
 

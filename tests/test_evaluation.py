@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
 
 from mmvae.checkpoints import config_of, open_checkpoint, save
 from mmvae.comparison import Entry, columns, lines
 from mmvae.data.base import Factor
-from mmvae.evaluation import _stripped, evaluate, table
+from mmvae.evaluation import _recorded, _stripped, evaluate, table
 from mmvae.metrics.codes import standard_error
 from mmvae.metrics.frechet import frechet_distance
 from mmvae.objective import loss
@@ -304,3 +305,12 @@ def test_the_table_has_a_line_for_every_figure(measured):
     text = table(card)
     assert len(text.splitlines()) >= len(card["figures"]) + 5
     assert "±" in text and "reader's own 0.020" in text and "pairs of all splits" in text
+
+
+def test_a_reason_is_of_the_pairs_and_not_of_a_librarys_arguments():
+    figures = {}
+    with _recorded(figures, "linear_probe/z_shared/kind"):
+        train_test_split([0], test_size=0.2)
+    with _recorded(figures, "mig"):
+        raise ValueError("no two items share a value")
+    assert [figure["reason"] for figure in figures.values()] == ["too few pairs to learn from and be tested on", "no two items share a value"]

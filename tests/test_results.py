@@ -60,7 +60,7 @@ def test_the_command_of_a_row_begins_the_run_that_the_row_tells_of(entry, tmp_pa
     arguments = cli._parser().parse_args(["train", *shlex.split(command_of(entry)), "--out", str(tmp_path)])
     cli._started(arguments)
     assert [{"name": b.name, "owner": b.owner, "dim": b.dim} for b in begun["model"].blocks] == entry.config["blocks"]
-    told = {"optimizer": "adam", "private_open": 0} | trainings_of(entry)[0].settings  # as those say that were begun before there was another
+    told = {"optimizer": "adam", "private_open": 0, "beta": 1.0} | trainings_of(entry)[0].settings  # as those say that were begun before there was a choice
     of_no_account = {"snapshot", "device"}
     assert {key: value for key, value in begun["settings"].items() if key not in of_no_account} == {
         key: value for key, value in told.items() if key not in of_no_account}

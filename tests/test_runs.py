@@ -167,8 +167,8 @@ def test_a_free_name_is_free_and_alike(home):
 
 def test_a_plan_says_every_setting_on_its_command_line(home, monkeypatch):
     """No value is a default, so that one left out would come back as another."""
-    settings = Settings(77, 9, 1.23456789e-3, 8, 3.5, 6, False, "cpu", "bfloat16", 5, "soap", 1)
-    plan = Plan("dmvae", "digits", settings, (1, 2), 3, decoders="fine")
+    settings = Settings(77, 9, 1.23456789e-3, 8, 3.5, 6, False, "cpu", "bfloat16", 5, "soap", 1, 4.0)
+    plan = Plan("dmvae", "digits", settings, (1, 2), 3, decoders="fine", likelihoods=("laplace", "gaussian"), weights=(2.0, 0.5))
     assert not any(getattr(settings, name) == value for name, value in vars(Settings()).items())
     monkeypatch.setattr(cli, "dataset", lambda *_: None)
     assert cli._started(cli._parser().parse_args(plan.arguments(home / "runs" / "mine")))[0] == home / "runs" / "mine"

@@ -16,6 +16,7 @@ from tiny import A, B, TinyPairs, tiny_images, tiny_model
 import mmvae.training
 from mmvae.checkpoints import CARD, open_checkpoint
 from mmvae.comparison import entry_of, length_of, trainings_of
+from mmvae.history import events
 from mmvae.latents import partition
 from mmvae.model import MultimodalVAE
 from mmvae.objective import loss
@@ -299,6 +300,20 @@ def test_a_run_that_would_close_nothing_is_refused(tmp_path, variant, kept):
     with pytest.raises(RunError, match=rf"^private_open {kept}: .* nothing would be closed$"):
         start(tmp_path / "run", tiny_model(variant), replace(SETTINGS, private_open=kept))
     assert not (tmp_path / "run").exists()
+
+
+def test_beta_weighs_every_divergence_in_training_and_validation_alike(tmp_path):
+    """With no learning the first step's loss and the validation are those of the same weights under another factor."""
+    told = {}
+    for beta in (0.0, 1.0, 4.0):
+        run = tmp_path / f"beta-{beta:g}"
+        torch.manual_seed(0)
+        start(run, tiny_model("mvae"), Settings(steps=1, batch_size=8, snapshot=1, warmup=0, learning_rate=1e-12, device="cpu", beta=beta))
+        train(run, TinyPairs())
+        lines = events(run)
+        told[beta] = [next(line["total"] for line in lines if line["event"] == event) for event in ("step", "validation")]
+    for none, one, four in zip(*told.values()):
+        assert one > none and four - none == pytest.approx(4 * (one - none), rel=1e-3)
 
 
 @pytest.mark.parametrize(("private", "change", "said"), [((2000, 3), {}, "beyond what this program builds"), ((2, 3), {"learning_rate": math.inf}, "learning_rate is Infinity"),

@@ -60,6 +60,18 @@ def form(page: AppTest, label: str):
     return next(field for field in (*page.number_input, *page.selectbox, *page.text_input) if field.label == label)
 
 
+def test_the_form_weighs_the_terms_of_the_loss_and_a_duplicate_brings_them_back(home):
+    page = fresh("digits")
+    form(page, "Variant").set_value("mvae").run()
+    assert (form(page, "β").value, form(page, "λ mnist").value, form(page, "Likelihoods").value) == (1.0, 1.0, None)
+    assert "--beta 1.0" in page.code[0].value and not any(option in page.code[0].value for option in ("--weights", "--likelihoods"))
+    form(page, "β").set_value(4.0)
+    form(page, "λ mnist").set_value(50.0)
+    form(page, "Likelihoods").set_value(("laplace", "laplace")).run()
+    assert "--beta 4.0" in page.code[0].value and "--likelihoods laplace laplace --weights 50.0 1.0" in page.code[0].value
+    assert any("laplace likelihood, weight 50" in caption.value and "weighed 4 times" in caption.value for caption in page.caption)
+
+
 # ---- which run
 
 
