@@ -635,7 +635,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     d.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device", persist_state="session")
     a, b, c, d = st.columns(4)
     a.number_input("β", 0.0, MOST_BETA, step=0.5, format="%g", key="set-beta", persist_state="session", help="Factor of every KL in the loss; 1 is the bound itself")
-    likelihoods = (None, *((kind, kind) for kind in SCALES), *([judged] if (judged := st.session_state["set-judged"]) else []))
+    likelihoods = ((), *((kind, kind) for kind in SCALES), st.session_state["set-judged"])
     c.selectbox("Likelihoods", list(dict.fromkeys(likelihoods)), format_func=lambda kinds: " and ".join(dict.fromkeys(kinds)) if kinds else AS_SOURCE, key="set-likelihoods",
                 persist_state="session", help="Of pixels, in both modalities. A Gaussian's variance of ½ makes it the squared error, a Laplace's scale is 0.75")
     weights = []
@@ -645,7 +645,7 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     usual = tuple(m.weight for m in modalities_for(variant, row))
     private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None
     return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"], decoders=st.session_state["set-decoders"],
-                likelihoods=st.session_state["set-likelihoods"], weights=None if tuple(weights) == usual else tuple(weights))
+                likelihoods=st.session_state["set-likelihoods"] or None, weights=None if tuple(weights) == usual else tuple(weights))
 
 
 def stated(base: Settings) -> Settings:
@@ -673,7 +673,7 @@ def fill(values: Settings, private: tuple[int, int] | None, shared: int, decoder
         st.session_state[f"set-private-{index}"] = dim
     st.session_state["set-shared"] = shared
     st.session_state["set-decoders"] = decoders
-    st.session_state["set-likelihoods"] = st.session_state["set-judged"] = likelihoods  # of each modality its own, as a command may have said
+    st.session_state["set-likelihoods"] = st.session_state["set-judged"] = likelihoods or ()  # of each modality its own, as a command may have said
 
 
 def apply(offered: dict[str, Settings]) -> None:

@@ -206,8 +206,9 @@ def label_of(name: str) -> str:
 
 
 def short_label_of(name: str) -> str:
-    """`label_of` in a narrow box, which cuts the end: the data set first and in short, ``"MNIST–SVHN · DMVAE + clusters + cycle"``."""
-    return _label(name, lambda config: f"{SHORT.get(config['dataset'], data_title_of(config))} · {config['variant']['title']}")
+    """`label_of` in a narrow box, which cuts the end: the data set first and in short, ``"MNIST–SVHN · DMVAE + clusters + cycle"``,
+    before it the model's own name where that says more."""
+    return _label(name, lambda config: f"{SHORT.get(config['dataset'], data_title_of(config))} · {config['variant']['title']}", first=True)
 
 
 def variant_label_of(name: str) -> str:
@@ -215,13 +216,15 @@ def variant_label_of(name: str) -> str:
     return _label(name, lambda config: config["variant"]["title"])
 
 
-def _label(name: str, titled: Callable[[dict], str]) -> str:
+def _label(name: str, titled: Callable[[dict], str], *, first: bool = False) -> str:
     folder = catalogue().get(name)
     config = _described(folder)[0] if folder else {}
     if not config:  # it was deleted a moment ago
         return name
     usual = f"{config['dataset']}-{config['variant']['name']}"
-    return titled(config) if name == usual else f"{titled(config)} ({name})"
+    if name == usual:
+        return titled(config)
+    return f"{name} · {titled(config)}" if first else f"{titled(config)} ({name})"
 
 
 def _open(key: tuple[str, Path, tuple[int, ...], tuple]) -> Checkpoint:

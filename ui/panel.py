@@ -196,7 +196,7 @@ def _on_prior(model: MultimodalVAE, block: Block) -> str:
     prior = model.prior(1)[block.name]
     if not isinstance(prior, Mixture):
         return ""
-    return f" The prior is a learned mixture of {len(prior.components)} Gaussians; a sample of it draws one by its weight, then the code."
+    return f" The prior is a learned mixture of {len(prior.components)} Gaussians; a sample of it draws one by its weight, then the code; its mean lies between them, where few codes are."
 
 
 def why_dead(variant: Variant, block: Block, statistics: Mapping, d: int) -> str:

@@ -28,6 +28,7 @@ FRAMES = 13
 VALUES = [-3 + 0.5 * i for i in range(FRAMES)]
 MOST = 4  # models in one answer
 GROUND = 24  # grey between pictures
+CROWDED = 14  # columns, of more of which the first of a block alone has room for its letter
 
 #: A figure, the pictures that it starts from, and what they are, as `start_of` in mmvae.explore has it.
 Swept = tuple[TraversalFigure, dict[str, Tensor], str]
@@ -80,11 +81,14 @@ def _stack(name: str, swept: Swept, frame: int, widest: int) -> str:
     symbols = {m.name: m.symbol.partition("_")[2] for m in opened.model.modalities}
     order = list(figure.images)
 
+    crowded = len(figure.columns) > CROWDED
+
     def head(block: str, d: int) -> str:
         owner = owners[block]
         hue = 1 if owner is None else 2 * order.index(owner)
         index = symbols[owner] if owner else "S" if len(owners) > 1 else ""
-        return f'<span class="hue{hue}">z{f"<sub>{html.escape(index)}</sub>" if index else ""} {d + 1}</span>'
+        letter = f"z{f'<sub>{html.escape(index)}</sub>' if index else ''} "
+        return f'<span class="hue{hue}">{letter if d == 0 or not crowded else ""}{d + 1}</span>'
 
     count = 1 + len(figure.columns)
     heads = f"<span>{first}</span>" + "".join(head(block, d) for block, d in figure.columns)

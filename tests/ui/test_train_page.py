@@ -63,7 +63,7 @@ def form(page: AppTest, label: str):
 def test_the_form_weighs_the_terms_of_the_loss_and_a_duplicate_brings_them_back(home):
     page = fresh("digits")
     form(page, "Variant").set_value("mvae").run()
-    assert (form(page, "β").value, form(page, "λ mnist").value, form(page, "Likelihoods").value) == (1.0, 1.0, None)
+    assert (form(page, "β").value, form(page, "λ mnist").value, form(page, "Likelihoods").value) == (1.0, 1.0, ())
     assert "--beta 1.0" in page.code[0].value and not any(option in page.code[0].value for option in ("--weights", "--likelihoods"))
     form(page, "β").set_value(4.0)
     form(page, "λ mnist").set_value(50.0)
