@@ -313,7 +313,7 @@ def test_a_map_of_another_model_takes_the_place_of_the_one_before_on_the_server_
     page = opened(wish())
     seen(page, "(window.before = [...panel.lives.values()][0].socket).url")
     page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name="(tiny-digits)").click()
+    page.get_by_role("option", name="tiny-digits · ").click()
     page.get_by_role("button", name="Draw the map").click()
     page.wait_for_function("() => before.readyState === WebSocket.CLOSED", timeout=120_000)  # once the other map is laid out
     page.wait_for_function(f"() => {{ const lives = [...(({MAP})?.parentNode.widget?.lives ?? [])]; return lives.length === 1 && lives[0][0].startsWith('tiny-digits') && lives[0][1].hello; }}")
