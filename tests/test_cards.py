@@ -1,6 +1,7 @@
-"""The cards that are kept are what the code of today measures: after a change of it all are measured anew.
+"""The cards that are kept are what the code of today measures: after a change of it those of shipped models are measured anew.
 
-These tests fail between the two, and are marked for it: ``pytest -m "not cards"`` leaves them out.
+These tests fail between the two, and are marked for it: ``pytest -m "not cards"`` leaves them out. Of models that are not shipped the
+weights are gone; their cards stay where the code that measured them is known to give the same figures, see `ALIKE`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ CARDS = sorted([*ROOT.glob("checkpoints/*/card.json"), *ROOT.glob("results/*/car
 #: What tells that a data set is on this machine: without it rendering or a download would begin.
 PRESENT = {"faces": "faces/version.json", "mnist-svhn": "MNIST", "digits": "digits"}
 
+#: Code that measures as today's does. Since d76e3f7a1d2f2595 images, codes and seeds are made ready or refused elsewhere (mmvae/given.py), and a
+#: figure that a library refuses has a reason of ours: every shipped model, measured by both, has the same figures to the last digit.
+ALIKE = {"d76e3f7a1d2f2595"}
+
 pytestmark = pytest.mark.cards
 
 
@@ -29,7 +34,8 @@ def test_there_are_cards():
 
 @pytest.mark.parametrize("file", CARDS, ids=lambda file: f"{file.parent.parent.name}/{file.parent.name}")
 def test_every_card_was_measured_by_the_code_as_it_is(file):
-    assert read_json(file).get("code") == code_digest()
+    shipped = file.parent.parent.name == "checkpoints"
+    assert read_json(file).get("code") in {code_digest(), *(() if shipped else ALIKE)}
 
 
 @pytest.mark.parametrize("folder", sorted(file.parent for file in ROOT.glob("checkpoints/*/card.json")), ids=lambda folder: folder.name)
