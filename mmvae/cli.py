@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .data import DATASETS, DataError, data_root, dataset, version_of
+from .data import DATASETS, SPLITS, DataError, Factor, data_root, dataset, version_of
 from .modalities import Modality
 from .presets import OPTIMIZERS, PRECISIONS, REFIT, SCALES, Settings, latents_for, modalities_for, own_row, settings_for
 from .variants import VARIANTS, variant_to_json
@@ -113,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
     sets = verb("datasets", _datasets, "List the data sets, or fetch or render one.", printed, rooted)
     sets.add_argument("--download", choices=["mnist-svhn"], help="fetch what is missing of it, 258 MB in all")
     sets.add_argument("--render", choices=["faces", "digits"], help="make its pictures now instead of at first use")
+
+    items = verb("items", _items, "List pairs of a data set: the ids that other commands take, with their factors.", printed, rooted)
+    items.add_argument("dataset", metavar="DATASET", help="its name, or the path of your own pairs")
+    items.add_argument("--split", choices=list(SPLITS), default="test", help="default: test")
+    items.add_argument("--where", nargs="+", default=[], metavar="FACTOR=VALUE", help="those of these factors alone")
+    items.add_argument("-n", type=_positive, default=20, help="how many at most (default 20)")
 
     train = verb("train", _train, "Train a model, or go on with a run.", rooted)
     train.add_argument("--variant", choices=list(VARIANTS), metavar="NAME", help=f"one of {', '.join(VARIANTS)}")
@@ -315,6 +321,47 @@ def _datasets(arguments: argparse.Namespace) -> None:
                 print(
                     f"{'':12} {factor.name}: {values}{factor.unit}, {f'private to {factor.owner}' if factor.owner else 'shared'}"
                 )
+
+
+def _items(arguments: argparse.Namespace) -> None:
+    data = dataset(arguments.dataset, arguments.data_root)
+    factors = {factor.name: factor for factor in data.factors}
+    wanted = dict(text.split("=", 1) if "=" in text else (text, "") for text in arguments.where)
+    if unknown := [name for name in wanted if name not in factors]:
+        raise ValueError(f"--where {unknown[0]}: {data.title} has no such factor; it has {', '.join(factors) or 'none'}")
+    found: list[dict] = []
+    for ids in data.split(arguments.split).split(500):
+        labels = data.items(ids)[1]
+        for i, item in enumerate(ids.tolist()):
+            told = {name: _value(factor, labels[name][i].item()) for name, factor in factors.items()}
+            if all(_is(told[name], value) for name, value in wanted.items()):
+                found.append({"id": item, **({"item": data.names[item]} if data.names else {}), **told})
+        if len(found) >= arguments.n:
+            break
+    found = found[: arguments.n]
+    if arguments.json:
+        return _print_json(found)
+    if not found:
+        raise ValueError(f"no {arguments.split} pair of {data.title} is {' and '.join(arguments.where)}" if wanted else f"{data.title} has no {arguments.split} pair")
+    rows = [list(found[0]), *([str(value) for value in row.values()] for row in found)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths)))
+
+
+def _value(factor: Factor, label: float) -> str | float:
+    """A label as tables hold it: the value's name of a class, a number rounded to what single precision holds."""
+    return factor.values[int(label)] if factor.kind == "categorical" else float(f"{label:.6g}") + 0.0
+
+
+def _is(value: str | float, text: str) -> bool:
+    if isinstance(value, str):
+        number = value.removeprefix("#")  # of an identity
+        return text == value or text.isdecimal() and number.isdecimal() and int(text) == int(number)
+    try:
+        return abs(float(text.replace("−", "-").rstrip("°")) - value) <= 1e-5 * max(1.0, abs(value))
+    except ValueError:
+        return False
 
 
 # ---- training

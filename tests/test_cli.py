@@ -835,3 +835,18 @@ def test_results_of_a_home_without_models_say_where_they_looked(tmp_path, monkey
     monkeypatch.setenv("MMVAE_HOME", str(tmp_path))
     assert main(["results"]) == 1
     assert f"no measured model in {tmp_path}" in capsys.readouterr().err
+
+
+def test_pairs_are_listed_with_their_ids_and_factors(own, capsys):
+    assert main(["items", str(own), "--split", "train", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert len(listed) == 20 and list(listed[0]) == ["id", "item", "bright", "kind"] and listed[0]["item"] == f"scan {listed[0]['id']}"
+    assert main(["items", str(own), "--split", "train", "--where", "kind=1", "-n", "3"]) == 0
+    head, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert head == ["id", "item", "bright", "kind"] and len(rows) == 3 and all(row[-1] == "1" for row in rows)
+    one = listed[4]
+    assert main(["items", str(own), "--split", "train", "--where", f"bright={one['bright']}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [one]
+    for where, said in ((["size=3"], "has no such factor; it has bright, kind"), (["kind=7"], "no test pair of"), (["bright=pale"], "no test pair of")):
+        assert main(["items", str(own), "--where", *where]) == 1
+        assert said in capsys.readouterr().err
