@@ -32,7 +32,7 @@ from ui.pairs import Pairs, pairs_of
 from ui.results import (
     Drawn, Exchanged, check_csv, check_table, csv_of, gif_of, summary, swap_csv, swap_gif, swap_table, translation_table)
 from ui.translating import (
-    CHECKED, CHECK_SAMPLES, MOST_MODELS, MOST_SAMPLES, PARAMETERS, VIEWS, Given, Task, checked, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails)
+    CHECKED, CHECK_SAMPLES, MOST_MODELS, MOST_SAMPLES, PARAMETERS, VIEWS, Given, Task, checked, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails, true_pictures)
 from ui.uploading import Own, preview, uploaded
 
 STATE, ADDRESS, FIRST = "translate", "translate address", "translate first"
@@ -293,7 +293,7 @@ def address_of(asked: Task) -> str:
 
 # ---- swap
 
-def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given],
+def swap_view(opened: Sequence[Checkpoint], data: PairedDataset | None, given: Sequence[Given], shown: Sequence[Tensor], style: Sequence[Given],
               factors: Sequence[Factor], readers: Readers | None, source: str) -> None:
     """Shared code of each row with private codes of each column, in both modalities."""
     if not given or not style:
@@ -313,6 +313,9 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Seque
         return
     with st.container(horizontal=True, vertical_alignment="center", key="translate-bar"):
         st.caption("Rows give the shared code, columns the private codes. A cell opens in Explore.", width="stretch")
+        truth = true_pictures(data, given, style)
+        if truth and not st.toggle("True pictures", key="translate true", persist_state="session", help="Below each picture what it should show, and above all the mean squared error"):
+            truth = {}
         found, called = [each.found for each in done], [each.by.name for each in done]
         contents = [shown_of(each, factors, None) for each in given]
         named = {name: [shown_of(each, factors, name) for each in style] for name in opened[0].model.names}
@@ -324,11 +327,16 @@ def swap_view(opened: Sequence[Checkpoint], given: Sequence[Given], shown: Seque
               bool(files_of(given) or files_of(style)))
     content = ""
     for each in done:
-        matrices = "".join(f"<div><h4>{html.escape(m.title)}</h4>{swap_table(given, shown, style, each, factors, m.name)}</div>"
+        matrices = "".join(f"<div><h4>{html.escape(m.title)}{_off(each, truth, m.name)}</h4>{swap_table(given, shown, style, each, factors, m.name, truth.get(m.name))}</div>"
                            for m in each.by.model.modalities)
         title = f"<h4>{html.escape(models.variant_label_of(each.by.name))}</h4>" if len(opened) > 1 else ""
         content += f'{title}<div class="matrices">{matrices}</div>'
     open_point(cells(content, key="translate swap cells", scheme=palette.theme()))
+
+
+def _off(one: Exchanged, truth: Mapping[str, Tensor], modality: str) -> str:
+    """How far a modality's pictures are from the true ones, where these are shown."""
+    return f" · mse {(one.found.pictures[modality] - truth[modality]).square().mean().item():.4f}" if truth else ""
 
 
 def style_picture(one: Checkpoint, given: Given, modality: str) -> Tensor:
@@ -413,7 +421,7 @@ def page() -> None:
             shown = [style_picture(first, each, source) for each in given]
             factors = data.factors if data is not None else pairs.factors
             if task().view == "swap":
-                swap_view(opened, given, shown, style, factors, readers, source)
+                swap_view(opened, data, given, shown, style, factors, readers, source)
             else:
                 translate_view(opened, given, shown, style, factors, readers, source, to)
     address = task().address()

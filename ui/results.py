@@ -324,14 +324,19 @@ class Exchanged:
 
 
 def swap_table(given: Sequence[Given], shown: Sequence[Tensor], styles: Sequence[Given], one: Exchanged, factors: Sequence[Factor],
-               modality: str) -> str:
-    """One modality's pictures: content in rows named by what both modalities share, style in columns by what this one has for itself."""
+               modality: str, truth: Tensor | None = None) -> str:
+    """One modality's pictures: content in rows named by what both modalities share, style in columns by what this one has for itself.
+
+    Arguments:
+        truth: The true pictures, [contents, styles, C, H, W], to stand small below each.
+    """
     named = [caption(style, factors, modality) for style in styles]
     header = "".join(f"<th>{image(head, style.title)}{_small(name)}</th>"
                      for head, style, name in zip(one.found.heads[modality], styles, named, strict=True))
     body = ""
     for i, (each, picture) in enumerate(zip(given, shown, strict=True)):
-        line = "".join(f"<td>{link(image(one.found.pictures[modality][i, k], f'content {each.title}, style {named[k]}'), one.points[i][k])}</td>"
+        line = "".join(f"<td>{link(image(one.found.pictures[modality][i, k], f'content {each.title}, style {named[k]}'), one.points[i][k])}"
+                       f"{'' if truth is None else image(truth[i, k], f'true: content {each.title}, style {named[k]}', small=True)}</td>"
                        for k in range(len(styles)))
         body += f'<tr><td class="first">{image(picture, each.title)}{_small(caption(each, factors, None))}</td>{line}</tr>'
     rows, columns = (", ".join(f.name for f in factors if f.owner == owner) for owner in (None, modality))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKED", "CHECK_SAMPLES", "Given", "Task", "caption", "checked", "given_items", "judged_version", "posterior_of", "readers_of", "rebuilt", "sizes_note", "thumbnails"]
+__all__ = ["CHECKED", "CHECK_SAMPLES", "Given", "Task", "caption", "checked", "given_items", "judged_version", "posterior_of", "readers_of", "rebuilt", "sizes_note", "thumbnails", "true_pictures"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -145,6 +145,20 @@ def given_items(ids: Sequence[int], pairs: Pairs, data: PairedDataset | None, mo
         title = " ".join(f.format(labels[f.name]) for f in pairs.factors if f.owner in (None, modality))
         found.append(Given(title or f"item {item}", {name: batch[i] for name, batch in images.items()}, item, labels))
     return found
+
+
+def true_pictures(data: PairedDataset | None, content: Sequence[Given], styles: Sequence[Given]) -> dict[str, Tensor]:
+    """What each content truly looks like in each style, {modality: [contents, styles, C, H, W]}.
+
+    Empty where an input is no item of the data set, or the set does not hold every such combination.
+    """
+    if data is None or any(each.item is None for each in (*content, *styles)):
+        return {}
+    ids, donors = (torch.tensor([(one if kept else other).item for one in content for other in styles]) for kept in (True, False))
+    wanted = data.with_private_of(ids, donors)
+    if wanted is None:
+        return {}
+    return {name: images.unflatten(0, (len(content), len(styles))) for name, images in data.items(wanted)[0].items()}
 
 
 def caption(given: Given, factors: Sequence[Factor], owner: str | None) -> str:

@@ -22,7 +22,7 @@ from tests.tiny import tiny_images, tiny_model
 from ui.gallery import first_items
 from ui.pairs import Pairs
 from ui.results import Drawn, Exchanged, check_csv, check_table, csv_of, summary, swap_csv, swap_gif, swap_table, translation_table
-from ui.translating import Given, caption, sizes_note
+from ui.translating import Given, caption, sizes_note, true_pictures
 
 GLOW, OWN, OTHER = Glow.factors
 BOTH = Readers("glow", {name: READERS.networks["b"] for name in "ab"}, {})
@@ -82,6 +82,26 @@ def test_each_head_of_a_swap_is_named_by_what_its_own_picture_has_for_itself(ope
     assert [f'<small title="{value}">' in tables["a"] for value in ("0", "0.5", "1")] == [True] * 3
     assert [f'<small title="{value}">' in tables["b"] for value in ("0.5", "0", "−0.5")] == [True] * 3
     assert "glow ↓, own →" in tables["a"] and "glow ↓, other →" in tables["b"]
+
+
+class Known(Glow):
+    """An item's tens tell what is shared, its ones what either picture has for itself."""
+
+    def with_private_of(self, ids, donors):
+        return ids - ids % 10 + donors % 10
+
+
+def test_the_true_pictures_of_a_swap_are_of_the_contents_pair_with_the_styles_private_factors(opened):
+    data, items = Known(), given(36)
+    content, styles = [items[11], items[25]], [items[3], items[34], items[8]]
+    truth = true_pictures(data, content, styles)
+    wanted = data.items(torch.tensor([[13, 14, 18], [23, 24, 28]]).reshape(-1))[0]
+    assert all(torch.equal(truth[name].flatten(0, 1), images) for name, images in wanted.items())
+    table = swap_table(content, [each.images["a"] for each in content], styles, exchanged(opened, content, styles), Glow.factors, "a", truth["a"])
+    assert table.count('class="small" alt="true: ') == 6
+    uploaded = replace(items[3], item=None)
+    for known, some in ((Glow(), styles), (None, styles), (data, [uploaded])):  # no such combinations, no data, no item
+        assert true_pictures(known, content, some) == {}
 
 
 def test_a_swap_is_saved_as_figures_and_as_frames(opened):
