@@ -261,6 +261,8 @@ def _check_config(config: dict, variant: Variant, modalities: Sequence[Modality]
         shapes, sizes = " and ".join("×".join(map(str, m.shape)) for m in modalities), " + ".join(str(b.dim) for b in blocks)
         raise ValueError(f"images of {shapes}, {sizes} dimensions and {variant.prior_clusters} clusters are beyond what this program builds: "
                          f"4×64×64, {LARGEST} dimensions in a block, {LARGEST} clusters")
+    if odd := next((b.name for b in blocks if not isinstance(b.name, str)), None):
+        raise ValueError(f"a block's name is {odd!r}, expected a text")
     for text in (text for m in modalities for text in (m.name, m.symbol, m.title)):
         if not isinstance(text, str):
             raise ValueError(f"a modality's name, symbol or title is {text!r}, expected a text")

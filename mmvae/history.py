@@ -16,6 +16,7 @@ EVENTS = "events.jsonl"
 CARRIED = 15_000
 #: No figure of a training is larger, for it computes in float32: one that is comes from elsewhere, and no axis has room for it.
 LARGEST = 1e38
+MOST_STEPS = 2**53  # what a browser counts to
 #: What a page draws of a step, and what says how it went on; the rest is of interest while it trains.
 DRAWN = {
     "started": ("device", "precision", "processor", "pairs"),
@@ -57,13 +58,19 @@ def event_of(line: str) -> dict | None:
     told = (
         isinstance(event, dict)
         and isinstance(event.get("event"), str)
-        and all(_is_figure(event.get(key)) for key in ("step", "steps", "seconds"))
+        and all(_is_count(event.get(key)) for key in ("step", "steps"))
+        and _is_figure(event.get("seconds"))
+        and event["seconds"] >= 0
     )
     return {key: value for key, value in event.items() if FORMS.get(key, _is_any)(value)} if told else None
 
 
 def _is_any(value: object) -> bool:
     return True
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < MOST_STEPS
 
 
 def _is_figure(value: object) -> bool:

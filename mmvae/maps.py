@@ -428,7 +428,9 @@ class Job:
     @property
     def factors(self) -> tuple[Factor, ...]:
         """Of the data set, also where its images are not at hand."""
-        return self.data.factors if self.data is not None else DATASETS[self.model.dataset].factors
+        if self.data is not None:
+            return self.data.factors
+        return DATASETS[self.model.dataset].factors if self.model.dataset in DATASETS else ()
 
     def take(self, codes: Codes, embedding: Embedding) -> None:
         """Ends with a map that was made before."""

@@ -40,5 +40,5 @@ class Modality:
             raise ValueError(f"modality {self.name!r}: likelihood {self.likelihood!r} is none of {', '.join(LIKELIHOODS)}")
         if len(self.shape) != 3 or not all(isinstance(size, int) and size > 0 for size in self.shape):
             raise ValueError(f"modality {self.name!r}: shape {self.shape!r} is not (channels, height, width)")
-        if not (self.scale > 0 and self.weight >= 0):
-            raise ValueError(f"modality {self.name!r}: scale must be positive and weight not negative, got {self.scale} and {self.weight}")
+        if not (0 < self.scale < float("inf") and 0 <= self.weight < float("inf")):
+            raise ValueError(f"modality {self.name!r}: scale must be positive and weight not negative, both finite, got {self.scale} and {self.weight}")

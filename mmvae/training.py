@@ -397,7 +397,7 @@ def _keep(folder: Path, model: MultimodalVAE, step: int) -> None:
     """Adds the weights of this moment to a run's snapshots, and drops those of steps that a kill undid and of crowded ones."""
     folder.mkdir(exist_ok=True)
     write_weights(folder / f"{step:07d}.safetensors", model, half=True)
-    files = {int(file.stem): file for file in folder.glob("[0-9]*.safetensors")}
+    files = {int(file.stem): file for file in folder.glob("[0-9]*.safetensors") if file.stem.isdecimal()}
     for other in set(files) - set(thinned(sorted(s for s in files if s <= step))):
         files[other].unlink()
 

@@ -118,17 +118,19 @@ def unmeasured(over: Sequence[Entry]) -> None:
     """For each model without a card: a button that measures it, how far that is, and the command."""
     missing = [entry.name for entry in over if not entry.card]
     if missing:
-        running = any(one is not None and one.running for one in map(measurement, missing))
+        running = measuring(missing)
         st.fragment(offer_measuring, run_every=1.0 if running else None)(missing, running)
 
 
-def offer_measuring(missing: Sequence[str], was_running: bool) -> None:
+def measuring(names: Sequence[str]) -> frozenset[str]:
+    """Those of the models that are being measured now."""
+    return frozenset(name for name in names if (one := measurement(name)) is not None and one.running)
+
+
+def offer_measuring(missing: Sequence[str], before: frozenset[str]) -> None:
+    if measuring(missing) != before:  # one has a card or ended without; or a fragment that was made while nothing ran would not be drawn again by itself
+        st.rerun()
     under_way = {name: measurement(name) for name in missing}
-    running = any(one is not None and one.running for one in under_way.values())
-    if was_running and not all(one is not None and one.running for one in under_way.values() if one is not None):
-        st.rerun()
-    if running and not was_running:  # a fragment that was made while nothing ran is not drawn again by itself
-        st.rerun()
     st.markdown(f"**Not measured yet:** {plain(', '.join(missing), 1000)}. A full measurement takes a few minutes.")
     for name, one in under_way.items():
         with st.container(horizontal=True, vertical_alignment="center", key=f"measure-{name}"):
@@ -277,8 +279,9 @@ def the_pair(opened: Sequence[Checkpoint]) -> tuple[Pairs, PairedDataset | None]
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-pair"):
         for factor in pairs.factors:
-            st.session_state[f"compare {factor.name}"] = pairs.labels[factor.name][at].item()
-            st.selectbox(titled(factor), pairs.values(factor), key=f"compare {factor.name}", format_func=factor.format, width=118,
+            shown = pairs.labels[factor.name][at].item()
+            st.session_state[f"compare {factor.name}"] = shown
+            st.selectbox(titled(factor), pairs.choices(factor, shown), key=f"compare {factor.name}", format_func=factor.format, width=118,
                          on_change=find, args=(factor.name,))
         st.button("‹ prev", key="compare previous", on_click=lambda: go(at - 1))
         st.button("random", key="compare random", on_click=lambda: go(random.randrange(len(pairs.ids))))

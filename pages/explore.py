@@ -173,9 +173,7 @@ def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs
         choose(item=found, observed=view().observed, note=f"No pair is just that: {', '.join(other)} instead." if other else "")
 
     for factor in pairs.factors:
-        # one value for each text: a browser answers with the text, and the first of two alike would pass for a choice
-        told = {factor.format(value): value for value in (*pairs.values(factor), *([labels[factor.name]] if factor.name in labels else []))}
-        values = sorted(told.values())
+        values = pairs.choices(factor, labels.get(factor.name))
         st.session_state[f"explore {factor.name}"] = labels.get(factor.name, values[0])
         choose_from = st.selectbox if factor.kind == "categorical" else st.select_slider
         choose_from(titled(factor), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor,))

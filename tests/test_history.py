@@ -109,3 +109,10 @@ def test_of_an_event_what_no_training_tells_is_left_out(odd):
 def test_a_folder_without_events_has_no_record(tmp_path):
     assert record_of(tmp_path) == {}
     assert thin([]) == ""
+
+
+@pytest.mark.parametrize("step", [10**30, 2**60, 1.5, -5, True])
+def test_a_step_that_no_training_does_is_no_event(step):
+    line = {"event": "step", "step": 1, "steps": 2, "seconds": 0.5}
+    assert event_of(json.dumps(line)) == line
+    assert event_of(json.dumps({**line, "step": step})) is None and event_of(json.dumps({**line, "seconds": -1})) is None

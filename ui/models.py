@@ -25,6 +25,7 @@ from mmvae.checkpoints import CARD, CONFIG, SHIPPED, STATISTICS, WEIGHTS, Checkp
 from mmvae.data import DataError, PairedDataset, data_root, dataset, digits
 from mmvae.data import version_of as version_of_data
 from mmvae.data.faces import Faces
+from mmvae.sources import shapes
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -149,9 +150,11 @@ def data_for(opened: Checkpoint) -> PairedDataset | None:
     """The data set a model was trained on, or None where its images are not on this machine."""
     source = _data_of(opened)
     try:
-        return data_named(source) if source else None
+        data = data_named(source) if source else None
     except DataError:
         return None
+    # a person's own pairs may have been replaced by others, which the model cannot take
+    return data if data is not None and shapes(data.modalities) == shapes(opened.model.modalities) else None
 
 
 def data_version(opened: Checkpoint) -> tuple:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmvae import DATASETS
 from mmvae.checkpoints import Checkpoint, CheckpointError
-from mmvae.data import SPLITS, Factor, PairedDataset
+from mmvae.data import SPLITS, DataError, Factor, PairedDataset
 from mmvae.data.faces import FaceGrid
 from mmvae.gaussian import Belief, DiagonalGaussian, DiagonalLaplace
 from mmvae.model import CannotInfer
@@ -44,6 +44,14 @@ class Pairs:
     ids: NDArray[np.int64]
     labels: Mapping[str, NDArray]
     factors: tuple[Factor, ...]
+
+    def choices(self, factor: Factor, current: float | None) -> list[float]:
+        """The values to choose from, ascending, one for each text, which is the current value's where it is of it.
+
+        A browser answers with the text: the first of two alike would pass for a choice that nobody made.
+        """
+        told = {factor.format(value): value for value in (*self.values(factor), *([] if current is None else [current]))}
+        return sorted(told.values())
 
     def position(self, item: int) -> int | None:
         """Where an item stands among these, or None."""
@@ -160,7 +168,10 @@ def opening_pair(opened: Checkpoint, data: PairedDataset | None, pairs: Pairs) -
     reference = opened.statistics.get("reference", {}).get("ids", [])
     if data is None or not reference or not pairs.factors or any(factor.kind == "ordered" for factor in pairs.factors):
         return pairs.plainest()
-    images, labels = data.items(reference)
+    try:
+        images, labels = data.items(reference)
+    except DataError:  # of another part of the images, such as all photographs where the model had some
+        return pairs.plainest()
     with torch.inference_mode():
         drawn = opened.model.decode({name: belief.mean for name, belief in opened.model.posterior(images).items()})
     error = sum((drawn[name] - images[name]).square().flatten(1).mean(1) / images[name].flatten(1).var(1).clamp_min(1e-6) for name in opened.model.names)

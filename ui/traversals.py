@@ -106,7 +106,7 @@ def _answer(request: Request) -> HTMLResponse:
         return HTMLResponse('<div class="muted">There is no such traversal.</div>', 404)
     try:
         return HTMLResponse(stack_html(names, int(item) if item.isascii() and item.isdigit() and len(item) < 16 else None, frame))
-    except (CheckpointError, KeyError, OSError) as error:
+    except (CheckpointError, ValueError, KeyError, OSError) as error:
         return HTMLResponse(f'<div class="muted">These models cannot be drawn: {html.escape(str(error))}</div>', 404)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
+from os.path import expanduser
 from pathlib import Path
 from stat import S_ISDIR
 from time import monotonic
@@ -122,9 +123,17 @@ def dataset(name: str, root: str | Path | None = None) -> PairedDataset:
     if name in DATASETS:
         module, opener = DATASETS[name].opener.split(":")
         return getattr(import_module(module), opener)(data_root(root))
-    if name and Path(name).expanduser().exists():
+    if _is_there(name):
         return import_module("mmvae.data.own").OwnPairs(Path(name))
     raise DataError(f"no data set {name!r}: expected one of {', '.join(DATASETS)}, or the path of an .npz file or folder of your own")
+
+
+def _is_there(name: str) -> bool:
+    """Whether something lies at a path that a person gave, which may be no path at all."""
+    try:
+        return bool(name) and Path(expanduser(name)).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def version_of(name: str, root: str | Path | None = None) -> tuple[tuple[str, int, int], ...]:
@@ -136,8 +145,8 @@ def version_of(name: str, root: str | Path | None = None) -> tuple[tuple[str, in
         folder = data_root(root)
         found = [path for pattern in DATASETS[name].files for path in folder.glob(pattern)]
     else:
-        own = Path(name).expanduser()
-        found = [own, *own.glob("[!.]*")]
+        own = Path(expanduser(name))
+        found = [own, *own.glob("[!.]*")] if _is_there(name) else []
     stamps = []
     for path in sorted(found):
         with suppress(FileNotFoundError):  # it went while we looked

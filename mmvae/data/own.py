@@ -320,7 +320,7 @@ def _check_modalities(path: Path, names: Sequence[str], what: str) -> None:
 def _described(path: Path, text: str) -> dict[str, dict]:
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path}: the description of the factors is not JSON ({error})") from None
     if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):
         raise DataError(f'{path}: the description of the factors is not like {{"angle": {{"kind": "ordered", "unit": "°"}}}}')
@@ -501,7 +501,8 @@ def _table(path: Path, items: list[str]) -> tuple[dict[str, np.ndarray], list[st
     if long := next((row for row in rows if len(row) > len(fields)), None):
         raise DataError(f"{path}: {len(long)} cells for item {long[place]!r}; expected {len(fields)}, one under each column")
     rows = [row + [""] * (len(fields) - len(row)) for row in rows]
-    ended = [row for row in rows if row[place] not in items and Path(row[place]).suffix.lower() in PICTURES]
+    known = set(items)
+    ended = [row for row in rows if row[place] not in known and Path(row[place]).suffix.lower() in PICTURES]
     for row in ended:  # a table of the files' whole names
         row[place] = row[place][: -len(Path(row[place]).suffix)]
     by_item = {row[place]: row for row in rows}
@@ -510,7 +511,7 @@ def _table(path: Path, items: list[str]) -> tuple[dict[str, np.ndarray], list[st
         raise DataError(f"{path}: two rows for item {twice!r}; expected one")
     missing = [item for item in items if item not in by_item]
     if missing:
-        stray = next((item for item in by_item if item not in items), None)
+        stray = next((item for item in by_item if item not in known), None)
         there = "" if stray is None else f"; one is for {stray!r}"
         raise DataError(f"{path}: no row for item {missing[0]!r} ({len(missing)} of {len(items)} are missing{there}); "
                         "expected one for every pair of images")

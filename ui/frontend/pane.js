@@ -72,16 +72,18 @@ export class Pane {
   async watch() {
     let version = -1;
     while (!this.closed) {
-      let reply;
+      let reply, content;
       try {
         reply = await fetch(`${this.info.url}/frame?after=${version}&state=${this.state}`);
-      } catch {
+        content = reply.ok ? unpack(await reply.arrayBuffer()) : null;
+        if (content?.header.ready && !this.ids) await this.load();
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // what fetch throws where the connection is gone
         await wait(AGAIN);
         continue;
       }
       if (!reply.ok) return this.say(await reply.text());
-      const { header, arrays } = unpack(await reply.arrayBuffer());
-      if (header.ready && !this.ids) await this.load();
+      const { header, arrays } = content;
       if (this.closed) return; // meanwhile: what it would ask for next opened a connection that nobody closes
       if (arrays.positions) this.take(arrays.positions, version >= 0);
       version = header.version;

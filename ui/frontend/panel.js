@@ -208,7 +208,7 @@ class Panel {
     this.mean = Float32Array.from(data.blocks.flatMap((block) => block.mean));
     this.stddev = Float32Array.from(data.blocks.flatMap((block) => block.stddev));
     this.priorMean = Float32Array.from(data.blocks.flatMap((block) => block.dims.map((_, d) => mean(block.beliefs.prior, d))));
-    data.blocks.forEach((block, b) => this.dimensions.filter((d) => d.symbol === block.symbol).forEach((d) => (d.block = data.blocks[b])));
+    data.blocks.forEach((block, b) => this.dimensions.filter((d) => d.block.name === block.name).forEach((d) => (d.block = data.blocks[b])));
     this.rows.forEach((row, at) => row.setBelief(this.mean[at], this.stddev[at]));
     this.views.forEach((view, m) => {
       paint(view.rebuilt, pixelsOf(data.rebuilt[m]));
