@@ -283,7 +283,8 @@ def page() -> None:
         return
     state = st.session_state
     wished = (st.query_params.get(ADDRESS), st.query_params.get("model"))
-    if SHOWN not in state or any(wished) and wished != state.get(FOLLOWED):
+    forgotten = "map a model" not in state  # as Streamlit forgets what is chosen here where the page between was left before it was drawn
+    if SHOWN not in state or any(wished) and (forgotten or wished != state.get(FOLLOWED)):
         wishes, state[COMPLAINT] = [], ""
         try:
             wishes = asked_by_address()

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from streamlit.testing.v1 import AppTest
 from tiny import TinyPairs, tiny_model
+from visits import ran
 
 from mmvae.checkpoints import config_of, save
-from tests.ui.test_foreign_models import opened
+from tests.ui.test_foreign_models import framed, opened
 from ui import map_panel, models
 
 
@@ -62,3 +64,14 @@ def test_a_link_to_a_model_whose_data_is_gone_replaces_the_map_before_it(strayed
     page.query_params["model"] = "gone"
     page.run()
     assert chosen(page) == "gone" and len(page.info) == 1 and "map" not in page.query_params
+
+
+def test_what_was_chosen_comes_back_where_streamlit_forgot_it(home):
+    """As after Back and Forward, where the page between was left before it was drawn: the address alone is known still."""
+    row = {"model": "tiny", "blocks": ["z_shared"], "source": "pair", "sampled": False, "split": "test", "count": 20, "seed": 0, "layout": '{"method": "pca"}'}
+    first = opened("map", map=json.dumps([row]))
+    again = AppTest.from_function(framed, default_timeout=300, kwargs={"page": "map"})
+    for key in ("map shown", "map followed", "map asked", "map complaint"):
+        again.session_state[key] = first.session_state[key]
+    ran(again, map=first.query_params["map"])
+    assert again.session_state["map a method"] == "pca" and json.loads(again.query_params["map"])[0]["count"] == 20
