@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmvae import DATASETS
-from mmvae.data.base import Factor, PairedDataset
+from mmvae.data.base import DataError, Factor, PairedDataset
 from mmvae.data.faces import FaceGrid
 from mmvae.readers import Reading
 from tiny import A, B, tiny_model
@@ -145,6 +145,12 @@ def test_classes_alone_begin_with_the_reference_pair_that_the_model_draws_best_a
     readers = SimpleNamespace(read=lambda pictures: {name: {"digit": Reading(all_zeros.argmax(1), all_zeros)} for name in pictures})
     monkeypatch.setattr("ui.pairs.readers_for", lambda dataset: readers)
     assert opening_pair(opened, data, pairs) == 2
+
+    def others(ids):  # the official photographs: the ids of the crops name pairs of other images there
+        raise DataError("item 3: its images show 7 and 6")
+
+    monkeypatch.setattr(data, "items", others)
+    assert opening_pair(opened, data, pairs) == 0
 
 
 @pytest.mark.parametrize("text", ["99999999999999999999", str(2**63), "9" * 5000, "-1", "1.5", "٣", "x"])
