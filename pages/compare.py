@@ -127,8 +127,8 @@ def measuring(names: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name in names if (one := measurement(name)) is not None and one.running)
 
 
-def offer_measuring(missing: Sequence[str], before: frozenset[str]) -> None:
-    if measuring(missing) != before:  # one has a card or ended without; or a fragment that was made while nothing ran would not be drawn again by itself
+def offer_measuring(missing: Sequence[str], under_way_before: frozenset[str]) -> None:
+    if measuring(missing) != under_way_before:  # one has a card or ended without; or a fragment that was made while nothing ran would not be drawn again by itself
         st.rerun()
     under_way = {name: measurement(name) for name in missing}
     st.markdown(f"**Not measured yet:** {plain(', '.join(missing), 1000)}. A full measurement takes a few minutes.")
