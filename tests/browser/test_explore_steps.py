@@ -418,7 +418,7 @@ def test_the_way_is_played_and_saved_only_between_two_ends_and_play_stops_it(pag
 def test_without_a_socket_nothing_is_drawn_twice_and_a_word_stands_beside_what_is_missing(page, app_url):
     page.route_web_socket(SOCKET, lambda socket: socket.close(code=1011))
     page.goto(f"{app_url}/explore?model=tiny-faces")
-    page.wait_for_selector('.panel[data-live="fallback"]')
+    page.wait_for_selector('.panel[data-live="fallback"][data-painted]')
     rest(page)
     words = page.locator(".panel .live-only")
     assert words.count() == 4 and all(words.nth(i).is_visible() for i in range(4))
