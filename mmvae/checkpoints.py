@@ -257,10 +257,12 @@ def _check_config(config: dict, variant: Variant, modalities: Sequence[Modality]
     # A hostile file must not make us allocate what no model of ours needs.
     if len(modalities) != 2:
         raise ValueError(f"{len(modalities)} modalities, expected two")
-    if any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 4 for m in modalities) or any(b.dim > LARGEST for b in blocks) or variant.prior_clusters > LARGEST:
+    if any(m.shape[1] > 64 or m.shape[2] > 64 or m.shape[0] > 3 for m in modalities) or any(b.dim > LARGEST for b in blocks) or variant.prior_clusters > LARGEST:
         shapes, sizes = " and ".join("×".join(map(str, m.shape)) for m in modalities), " + ".join(str(b.dim) for b in blocks)
         raise ValueError(f"images of {shapes}, {sizes} dimensions and {variant.prior_clusters} clusters are beyond what this program builds: "
-                         f"4×64×64, {LARGEST} dimensions in a block, {LARGEST} clusters")
+                         f"3×64×64, {LARGEST} dimensions in a block, {LARGEST} clusters")
+    if odd := next((m.shape[0] for m in modalities if m.shape[0] not in (1, 3)), None):
+        raise ValueError(f"a modality has pictures of {odd} channels, expected 1 (grey) or 3 (colour)")
     if odd := next((b.name for b in blocks if not isinstance(b.name, str)), None):
         raise ValueError(f"a block's name is {odd!r}, expected a text")
     for text in (text for m in modalities for text in (m.name, m.symbol, m.title)):

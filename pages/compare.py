@@ -271,7 +271,7 @@ def the_pair(opened: Sequence[Checkpoint]) -> tuple[Pairs, PairedDataset | None]
     at = pairs.position(task().item)
 
     def find(factor: str) -> None:
-        wanted = {f.name: st.session_state[f"compare {f.name}"] for f in pairs.factors}
+        wanted = {f.name: st.session_state[f"compare factor {f.name}"] for f in pairs.factors}
         change(item=pairs.nearest(wanted, factor))
 
     def go(position: int) -> None:
@@ -280,8 +280,8 @@ def the_pair(opened: Sequence[Checkpoint]) -> tuple[Pairs, PairedDataset | None]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-pair"):
         for factor in pairs.factors:
             shown = pairs.labels[factor.name][at].item()
-            st.session_state[f"compare {factor.name}"] = shown
-            st.selectbox(titled(factor), pairs.choices(factor, shown), key=f"compare {factor.name}", format_func=factor.format, width=118,
+            st.session_state[f"compare factor {factor.name}"] = shown
+            st.selectbox(titled(factor), pairs.choices(factor, shown), key=f"compare factor {factor.name}", format_func=factor.format, width=118,
                          on_change=find, args=(factor.name,))
         st.button("‹ prev", key="compare previous", on_click=lambda: go(at - 1))
         st.button("random", key="compare random", on_click=lambda: go(random.randrange(len(pairs.ids))))

@@ -160,7 +160,7 @@ def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs
     at = pairs.position(view().item)
 
     def find(factor: Factor) -> None:
-        wanted = {f.name: st.session_state[f"explore {f.name}"] for f in pairs.factors}
+        wanted = {f.name: st.session_state[f"explore factor {f.name}"] for f in pairs.factors}
         if factor.name not in labels:  # of no pair that is known
             return choose(item=pairs.nearest(wanted, factor.name), observed=view().observed)
         found = beside(data, pairs, wanted, factor.name, labels[factor.name])
@@ -174,9 +174,9 @@ def pair_choice(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs
 
     for factor in pairs.factors:
         values = pairs.choices(factor, labels.get(factor.name))
-        st.session_state[f"explore {factor.name}"] = labels.get(factor.name, values[0])
+        st.session_state[f"explore factor {factor.name}"] = labels.get(factor.name, values[0])
         choose_from = st.selectbox if factor.kind == "categorical" else st.select_slider
-        choose_from(titled(factor), values, key=f"explore {factor.name}", format_func=factor.format, on_change=find, args=(factor,))
+        choose_from(titled(factor), values, key=f"explore factor {factor.name}", format_func=factor.format, on_change=find, args=(factor,))
 
     if view().note:
         st.caption(plain(view().note, COMPLAINT))
@@ -207,7 +207,7 @@ def browse(checkpoint: Checkpoint, data: PairedDataset | None, pairs: Pairs) -> 
         modality = st.segmented_control("Modality", names, default=names[0], required=True, format_func=plain, key=f"{dataset} modality", label_visibility="collapsed")
         here = () if pairs.position(view().item) is None else (view().item,)
         gallery(pairs, modality, here, lambda ids: thumbnails(checkpoint, data, modality, ids),
-                key=f"{dataset} {modality}", on_pick=pick, height=330, single=True)
+                key=f"{dataset} of {modality}", on_pick=pick, height=330, single=True)
 
 
 def subset_choice(checkpoint: Checkpoint) -> None:

@@ -114,6 +114,7 @@ def test_another_schema_is_refused_by_number(folder, schema):
 SPOILS = [(("variant",), KeyError), (("variant",), "mumo"), (("variant", "terms"), [{"term": "__import__"}]), (("variant", "fusion"), "sum"), (("variant", "encoders"), [[0], [5]]),
           (("variant", "family"), "laplace "), (("variant", "evil"), 1), (("modalities",), []), (("modalities",), None), (("modalities", 0, "shape"), [1, 28]),
           (("modalities", 0, "shape"), [1, 10**9, 10**9]), (("modalities", 0, "shape"), [1, -28, 28]), (("modalities", 0, "shape"), "abc"), (("modalities", 0, "shape"), [1, 28.0, 28]),
+          (("modalities", 0, "shape"), [2, 28, 28]), (("modalities", 0, "shape"), [4, 28, 28]),
           (("modalities", 0, "network"), "os.system"), (("modalities", 0, "network"), "small64"), (("modalities", 0, "likelihood"), "eval"), (("modalities", 0, "scale"), -1),
           (("modalities", 0, "name"), "x.y"), (("modalities", 0, "name"), "b"), (("modalities", 0, "name"), 3), (("modalities", 0, "colour"), "red"), (("blocks",), []),
           (("blocks", 0, "dim"), 0), (("blocks", 0, "dim"), 10**9), (("blocks", 0, "dim"), "4"), (("blocks", 0, "dim"), 2.5), (("blocks", 0, "dim"), float("nan")),

@@ -59,8 +59,8 @@ def gallery(pairs: Pairs, modality: str | None, picked: Sequence[int], thumbnail
         else:
             _bar(pairs, [f for f in visible if f not in few], key, found, bool(picked), on_pick)
         for factor in few:
-            st.pills(titled(factor), pairs.values(factor), selection_mode="multi", format_func=lambda value, told=factor.format: plain(told(value)),
-                     key=f"{key} {factor.name}", label_visibility="collapsed", persist_state="session")
+            st.pills(titled(factor), pairs.choices(factor), selection_mode="multi", format_func=lambda value, told=factor.format: plain(told(value)),
+                     key=_chosen(key, factor), label_visibility="collapsed", persist_state="session")
         if len(found) > len(shown):
             st.html(f'<div class="muted">{len(shown)} of {len(found):,} that match</div>')
         ids = [item for item in picked if item not in shown] + shown
@@ -91,8 +91,13 @@ def _bar(pairs: Pairs, factors: Sequence[Factor], key: str, found: Sequence[int]
 def _filters(pairs: Pairs, factors: Sequence[Factor], key: str, side_by_side: bool = True) -> None:
     places = st.columns(len(factors)) if side_by_side and factors else [st.container() for _ in factors]
     for place, factor in zip(places, factors, strict=True):
-        place.multiselect(titled(factor), pairs.values(factor), format_func=factor.format, placeholder="any",
-                          key=f"{key} {factor.name}", persist_state="session")
+        place.multiselect(titled(factor), pairs.choices(factor), format_func=factor.format, placeholder="any",
+                          key=_chosen(key, factor), persist_state="session")
+
+
+def _chosen(key: str, factor: Factor) -> str:
+    """The key of the values that a factor is filtered by."""
+    return f"{key} factor {factor.name}"
 
 
 def titled(factor: Factor) -> str:
@@ -123,9 +128,10 @@ def _matching(pairs: Pairs, modality: str | None, visible: Sequence[Factor], key
     keep, one_each = np.ones(len(pairs.ids), bool), np.ones(len(pairs.ids), bool)
     for factor in pairs.factors:
         labels = pairs.labels[factor.name]
-        chosen = st.session_state.get(f"{key} {factor.name}") if factor in visible else None
+        chosen = st.session_state.get(_chosen(key, factor)) if factor in visible else None
         if chosen:
-            keep &= np.isin(labels, np.array(chosen, labels.dtype))
+            told = {factor.format(value) for value in chosen}
+            keep &= np.isin(labels, [value for value in pairs.values(factor) if factor.format(value) in told])
         elif modality is not None and factor.owner not in (None, modality) and factor.neutral is not None:
             one_each &= labels == factor.neutral
     if one_each.sum() >= SHOWN:  # the few items that a checkpoint carries are all different
@@ -135,7 +141,7 @@ def _matching(pairs: Pairs, modality: str | None, visible: Sequence[Factor], key
 
 
 def _summary(visible: Sequence[Factor], key: str) -> str:
-    chosen = [f.format(value) for f in visible for value in st.session_state.get(f"{key} {f.name}") or ()]
+    chosen = [f.format(value) for f in visible for value in st.session_state.get(_chosen(key, f)) or ()]
     return ", ".join(chosen[:3]) + (" …" if len(chosen) > 3 else "")
 
 

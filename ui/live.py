@@ -244,14 +244,20 @@ class Workers:
             taken = [(served, request, future) for served, request, future in taken if future.set_running_or_notify_cancel()]
             if not taken:
                 continue
-            try:
-                found = decode_together(taken[0][0], [(request.codes, bool(request.flags & READINGS)) for _, request, _ in taken])
-            except Exception as error:  # noqa: BLE001 - handed to the waiting sessions, which end with it
-                for _, _, future in taken:
-                    future.set_exception(error)
-                continue
-            for (_, request, future), reply in zip(taken, found):
-                future.set_result(request.reply_header(together=len(taken) > 1) + reply)
+            self._answer(taken)
+            del taken  # a model that nobody has open any more must not stay with an idle thread
+
+    @staticmethod
+    def _answer(taken: Sequence[tuple[Served, Request, Future]]) -> None:
+        """Decodes requests of one model together, and gives each its reply."""
+        try:
+            found = decode_together(taken[0][0], [(request.codes, bool(request.flags & READINGS)) for _, request, _ in taken])
+        except Exception as error:  # noqa: BLE001 - handed to the waiting sessions, which end with it
+            for _, _, future in taken:
+                future.set_exception(error)
+            return
+        for (_, request, future), reply in zip(taken, found):
+            future.set_result(request.reply_header(together=len(taken) > 1) + reply)
 
     def _take(self) -> list[tuple[Served, Request, Future]]:
         """The next request of the first lane that has one, and what may be decoded with it; nothing where none waits."""

@@ -45,7 +45,7 @@ class Pairs:
     labels: Mapping[str, NDArray]
     factors: tuple[Factor, ...]
 
-    def choices(self, factor: Factor, current: float | None) -> list[float]:
+    def choices(self, factor: Factor, current: float | None = None) -> list[float]:
         """The values to choose from, ascending, one for each text, which is the current value's where it is of it.
 
         A browser answers with the text: the first of two alike would pass for a choice that nobody made.

@@ -68,19 +68,19 @@ def test_a_model_opens_at_its_first_pair_and_says_what_is_missing(home):
 
 def test_pairs_are_found_by_factor_and_stepped_through(home):
     page = opened(model="split")
-    page.selectbox(key="explore identity").set_value(6).run()
+    page.selectbox(key="explore factor identity").set_value(6).run()
     assert page.session_state["explore"].item == 90
     button(page, "next ›").click().run()
     assert page.session_state["explore"].item == 70
     button(page, "‹ prev").click().run()
     assert page.session_state["explore"].item == 90
-    assert page.selectbox(key="explore identity").value == 6
+    assert page.selectbox(key="explore factor identity").value == 6
 
 
 def test_a_factor_that_leads_nowhere_leaves_the_person_and_says_so(home):
     page = opened(model="split")
-    page.select_slider(key="explore azimuth").set_value(90.0).run()
-    assert page.session_state["explore"].item == 70 and page.select_slider(key="explore azimuth").value == -90.0
+    page.select_slider(key="explore factor azimuth").set_value(90.0).run()
+    assert page.session_state["explore"].item == 70 and page.select_slider(key="explore factor azimuth").value == -90.0
     assert any("No pair of identity" in caption.value and "azimuth +90°" in caption.value for caption in page.caption)
 
 
@@ -99,18 +99,18 @@ def test_values_of_one_text_are_one_choice(home):
     told = json.loads(file.read_text("utf-8"))
     told["reference"]["labels"]["azimuth"] = [4.1, 3.9, 90.0]
     file.write_text(json.dumps(told), "utf-8")
-    slider = opened(model="split").select_slider(key="explore azimuth")
+    slider = opened(model="split").select_slider(key="explore factor azimuth")
     assert (slider.options, slider.value) == (["+4°", "+90°"], 4.1)
 
 
 def test_one_factor_of_a_face_leads_to_the_same_person_and_the_page_says_of_which_pairs_it_is(home, monkeypatch):
     monkeypatch.setattr(models, "data_for", lambda opened: BlackFaces("faces"))
     page = opened(model="split")
-    labels = {f.name: page.session_state[f"explore {f.name}"] for f in DATASETS["faces"].factors}
+    labels = {f.name: page.session_state[f"explore factor {f.name}"] for f in DATASETS["faces"].factors}
     assert any("of the test pairs" in caption.value for caption in page.caption)
-    page.select_slider(key="explore azimuth").set_value(labels["azimuth"] + 9.0).run()
+    page.select_slider(key="explore factor azimuth").set_value(labels["azimuth"] + 9.0).run()
     assert not page.exception
-    assert {name: page.session_state[f"explore {name}"] for name in labels} == labels | {"azimuth": labels["azimuth"] + 9.0}
+    assert {name: page.session_state[f"explore factor {name}"] for name in labels} == labels | {"azimuth": labels["azimuth"] + 9.0}
     assert any("of the training pairs" in caption.value for caption in page.caption)
 
 

@@ -1,6 +1,7 @@
 """The live path over a real server: what it answers, and what it refuses without harm to anyone else."""
 
 import copy
+import gc
 import json
 import socket
 import struct
@@ -8,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -235,6 +237,17 @@ def test_what_goes_wrong_in_decoding_ends_those_who_asked_and_the_thread_goes_on
     wrong = workers.submit(served, Request.parse(request(1, np.zeros((1, DIMS - 1))), DIMS - 1))
     assert isinstance(wrong.exception(10), RuntimeError)
     assert workers.submit(served, Request.parse(request(2, np.zeros((1, DIMS))), DIMS)).result(10)
+
+
+def test_a_thread_that_waits_keeps_no_model(model):
+    workers, served = Workers(1), Served(copy.deepcopy(model), "")
+    workers.submit(served, Request.parse(request(1, np.zeros((1, DIMS))), DIMS)).result(10)
+    while len(workers._idle) < workers.count:
+        time.sleep(0.001)
+    kept = weakref.ref(served.model)
+    del served
+    gc.collect()
+    assert kept() is None
 
 
 def test_one_request_after_the_other_is_decoded_by_one_thread(monkeypatch, model):
