@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["data_of", "run_name", "shapes"]
+__all__ = ["data_of", "found", "run_name", "shapes"]
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def data_of(config: Mapping, modalities: Sequence[Modality], root: Path | None =
     """
     source = source_of(config)
     if at is None:
-        at = _found(source, root)
+        at = found(source, root)
     elif at != source and (at in DATASETS or source in DATASETS):
         raise DataError(f"this model was trained on {source}: --dataset says where a person's own pairs are now, {at} cannot be taken instead")
     data = dataset(at, root)
@@ -57,8 +57,12 @@ def shapes(modalities: Sequence[Modality]) -> str:
     return " and ".join(f"{m.name} ({'×'.join(map(str, m.shape))})" for m in modalities)
 
 
-def _found(source: str, root: Path | None) -> str:
-    """Where what a model was trained on is now: its name, its path, or that of a file or folder of that name in the data root."""
+def found(source: str, root: Path | None = None) -> str:
+    """Where what a model was trained on is now: its name, its path, or that of a file or folder of that name in the data root.
+
+    Raises:
+        DataError: Where it is in neither place, or `source` is empty.
+    """
     if source in DATASETS or source and Path(source).exists():
         return source
     if not source:

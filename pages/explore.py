@@ -9,7 +9,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from mmvae.checkpoints import Checkpoint, CheckpointError, digest
+from mmvae.checkpoints import Checkpoint, CheckpointError
 from mmvae.data import DataError, Factor, PairedDataset
 from mmvae.model import CannotInfer
 from mmvae.point import Point, PointError
@@ -76,7 +76,7 @@ def opened_at(text: str) -> View:
     unknown = [name for name in point.observed if name not in model.names]
     if unknown:
         raise PointError(f"the point observes {unknown[0]!r}, the model has {' and '.join(model.names)}")
-    here = digest(checkpoint.path)
+    here = models.digest_of(checkpoint)
     complaint = "" if point.digest == here else (
         f"The link was made with other weights of {point.checkpoint} (digest {point.digest or 'missing'}, here {here}): "
         "the same code may draw another picture.")

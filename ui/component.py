@@ -9,13 +9,14 @@ import streamlit as st
 from . import live
 
 
-def served(name: str, script: str, *styles: str):
+def served(name: str, script: str, *styles: str, isolated: bool = True):
     """Declares a component.
 
     Arguments:
         name: As Streamlit knows it.
         script: The module that exports ``render(component)``; its URL comes with the data, under ``files``.
         styles: The style sheets, one after the other.
+        isolated: Whether the page's own styles end at the component.
     """
     return st.components.v2.component(
         name,
@@ -24,6 +25,7 @@ def served(name: str, script: str, *styles: str):
             const { render } = await import(location.origin + component.data.files + "/SCRIPT");
             return render(component);
         }""".replace("SCRIPT", script),
+        isolate_styles=isolated,
     )
 
 

@@ -25,7 +25,7 @@ from mmvae.checkpoints import CARD, CONFIG, SHIPPED, STATISTICS, WEIGHTS, Checkp
 from mmvae.data import DataError, PairedDataset, data_root, dataset, digits
 from mmvae.data import version_of as version_of_data
 from mmvae.data.faces import Faces
-from mmvae.sources import shapes
+from mmvae.sources import found, shapes
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -164,9 +164,12 @@ def data_version(opened: Checkpoint) -> tuple:
 
 
 def _data_of(opened: Checkpoint) -> str:
-    """The name or the path of the data set a model was trained on; empty where it tells neither."""
+    """The name of the data set a model was trained on, or the path of where it is now; empty where it tells neither or nothing is there."""
     source = source_of(opened.config)
-    return source if source in DATASETS or Path(source).is_absolute() else ""  # "own pairs" is no path
+    try:
+        return found(source) if source in DATASETS or Path(source).is_absolute() else ""  # "own pairs" is no path
+    except DataError:
+        return ""
 
 
 def data_named(source: str) -> PairedDataset:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmvae.checkpoints import Checkpoint, digest
+from mmvae.checkpoints import Checkpoint
 from mmvae.gaussian import Belief, Mixture, precision_shares
 from mmvae.latents import Block
 from mmvae.model import Experts, MultimodalVAE
@@ -95,7 +95,7 @@ def describe(checkpoint: Checkpoint, beliefs: Beliefs, images: Mapping[str, Tens
         rebuilt = model.decode(_split(model, mean))
     letters = {m.name: m.symbol.partition("_")[2] or m.name[0] for m in model.modalities}
     return {
-        "checkpoint": checkpoint.name, "digest": digest(checkpoint.path),
+        "checkpoint": checkpoint.name, "digest": models.digest_of(checkpoint),
         "observed": [name for i, name in enumerate(model.names) if i in beliefs.given],
         "modalities": [{"name": m.name, "symbol": letters[m.name], "title": m.title, "shape": list(m.shape),
                         "reads": [i for i, b in enumerate(blocks) if b.owner in (None, m.name)] if not model.variant.joint_decoder

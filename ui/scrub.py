@@ -6,19 +6,10 @@ __all__ = ["scrub"]
 
 from collections.abc import Sequence
 
-import streamlit as st
-
 from . import live
+from .component import served
 
-_component = st.components.v2.component(
-    "mmvae_scrub",
-    css=(live.FRONTEND / "scrub.css").read_text(encoding="utf-8"),
-    js="""export default async function (component) {
-        const { render } = await import(location.origin + component.data.files + "/scrub.js");
-        return render(component);
-    }""",
-    isolate_styles=False,  # the page dresses the pictures
-)
+_component = served("mmvae_scrub", "scrub.js", "scrub.css", isolated=False)  # the page dresses the pictures
 
 
 def scrub(key: str, label: str, stops: Sequence[tuple[str, str]], address: str, *, query: str = "", start: int | None = None, swings: bool = False) -> None:

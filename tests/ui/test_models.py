@@ -207,6 +207,18 @@ def test_what_a_download_brought_takes_the_place_of_the_crops(home, monkeypatch)
     assert models.data_named("mnist-svhn") == ["svhn.npz", "train_32x32.mat"]
 
 
+def test_ones_own_pairs_that_were_moved_are_found_in_the_data_root(home):
+    modalities = [Modality(name, (1, 28, 28), f"x_{name}", name, network="small28") for name in ("left", "right")]
+    model = MultimodalVAE(VARIANTS["mumo"], modalities, partition(("left", "right"), private=(1, 1), shared=2))
+    save(home / "runs" / "own", model, config_of(model, {}) | {"source": "/gone/elsewhere/pairs.npz"}, {"items": 0, "blocks": {}})
+    opened = models.checkpoint("own")
+    before = models.data_version(opened)
+    assert models.data_for(opened) is None
+    (home / "data").mkdir()
+    pairs(home / "data" / "pairs.npz", 20)
+    assert len(models.data_for(opened).split("test")) == 2 and models.data_version(opened) != before
+
+
 def test_a_model_without_statistics_gets_them_once_its_data_is_there(home):
     modalities = [Modality(name, (1, 28, 28), f"x_{name}", name, network="small28") for name in ("left", "right")]
     model = MultimodalVAE(VARIANTS["mumo"], modalities, partition(("left", "right"), private=(1, 1), shared=2))
