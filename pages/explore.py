@@ -15,7 +15,7 @@ from mmvae.model import CannotInfer
 from mmvae.point import Point, PointError
 from ui import datasets, models, navigation
 from ui.comparing import MOST, default
-from ui.explaining import explain
+from ui.explaining import explain, weighed
 from ui.gallery import gallery, titled
 from ui.navigation import joined_names, plain
 from ui.pairs import Pairs, beside, item_number, opening_pair, pairs_of, split_of, stored_posterior
@@ -131,7 +131,7 @@ def model_choice(checkpoint: Checkpoint) -> None:
     with st.popover(f"About: {' + '.join(str(b.dim) for b in model.blocks)} dimensions", width="stretch", help=f"What {plain(variant.title)} is"):
         st.markdown(plain(variant.summary, 2000))
         explain(variant, model.modalities)
-        st.caption(f"Source: {plain(variant.source, 1000)}")
+        st.caption(f"Source: {plain(variant.source, 1000)}. {weighed(model.modalities, (checkpoint.config.get('training') or {}).get('beta', 1.0))}")
 
 
 def other_model(before: Checkpoint, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["broken", "explain"]
+__all__ = ["broken", "explain", "weighed"]
 
 import re
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from mmvae.notation import INDEX_SIZE, TEXT_SIZE, diagram, formula
 from mmvae.variants import Variant
 
 from . import palette
+from .navigation import plain
 
 #: Streamlit sets one size for all text of a graph; letters and their indices have places of their own only at the graph's sizes.
 #: The hat of a letter is a sign of its own to Graphviz, which leaves room for it before the index.
@@ -37,6 +38,12 @@ def explain(variant: Variant, modalities: Sequence[Modality]) -> None:
         st.caption("Solid: the posterior of the pair. Dashed: encoders that serve where one picture is missing.")
     with st.container(key=f"formula {variant.name}"):
         st.latex(r"\begin{aligned} &" + r" \\[6pt] &".join(r" \\ &\qquad ".join(broken(line)) for line in formula(variant, modalities)).replace("$", r"\$") + r" \end{aligned}")  # a symbol is whatever its checkpoint says
+
+
+def weighed(modalities: Sequence[Modality], beta: float = 1.0) -> str:
+    """What the formula's signs stand for in a model, as a sentence or two: each modality's likelihood and weight, and the factor of every KL."""
+    told = "; ".join(f"{plain(m.title)}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities) + "."
+    return told + (f" Every KL in the loss is weighed {beta:g} times." if beta != 1 else "")
 
 
 def broken(line: str, widest: int = WIDEST) -> list[str]:

@@ -199,3 +199,11 @@ def test_a_long_complaint_is_told_to_its_end(home):
     (home / "checkpoints" / "plain").rename(home / "checkpoints" / name)
     (warning,) = opened(point=str(Point(name, "00000000", (0.0,) * 10, 80))).warning
     assert warning.value.endswith("may draw another picture.")
+
+
+def test_likelihoods_weights_and_the_factor_of_every_kl_are_told_beside_the_formula(home):
+    model = MultimodalVAE.for_dataset(VARIANTS["vanilla"], DATASETS["faces"]).eval()
+    save(home / "runs" / "softer", model, config_of(model, {"beta": 0.5}), {"items": 0, "blocks": {}})
+    told = next(caption.value for caption in opened(model="softer").caption if caption.value.startswith("Source"))
+    assert "elevation view: bernoulli likelihood, weight 1; lighting view" in told and "Every KL in the loss is weighed 0.5 times." in told
+    assert not any("Every KL" in caption.value for caption in opened(model="plain").caption)
