@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["MISSING", "command_of", "measured", "of_each_variant", "results", "time_of"]
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -97,11 +98,14 @@ def command_of(entry: Entry) -> str | None:
 
 
 def _unusual(training: dict, usual: Settings) -> list[str]:
-    """The settings of a training that are not the usual ones, as options."""
-    words = [f"--{key.replace('_', '-')} {training[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "beta", "private_open")
-             if training.get(key, getattr(Settings, key)) != getattr(usual, key)]
-    if (optimizer := training.get("optimizer", Settings.optimizer)) != usual.optimizer:
-        words.append(f"--optimizer {optimizer}")
+    """The settings of a training that are not the usual ones, as options; one told before there was a setting had what it is by default."""
+    chosen = {field.name: training.get(field.name, field.default) for field in fields(Settings)}
+    words = [f"--{key.replace('_', '-')} {chosen[key]:g}" for key in ("steps", "batch_size", "learning_rate", "warmup", "seed", "beta", "private_open")
+             if chosen[key] != getattr(usual, key)]
+    if chosen["optimizer"] != usual.optimizer:
+        words.append(f"--optimizer {chosen['optimizer']}")
+    if chosen["augment"] != usual.augment:
+        words.append("--augment" if chosen["augment"] else "--no-augment")
     return words
 
 

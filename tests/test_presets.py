@@ -59,10 +59,23 @@ def test_our_variants_have_a_private_dimension_for_each_private_factor_and_the_s
     assert latents_for(VARIANTS["mumo"], faces) == {}
 
 
-@pytest.mark.parametrize("name", ["mmvae", "dmvae-contrast", "dmvae-clusters"])
+@pytest.mark.parametrize("name", ["mmvae", "mopoe", "mmvae-plus", "dmvae-contrast", "dmvae-clusters"])
 def test_where_pixels_balance_the_modalities_each_weighs_as_much_as_the_other(name):
     mnist, svhn = modalities_for(VARIANTS[name], DIGITS)
     assert mnist.weight * 28 * 28 == pytest.approx(svhn.weight * 3 * 32 * 32)
+
+
+def test_on_digits_mixtures_are_trained_on_the_images_as_they_are():
+    """Among inverted house numbers the mean of one digit, all that an expert of handwriting can draw of them, shows none."""
+    mixed = {name for name, variant in VARIANTS.items() if not settings_for(variant, DIGITS).augment}
+    assert mixed == {"mmvae", "mopoe", "mmvae-plus"}
+    assert all(settings_for(variant, DATASETS["faces"]).augment for variant in VARIANTS.values())
+    assert all(m.likelihood == "laplace" for name in mixed for m in modalities_for(VARIANTS[name], DIGITS))
+
+
+def test_mopoe_on_digits_weighs_its_divergence_as_its_source():
+    assert settings_for(VARIANTS["mopoe"], DIGITS).beta == first_look_for(VARIANTS["mopoe"], DIGITS).beta == 2.5
+    assert settings_for(VARIANTS["mopoe"], DATASETS["faces"]).beta == settings_for(VARIANTS["mvae"], DIGITS).beta == 1.0
 
 
 def test_only_what_a_source_states_is_offered_as_published():
