@@ -75,6 +75,7 @@ def export_onnx(model: MultimodalVAE, folder: Path) -> list[Path]:
 
     An encoder takes images [N, C, H, W] by modality and gives, for each block, ``<block>_mean`` and ``<block>_spread``: the
     log-variance of a Gaussian, the log-scale of a Laplace. A decoder takes codes by block and gives images in [0, 1].
+    Each file's metadata say which variant it is of, on which data set, and what its spreads are.
 
     Raises:
         ValueError: Where the packages onnx and onnxscript are not installed.
@@ -84,6 +85,12 @@ def export_onnx(model: MultimodalVAE, folder: Path) -> list[Path]:
         raise ValueError(f"ONNX files need {' and '.join(missing)}: pip install {' '.join(NEEDED)}")
     files = []
     shapes = {m.name: m.shape for m in model.modalities}
+    about = {
+        "variant": model.variant.name,
+        "dataset": model.dataset or "",
+        "spread": "log-scale of a Laplace" if model.variant.family == "laplace" else "log-variance of a Gaussian",
+        "images": "from 0 to 1",
+    }
     for name, encoder in model.encoders.items():
         blocks = [b for b in model.blocks if b.owner is None or b.owner in encoder.reads]
         outputs = [f"{b.name}_{what}" for what in ("mean", "spread") for b in blocks]
@@ -94,11 +101,12 @@ def export_onnx(model: MultimodalVAE, folder: Path) -> list[Path]:
             [torch.zeros(2, *shapes[m]) for m in encoder.reads],
             encoder.reads,
             outputs,
+            about,
         )
     for name, decoder in model.decoders.items():
         blocks = [b for b in model.blocks if b.owner is None or b.owner in decoder.writes]
         files.append(folder / f"decoder_{name}.onnx")
-        _write(files[-1], _Decode(decoder), [torch.zeros(2, b.dim) for b in blocks], [b.name for b in blocks], decoder.writes)
+        _write(files[-1], _Decode(decoder), [torch.zeros(2, b.dim) for b in blocks], [b.name for b in blocks], decoder.writes, about)
     return files
 
 
@@ -125,7 +133,7 @@ class _Decode(nn.Module):
         return tuple(torch.sigmoid(logits) for logits in self.decoder(torch.cat(blocks, 1)).values())
 
 
-def _write(file: Path, module: nn.Module, example: list[Tensor], inputs, outputs) -> None:
+def _write(file: Path, module: nn.Module, example: list[Tensor], inputs, outputs, about: dict[str, str]) -> None:
     any_number = tuple({0: torch.export.Dim.DYNAMIC} for _ in example)
     program = torch.onnx.export(
         module.eval(),
@@ -136,4 +144,5 @@ def _write(file: Path, module: nn.Module, example: list[Tensor], inputs, outputs
         input_names=list(inputs),
         output_names=list(outputs),
     )
+    program.model.metadata_props.update(about)
     write_atomically(file, program.save)

@@ -62,6 +62,7 @@ def test_exported_networks_compute_what_the_model_does_for_any_number_of_items(t
     runtime = pytest.importorskip("onnxruntime")
     model, images = tiny_model(variant), tiny_images(3)
     files = {file.stem: runtime.InferenceSession(file) for file in export_onnx(model, tmp_path)}
+    assert all(file.get_modelmeta().custom_metadata_map.items() >= {"variant": variant, "spread": "log-variance of a Gaussian"}.items() for file in files.values())
     assert set(files) == {f"encoder_{name}" for name in model.encoders} | {f"decoder_{name}" for name in model.decoders}
     with torch.inference_mode():
         for (reads, block), belief in model.experts(images).items():
