@@ -27,38 +27,22 @@ from ui import datasets, models, navigation, palette
 from ui.compare_panel import Shown, compare_panel
 from ui.comparing import LOSS, MOST, VIEWS, Task, before, command, curve, curves_of, effects_of, measure, measurement, smoothed, span_of, unlike
 from ui.gallery import titled
-from ui.links import tell_left_out
 from ui.map_panel import about, job_for, map_panel, warm
 from ui.navigation import joined_names, plain
 from ui.pairs import Pairs, pairs_of
 from ui.panel import Beliefs, beliefs_of, draw
 from ui.scrub import scrub
 from ui.story import STORY, Known, Step, figures_of
+from ui.task import PageTask
 from ui.traversals import VALUES, frames
 from ui.translating import Given, posterior_of
 
-STATE, ADDRESS, PANEL = "compare", "compare address", "compare panel"
+PANEL = "compare panel"
 DASHES = ("solid", "dash", "dot", "dashdot")
 AGREEMENT = {"agrees": "green", "agrees in part": "orange", "differs": "violet"}
 
-
-def task() -> Task:
-    return st.session_state[STATE]
-
-
-def change(**changes) -> None:
-    st.session_state[STATE] = replace(task(), **changes)
-
-
-def follow_address() -> None:
-    """Takes the task from the address where that asks for something new, from the session otherwise."""
-    asked = st.query_params.to_dict()
-    if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
-        st.session_state[STATE] = Task.parse(asked, models.names())
-        tell_left_out(asked.get("models", ""))
-    known = models.names()
-    if not all(name in known for name in task().models):  # one was deleted or renamed meanwhile
-        st.session_state[STATE] = Task.parse(task().address(), known)
+task = PageTask("compare", Task)
+change = task.change
 
 
 # ---- what is compared
@@ -97,7 +81,7 @@ def chosen() -> None:
 
 def another_set() -> None:
     of_set = [name for name in models.names() if models.trained_on(name) == st.session_state["compare dataset"]]
-    st.session_state[STATE] = replace(Task.parse(Task(tuple(of_set)).address(), models.names()), view=task().view)
+    st.session_state[task.key] = replace(Task.parse(Task(tuple(of_set)).address(), models.names()), view=task().view)
 
 
 def entries(names: Sequence[str]) -> list[Entry]:
@@ -458,7 +442,7 @@ def compare() -> None:
     if not models.names():
         st.info("No model is here yet. Train one, or put a checkpoint into the folder `checkpoints`.")
         return
-    follow_address()
+    task.follow()
     choices()
     names = task().models
     try:
@@ -478,9 +462,7 @@ def compare() -> None:
             side_by_side(names)
     except CheckpointError as error:
         st.error(plain(str(error), 1000))
-    address = task().address()
-    st.query_params.from_dict(address)
-    st.session_state[ADDRESS] = address
+    task.tell()
 
 
 colours = COLOURS[palette.theme()]

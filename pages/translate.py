@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -26,27 +25,21 @@ from ui import datasets, figures, models, navigation, palette
 from ui.canvas import canvas
 from ui.cells import cells
 from ui.gallery import first_items, gallery
-from ui.links import tell_left_out
 from ui.navigation import plain
 from ui.pairs import Pairs, pairs_of
 from ui.results import (
     Drawn, Exchanged, check_csv, check_table, csv_of, gif_of, summary, swap_csv, swap_gif, swap_table, translation_table)
+from ui.task import PageTask
 from ui.translating import (
-    CHECKED, CHECK_SAMPLES, MOST_MODELS, MOST_SAMPLES, PARAMETERS, VIEWS, Given, Task, checked, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails, true_pictures)
+    CHECKED, CHECK_SAMPLES, MOST_MODELS, MOST_SAMPLES, VIEWS, Given, Task, checked, given_items, posterior_of, readers_of, rebuilt, sizes_note, thumbnails, true_pictures)
 from ui.uploading import Own, preview, uploaded
 
-STATE, ADDRESS, FIRST = "translate", "translate address", "translate first"
-DRAWING = "drawing"
+FIRST, DRAWING = "translate first", "drawing"
 KINDS = {"PNG": "image/png", "GIF": "image/gif", "CSV": "text/csv"}
 TITLES = {"translate": "Translate", "swap": "Swap", "check": "Check"}
 
-
-def task() -> Task:
-    return st.session_state[STATE]
-
-
-def change(**changes) -> None:
-    st.session_state[STATE] = replace(task(), **changes)
+task = PageTask("translate", Task)
+change = task.change
 
 
 def take(name: str) -> None:
@@ -57,15 +50,6 @@ def take(name: str) -> None:
 def shows_style() -> bool:
     """Whether private codes are taken from images."""
     return task().view == "swap" or task().view == "translate" and task().styled
-
-
-def follow_address() -> None:
-    """Takes the task from the address where that asks for something new, from the session otherwise."""
-    asked = {name: value for name, value in st.query_params.to_dict().items() if name in PARAMETERS}
-    if STATE not in st.session_state or asked and asked != st.session_state.get(ADDRESS):
-        st.session_state[STATE] = Task.parse(asked, models.names())
-        st.session_state.pop(FIRST, None)
-        tell_left_out(asked.get("models", ""))
 
 
 def picked_or_first(pairs: Pairs, wanted: Mapping[str, tuple[str | None, int]]) -> dict[str, tuple[int, ...]]:
@@ -387,7 +371,8 @@ def page() -> None:
     if not models.names():
         st.info("No model is here yet. Train one, or open a checkpoint on the first page.", icon=":material/info:")
         return
-    follow_address()
+    if task.follow():
+        st.session_state.pop(FIRST, None)
     try:
         here = models.trained_on(task().models[0])
         opened = [models.checkpoint(name) for name in task().models if models.trained_on(name) == here]
@@ -424,9 +409,7 @@ def page() -> None:
                 swap_view(opened, data, given, shown, style, factors, readers, source)
             else:
                 translate_view(opened, given, shown, style, factors, readers, source, to)
-    address = task().address()
-    st.query_params.from_dict(address)
-    st.session_state[ADDRESS] = address
+    task.tell()
 
 
 st.html("""<style>

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock, Thread
+from typing import ClassVar
 
 from mmvae.checkpoints import ORIGINS, Checkpoint
 from mmvae.comparison import Entry, length_of, pairs_seen
@@ -19,7 +20,7 @@ from mmvae.matching import Effect, effects
 from mmvae.runs import command_line, spawn
 
 from . import models
-from .navigation import joined_names, parted_names
+from .navigation import joined_names, parted_names, whole
 from .translating import judged_version, readers_of
 
 #: Checkpoints side by side: more would be too small to see.
@@ -49,6 +50,8 @@ class Task:
     by_factor: bool = False
     step: int = 0
 
+    PARAMETERS: ClassVar[Sequence[str]] = ("models", "view", "item", "observed", "match", "step")
+
     def address(self) -> dict[str, str]:
         """The query parameters that bring this task back; what is as by default is left out."""
         values = {"models": joined_names(self.models), "view": self.view if self.view != "leakage" else "", "item": "" if self.item is None else str(self.item),
@@ -65,8 +68,8 @@ class Task:
         asked = [name for name in dict.fromkeys(parted_names(address.get("models", ""))) if name in known]
         alike = of_one_set(asked or default(known))
         view = address.get("view", "")
-        return cls(tuple(alike[:MOST]), view if view in VIEWS else "leakage", _whole(address.get("item")),
-                   tuple(parted_names(address.get("observed", ""))), address.get("match") == "factor", _whole(address.get("step")) or 0)
+        return cls(tuple(alike[:MOST]), view if view in VIEWS else "leakage", whole(address.get("item")),
+                   tuple(parted_names(address.get("observed", ""))), address.get("match") == "factor", whole(address.get("step"), 0))
 
 
 def default(known: Sequence[str]) -> list[str]:
@@ -79,10 +82,6 @@ def default(known: Sequence[str]) -> list[str]:
 def of_one_set(names: Sequence[str]) -> list[str]:
     """Those of the names that are of the first one's data set: others have nothing to be compared by."""
     return [name for name in names if models.trained_on(name) == models.trained_on(names[0])]
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 # ---- curves of a training

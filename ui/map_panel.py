@@ -43,6 +43,7 @@ from . import live, models
 from .component import nothing, served
 from .ending import or_ended
 from .exports import alone, attachment
+from .navigation import whole
 from .translating import readers_of
 
 PATH = "/maps/{key}"
@@ -279,7 +280,7 @@ def _binary(content: bytes) -> Response:
 
 async def _frame(request: Request, job: Job) -> Response:
     """The newest frame after the version the browser has; waits a while where there is none."""
-    after, until, seen = _whole(request, "after", -1), time.monotonic() + WAIT_SECONDS, (job.state, job.progress)
+    after, until, seen = whole(request.query_params.get("after"), -1), time.monotonic() + WAIT_SECONDS, (job.state, job.progress)
     known = request.query_params.get("state", "")
     while job.version <= after and job.state == known and not job.ended and (job.state, job.progress) == seen and time.monotonic() < until:
         await asyncio.sleep(PAUSE_SECONDS)
@@ -401,7 +402,7 @@ def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str]:
 def _pictures(request: Request, job: Job) -> Response:
     """The images of points as raw pixels: for each, the first picture and then the second, height × width × channels."""
     codes = _codes(job)
-    points = [int(p) for p in request.query_params.get("points", "").split(",") if p.isascii() and p.isdigit() and len(p) < 9]
+    points = [point for text in request.query_params.get("points", "").split(",") if (point := whole(text)) is not None]
     if not 1 <= len(points) <= PICTURES or max(points) >= len(codes.ids):
         raise ValueError(f"points are 1 to {PICTURES} numbers below {len(codes.ids)}")
     if job.data is None:
@@ -506,11 +507,6 @@ def _codes(job: Job) -> Codes:
     if job.codes is None:
         raise ValueError("the codes are not known yet")
     return job.codes
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
 def _answers(answer: Callable) -> Callable:

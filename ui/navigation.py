@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["PAGES", "file_of", "joined_names", "parted_names", "plain"]
+__all__ = ["PAGES", "file_of", "joined_names", "parted_names", "plain", "whole"]
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, unquote
+
+T = TypeVar("T")
 
 #: File name under pages/ (also the address), and title.
 PAGES = (
@@ -33,6 +36,11 @@ def joined_names(names: Sequence[str]) -> str:
 def parted_names(text: str) -> list[str]:
     """The names that `joined_names` put together."""
     return [unquote(name) for name in text.split(",") if name]
+
+
+def whole(text: str | None, default: T = None) -> int | T:
+    """The whole number that a parameter of an address is, as far as a browser holds it exactly; `default` where it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else default
 
 
 def plain(text: str, most: int = 200) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["CHECKED", "CHECK_SAMPLES", "Given", "Task", "caption", "checked", "given_items", "judged_version", "posterior_of", "readers_of", "rebuilt", "sizes_note", "thumbnails", "true_pictures"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from mmvae.translation import Kept, check, means
 
 from . import models
 from .gallery import MOST
-from .navigation import joined_names, parted_names
+from .navigation import joined_names, parted_names, whole
 from .pairs import Pairs, stored_posterior
 
 VIEWS = ("translate", "swap", "check")
@@ -57,6 +58,8 @@ class Task:
     seed: int = 0
     view: str = VIEWS[0]
 
+    PARAMETERS: ClassVar[Sequence[str]] = ("models", "to", "items", "strokes", "styles", "styled", "samples", "seed", "view")
+
     @property
     def drawing(self) -> str:
         """The drawing where it is an input: strokes are kept while the other direction is looked at."""
@@ -81,7 +84,7 @@ class Task:
         view, strokes = address.get("view", ""), address.get("strokes", "")
         return cls(tuple(dict.fromkeys(asked))[:MOST_MODELS] or (known[0],), address.get("to", ""), _ids(address.get("items")),
                    strokes if is_drawing(strokes) else "", _ids(address.get("styles")), address.get("styled") == "1",
-                   min(max(_whole(address.get("samples"), 8), 1), MOST_SAMPLES), min(_whole(address.get("seed"), 0), 2**31 - 1),
+                   min(max(whole(address.get("samples"), 8), 1), MOST_SAMPLES), min(whole(address.get("seed"), 0), 2**31 - 1),
                    view if view in VIEWS else VIEWS[0])
 
     def command(self, models: Sequence[str], files: Sequence[str] = (), style_files: Sequence[str] = ()) -> str:
@@ -103,10 +106,6 @@ class Task:
         else:
             parts += ["--samples", str(self.samples), "--seed", str(self.seed)]
         return command_line([*parts, "--out", f"{'swap' if self.view == 'swap' else 'translation'}.png"])
-
-
-#: The query parameters that ask for a task; others, such as the point of a page that was left, say nothing of one.
-PARAMETERS = frozenset(parameter.name for parameter in fields(Task))
 
 
 @dataclass(frozen=True)
@@ -255,9 +254,5 @@ def _ids(text: str | None) -> tuple[int, ...] | None:
     """Ids from an address: None where it says nothing of them."""
     if text is None:
         return None
-    ids = [int(part) for part in text.split(",") if part.isascii() and part.isdigit() and len(part) < 16]
+    ids = [number for part in text.split(",") if (number := whole(part)) is not None]
     return tuple(dict.fromkeys(ids))[:MOST]
-
-
-def _whole(text: str | None, default: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else default

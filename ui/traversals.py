@@ -19,7 +19,7 @@ from mmvae.pictures import Pixels, png, sheet, traversal_frames
 
 from . import models
 from .figures import data_uri
-from .navigation import parted_names
+from .navigation import parted_names, whole
 from .pairs import pairs_of
 from .translating import Given, posterior_of
 
@@ -101,11 +101,11 @@ def _stack(name: str, swept: Swept, frame: int, widest: int) -> str:
 def _answer(request: Request) -> HTMLResponse:
     known = models.names()
     names = [name for name in parted_names(request.query_params.get("models", "")) if name in known][:MOST]
-    item, frame = request.query_params.get("item", ""), request.path_params["frame"]
+    frame = request.path_params["frame"]
     if not names or frame >= FRAMES:
         return HTMLResponse('<div class="muted">There is no such traversal.</div>', 404)
     try:
-        return HTMLResponse(stack_html(names, int(item) if item.isascii() and item.isdigit() and len(item) < 16 else None, frame))
+        return HTMLResponse(stack_html(names, whole(request.query_params.get("item")), frame))
     except (CheckpointError, ValueError, KeyError, OSError) as error:
         return HTMLResponse(f'<div class="muted">These models cannot be drawn: {html.escape(str(error))}</div>', 404)
 
