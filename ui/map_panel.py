@@ -349,7 +349,7 @@ _figures_kept: OrderedDict[tuple, dict] = OrderedDict()
 
 
 def _measured(job: Job, codes: Codes, colour: str) -> dict:
-    """The figures as the browser gets them; where there are none, in words why: ``"without"`` of classes, ``"unplaced"`` of the map."""
+    """The figures as the browser gets them; where there are none, in words why: ``"without"`` of classes (None where the colour has none), ``"unplaced"`` of the map."""
     key = (job.key, colour, job.state == "done", _judging.get(job.codes_key) == 1)
     if key not in _figures_kept:
         figures, without = _separation(job, codes, colour)
@@ -376,8 +376,8 @@ def _amount(job: Job, codes: Codes, colour: str) -> Amount | None:
     return amount_of(codes, codes.labels[colour], job.factors) if factor is not None and is_amount(factor, codes.labels[colour]) else None
 
 
-def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str]:
-    """How well a colouring separates, and in a few words why it is not measured where it is not."""
+def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str | None]:
+    """How well a colouring separates, and in a few words why it is not measured where it is not; None where it has no classes."""
     nothing_known = Figures(None, None, None)
     if colour == "modality":
         found = figures_of(codes, codes.giver)
@@ -392,10 +392,10 @@ def _separation(job: Job, codes: Codes, colour: str) -> tuple[Figures, str]:
             return nothing_known, "not decoded yet"
         verdict = job.judge(readers_of(job.model.dataset)).get("verdict")
         if verdict is None:
-            return nothing_known, "no classes"
+            return nothing_known, None
         found = figures_of(codes, verdict, job.factors)
     else:
-        return nothing_known, "no classes"
+        return nothing_known, None
     return found, "too few of a class"
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from mmvae.checkpoints import WEIGHTS, load
 from mmvae.cli import main
 from mmvae.data import DATASETS, dataset
-from mmvae.palettes import PETROFF10
+from mmvae.palettes import HUES24, PETROFF10
 from mmvae.point import Point
 from mmvae.readers import readers_for
 from ui.live import FILES_PATH
@@ -422,6 +422,33 @@ def test_each_of_two_maps_has_its_own_figures(opened):
     assert rows["nearest neighbours"] == [f"{100 * answer['accuracy']:.0f} %" for answer in answers]
     levels = dict.fromkeys(f"{answer['shuffled']:.2f}".replace("-", "−") for answer in answers)
     assert page.locator(".map .figures tr", has_text="silhouette").locator(".chance").inner_text() == f"chance {', '.join(levels)}"
+
+
+def test_only_figures_of_what_colours_are_shown(opened):
+    page = opened(wish())
+    of_map = ["map: trustworthy", "map: recall"]
+    for colour, rows in (("azimuth", ["neighbours' mean off by"]), ("identity", ["silhouette", "nearest neighbours"]), ("kl", []), ("lighting", ["neighbours' mean off by"])):
+        page.locator('.map select[aria-label="Colour by"]').select_option(colour)
+        assert page.locator(".map .figures th").all_inner_texts() == rows + of_map  # before they are there, too
+        page.wait_for_function(f"() => !({MAP}).querySelector('.figures').textContent.includes('…')")
+        assert page.locator(".map .figures th").all_inner_texts() == rows + of_map, colour
+
+
+def test_many_classes_have_colours_and_those_of_the_one_pointed_at_are_the_brightest(opened):
+    page = opened(wish())
+    page.locator('.map select[aria-label="Show as"]').select_option("")
+    page.locator('.map select[aria-label="Colour by"]').select_option("identity")
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].column.id === 'identity'")
+    colours = "[...panel.panes[0].column.data].map((identity, i) => [identity, [...panel.panes[0].points.colours.subarray(4 * i, 4 * i + 3)].join()])"
+    found = seen(page, colours)
+    assert len(dict.fromkeys(map(tuple, found))) == len({identity for identity, _ in found}) > len(HUES24)  # one each
+    assert len({colour for _, colour in found}) == len(HUES24)
+    assert page.locator(".map .legend p").inner_text() == "50 values, 24 colours over and over: point at one to light all of its points."
+    page.mouse.move(*point_at(page, 7))
+    page.wait_for_function(f"() => ({MAP}).parentNode.widget.panes[0].hovered >= 0")
+    pointed = seen(page, "panel.panes[0].column.data[panel.panes[0].hovered]")
+    brightness = [(identity == pointed, sum(map(int, colour.split(",")))) for identity, colour in seen(page, colours)]
+    assert min(value for lit, value in brightness if lit) > 1.5 * max(value for lit, value in brightness if not lit)
 
 
 def test_a_link_that_cannot_be_opened_says_why_and_another_map_is_shown(page, app_url):

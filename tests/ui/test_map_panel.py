@@ -67,7 +67,7 @@ def test_judging_that_failed_says_why_and_is_tried_again_where_somebody_asks_aga
     assert failed.status_code == 400 and failed.body.decode() == "this could not be computed: RuntimeError: no memory"
     assert found.status_code == 200
     separation = json.loads(answered(ask("figures", job, colour="verdict")).body)
-    assert separation["silhouette"] is None and separation["without"] == "no classes"  # these images have no readers
+    assert separation["silhouette"] is None and separation["without"] is None  # these images have no readers
 
 
 def test_items_that_the_data_set_has_no_more_are_refused_in_one_line(job):
@@ -110,19 +110,21 @@ def test_pictures_are_answered_while_figures_of_many_colours_are_computed(job, m
     assert answered(both()).status_code == 200
 
 
-@pytest.mark.parametrize(("colour", "words"), [("kl", "no classes"), ("verdict", "not decoded yet"), ("modality", None)])
-def test_where_there_is_no_figure_there_is_a_word(job, colour, words):
+@pytest.mark.parametrize(("colour", "words"), [("kl", None), ("verdict", "not decoded yet")])
+def test_where_there_is_no_figure_of_classes_there_is_a_word_if_there_are_classes(job, colour, words):
     found = json.loads(answered(ask("figures", job, colour=colour)).body)
-    if words:
-        assert found["silhouette"] is None and found["without"] == words
-    else:
-        assert -1 <= found["silhouette"] <= 1 and found["chance"] == pytest.approx(0.5, abs=0.2)
+    assert found["silhouette"] is None and found["without"] == words
+
+
+def test_figures_of_classes_and_of_the_gap_are_measured(job):
+    found = json.loads(answered(ask("figures", job, colour="modality")).body)
+    assert -1 <= found["silhouette"] <= 1 and found["chance"] == pytest.approx(0.5, abs=0.2)
     assert found["gap"]["ratio"] == pytest.approx(found["gap"]["paired"] / found["gap"]["random"])
 
 
 def test_an_ordered_factor_is_told_by_how_far_off_neighbours_are_and_not_as_classes(job):
     found = json.loads(answered(ask("figures", job, colour="brightness")).body)
-    assert (found["silhouette"], found["accuracy"], found["without"]) == (None, None, "no classes")
+    assert (found["silhouette"], found["accuracy"], found["without"]) == (None, None, None)
     assert 0 < found["amount"]["error"] and 0 < found["amount"]["chance"] and found["amount"]["unit"] == ""
     assert json.loads(answered(ask("figures", job, colour="modality")).body)["amount"] is None
 

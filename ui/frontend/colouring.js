@@ -7,7 +7,7 @@ const VISIBLE = 215; // opacity of a point, of 255
 // How much of its colour a point keeps that is not in focus. It is mixed into the ground and not made transparent: of many
 // transparent points in one place the opacities would add up.
 const BACK = 0.17;
-const UNLIT = 0.5; // the same where values are too many for colours and one is lit
+const UNLIT = 0.35; // the same where values are too many for a colour each and one is lit
 
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
@@ -44,8 +44,7 @@ function percentiles(values) {
 /** The colour of one value. */
 export function shade(column, value) {
   if (!known(value)) return GREY;
-  if (column.kind === "few") return column.palette[value % column.palette.length];
-  if (column.kind === "many") return GREY;
+  if (column.kind === "few" || column.kind === "many") return column.palette[value % column.palette.length];
   const t = Math.min(1, Math.max(0, (value - column.low) / (column.high - column.low || 1))) * (column.palette.length - 1);
   const i = Math.min(column.palette.length - 2, Math.floor(t));
   return column.palette[i].map((c, k) => c + (t - i) * (column.palette[i + 1][k] - c));

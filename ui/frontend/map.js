@@ -265,7 +265,7 @@ class Panel {
       }, el("i"), text));
       this.legend.replaceChildren(heading, el("div", { class: "chips" }, chips));
     } else if (column.kind === "many") {
-      this.legend.replaceChildren(heading, el("p", {}, `${column.values.length} values: point at one to light all of its points.`));
+      this.legend.replaceChildren(heading, el("p", {}, `${column.values.length} values${column.values.length > column.hex.length ? `, ${column.hex.length} colours over and over` : ""}: point at one to light all of its points.`));
     } else {
       const bar = el("div", { class: "scale", style: `background: linear-gradient(90deg, ${column.hex.join(", ")})` });
       this.legend.replaceChildren(heading, bar, el("div", { class: "ends" }, el("span", {}, say(column, column.low)), el("span", {}, say(column, column.high))));
@@ -309,7 +309,8 @@ class Panel {
   async measure() {
     const turn = (this.measuring = {});
     const { panes } = this;
-    const show = (found) => this.figures.replaceChildren(...figureRows(panes, found));
+    const column = columnsOf(this.info, this.own).find(({ id }) => id === this.colour);
+    const show = (found) => this.figures.replaceChildren(...figureRows(panes, column, found));
     show(panes.map(() => null));
     const found = await Promise.all(panes.map((pane) => pane.figures(this.colour)));
     if (this.measuring === turn) show(found);

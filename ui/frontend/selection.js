@@ -157,7 +157,7 @@ function counts(column, points) {
     for (const value of values) found.set(value, (found.get(value) ?? 0) + 1);
     const rows = [...found].sort((a, b) => b[1] - a[1]).slice(0, 10);
     return el("div", { class: "counts" }, rows.map(([value, count]) => el("div", { "data-value": value, "data-count": count },
-      el("span", {}, say(column, value)), el("i", { style: `width: ${(100 * count) / rows[0][1]}%; background: ${column.kind === "few" ? column.hex[value % column.hex.length] : "var(--faint)"}` }),
+      el("span", {}, say(column, value)), el("i", { style: `width: ${(100 * count) / rows[0][1]}%; background: ${column.hex[value % column.hex.length]}` }),
       el("b", {}, count.toLocaleString()))));
   }
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
