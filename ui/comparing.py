@@ -5,11 +5,14 @@ from __future__ import annotations
 __all__ = ["LOSS", "MOST", "VIEWS", "Measurement", "Task", "before", "command", "curve", "curves_of", "effects_of", "measure", "measurement", "smoothed", "span_of", "unlike"]
 
 import subprocess
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from tempfile import mkstemp
 from threading import Lock, Thread
 from typing import ClassVar
 
@@ -27,7 +30,7 @@ from .translating import judged_version, readers_of
 MOST = 4
 VIEWS = {"leakage": "What each part knows", "live": "Side by side", "maps": "Maps", "figures": "All figures", "training": "Training and traversals",
          "results": "All models", "story": "The faces story"}
-NICE = 10
+NICE, LOOK_SECONDS = 10, 0.3
 
 
 @dataclass(frozen=True)
@@ -202,9 +205,14 @@ def command(name: str) -> str:
 
 @dataclass
 class Measurement:
-    """A checkpoint being measured by a process of its own: what it does, and what went wrong where something did."""
+    """A checkpoint being measured by a process of its own: what it does, and what went wrong where something did.
+
+    Arguments:
+        log: What the process writes to. A file and no pipe: it goes on where the server ends.
+    """
 
     process: subprocess.Popen
+    log: Path
     doing: str = "starting"
     error: str = ""
     running: bool = True
@@ -225,20 +233,29 @@ def measure(name: str) -> None:
     with _lock:
         if folder in _measurements and _measurements[folder].running:
             return
-        process = spawn(["evaluate", str(folder)], NICE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace")
-        _measurements[folder] = Measurement(process)
+        descriptor, log = mkstemp(".log", "mmvae-measure-")
+        with open(descriptor, "wb") as stream:
+            process = spawn(["evaluate", str(folder)], NICE, stdout=subprocess.DEVNULL, stderr=stream)
+        _measurements[folder] = Measurement(process, Path(log))
     Thread(target=_follow, args=(_measurements[folder],), name=f"measure {name}", daemon=True).start()
 
 
 def _follow(one: Measurement) -> None:
     """Keeps what the process says last, until it has ended."""
-    try:
-        with one.process.stderr as said:
-            for line in said:
-                one.doing = line.strip() or one.doing
-        status = one.process.wait()
-        if status:
-            named = one.doing.startswith("mmvae: ")
-            one.error = one.doing.removeprefix("mmvae: ") if named else f"the process ended with status {status} while {one.doing}"
-    finally:
-        one.running = False
+    status = None
+    while status is None:
+        time.sleep(LOOK_SECONDS)
+        status = one.process.poll()  # before the last look, so that it sees all
+        one.doing = _last_line(one.log) or one.doing
+    if status:
+        named = one.doing.startswith("mmvae: ")
+        one.error = one.doing.removeprefix("mmvae: ") if named else f"the process ended with status {status} while {one.doing}"
+    one.running = False
+    with suppress(OSError):
+        one.log.unlink()
+
+
+def _last_line(log: Path) -> str:
+    with suppress(OSError):  # somebody cleaned up
+        return next(filter(None, map(str.strip, reversed(log.read_text("utf-8", "replace").splitlines()))), "")
+    return ""

@@ -10,6 +10,8 @@ from mmvae.checkpoints import config_of, save
 from mmvae.model import MultimodalVAE
 from tests.ui.test_explore_page import write
 from tests.ui.test_foreign_models import opened
+from ui import comparing, models
+from ui.comparing import Measurement
 
 
 @pytest.fixture
@@ -49,6 +51,20 @@ def test_the_curve_of_a_training_that_went_on_begins_where_the_one_before_ended(
     named = {line["name"]: line for line in figure["data"] if "name" in line}
     assert named["MuMo-VAE (split) (trained on, after 600 × 64)"]["x"] == [600 * 64 + 32 * step for step in (25, 50, 100)]
     assert named["Vanilla VAE (other)"]["x"] == [32 * step for step in (25, 50, 100)]
+
+
+def test_a_measurement_that_failed_stands_beside_one_that_runs_until_that_fails_too(home, monkeypatch):
+    failed, goes_on = (Measurement(None, home / f"{i}.log", "drawing samples") for i in range(2))
+    monkeypatch.setattr(comparing, "_measurements", {models.path_of(name).resolve(): one for name, one in (("split", failed), ("other", goes_on))})
+    failed.error, failed.running = "no such data", False
+    page = opened("compare", models="split,other")  # does not come to its end where the page is drawn over and over
+    assert [error.value for error in page.error] == ["split could not be measured: no such data"]
+    assert any("other: drawing samples" in text.value for text in page.markdown)
+    assert [button.label for button in page.button if button.label.startswith("Measure")] == ["Measure split"]
+    goes_on.error, goes_on.running = "no memory", False
+    page.run()
+    assert not page.exception and [error.value for error in page.error] == [f"{name} could not be measured: {why}" for name, why in (("split", "no such data"), ("other", "no memory"))]
+    assert [button.label for button in page.button if button.label.startswith("Measure")] == ["Measure split", "Measure other"]
 
 
 @pytest.mark.parametrize("asked", [{}, {"models": "split,other"}, {"view": "results"}])

@@ -1,6 +1,9 @@
 """What Compare is asked for survives its address, curves mean the same in every variant, and a measurement always comes to its end."""
 
-import io
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +17,7 @@ from tests.tiny import tiny_model
 from ui import comparing, palette
 from ui.comparing import LOSS, NEAR, Measurement, Task, before, curve, curves_of, smoothed, span_of, unlike
 
+PYTHON = sys.executable
 NAMES = ('模型 #1, "a"', "50%2C, b", "plain")
 
 
@@ -95,35 +99,52 @@ def test_the_shipped_models_carry_the_steps_in_which_they_learn():
     assert recon[0][1] > 1.5 * recon[-1][1]
 
 
-class Broken(io.StringIO):
-    """A pipe that fails after its first line."""
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Writes the shell script that stands for Python."""
+    def write(script: str) -> Path:
+        (tmp_path / "python").write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+        (tmp_path / "python").chmod(0o755)
+        monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+        return tmp_path / "python"
 
-    def __next__(self):
-        if self.tell():
-            raise OSError("broken")
-        self.seek(1)
-        return "measuring\n"
-
-
-def test_a_measurement_whose_words_cannot_be_read_comes_to_its_end_all_the_same():
-    pipe = Broken()
-    one = Measurement(SimpleNamespace(stderr=pipe, wait=lambda: 0))
-    with pytest.raises(OSError, match="broken"):
-        comparing._follow(one)
-    assert not one.running and pipe.closed
+    return write
 
 
-def test_a_measurement_that_says_what_is_no_text_is_followed_to_its_end(named, monkeypatch, tmp_path):
-    (tmp_path / "python").write_text("#!/bin/sh\nprintf 'caf\\351\\n' >&2\nexit 3\n", "utf-8")
-    (tmp_path / "python").chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    threads = []
-    monkeypatch.setattr(comparing, "Thread", lambda target, args, **_: threads.append((target, args)) or SimpleNamespace(start=lambda: None))
-    comparing.measure("plain")
-    ((target, args),) = threads
-    target(*args)
-    one = comparing.measurement("plain")
-    assert not one.running and one.process.stderr.closed and one.error == "the process ended with status 3 while caf�"
+def followed(name: str, monkeypatch) -> Measurement:
+    """A measurement that was followed to its end."""
+    monkeypatch.setattr(comparing, "Thread", lambda target, args, **_: SimpleNamespace(start=lambda: target(*args)))
+    comparing.measure(name)
+    one = comparing.measurement(name)
+    assert not one.running and not one.log.exists()
+    return one
+
+
+def test_a_measurement_whose_words_are_gone_comes_to_its_end_all_the_same(tmp_path):
+    one = Measurement(SimpleNamespace(poll=lambda: 0), tmp_path / "gone.log")
+    comparing._follow(one)
+    assert not one.running and not one.error and one.doing == "starting"
+
+
+@pytest.mark.parametrize(("script", "error"), [
+    ("printf 'caf\\351\\n' >&2; exit 3", "the process ended with status 3 while caf�"),
+    ("echo measuring >&2; echo 'mmvae: no such data' >&2; echo >&2; exit 1", "no such data"),
+    ("exit 4", "the process ended with status 4 while starting"),
+    ("echo measuring >&2", "")])
+def test_a_measurement_is_followed_to_its_end_whatever_it_says(named, program, monkeypatch, script, error):
+    program(script)
+    assert followed("plain", monkeypatch).error == error
+
+
+def test_a_measurement_goes_on_when_its_server_ends(named, program, tmp_path):
+    shell = program(f"""while kill -0 $PPID 2>/dev/null; do sleep 0.05; done
+        echo 'going on' >&2 && echo 'to its end' >&2 && touch {tmp_path}/finished""")
+    server = f"import sys; sys.executable = {str(shell)!r}; from ui import comparing; comparing.measure('plain')"
+    subprocess.run([PYTHON, "-c", server], cwd=PROGRAM, env={**os.environ, "TMPDIR": str(tmp_path)}, check=True)
+    until = time.monotonic() + 30
+    while not (tmp_path / "finished").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_the_hues_of_blocks_are_written_once():
