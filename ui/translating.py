@@ -196,8 +196,8 @@ def thumbnails(opened: Checkpoint, data: PairedDataset | None, modality: str | N
     if modality is None:
         both = [thumbnails(opened, data, name, ids).expand(-1, 3, -1, -1) for name in opened.model.names]
         height = max(images.shape[2] for images in both)
-        return torch.cat([interpolate(images, scale_factor=height / images.shape[2], mode="bilinear") if images.shape[2] < height else images
-                          for images in both], 3)
+        sizes = [(height, round(images.shape[3] * height / images.shape[2])) for images in both]  # and no factors, whose products may fall short by a row
+        return torch.cat([interpolate(images, size, mode="bilinear") for images, size in zip(both, sizes)], 3)
     if data is not None:
         return data.items(ids)[0][modality]
     return rebuilt(opened.model, [stored_posterior(opened, item, opened.model.names) for item in ids], modality)

@@ -8,9 +8,11 @@ import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+import torch
 
 from mmvae import DATASETS, VARIANTS
 from mmvae.checkpoints import CONFIG, config_of, save
@@ -20,7 +22,7 @@ from mmvae.readers import folder_of
 from ui import models
 from ui.comparing import effects_of
 from ui.navigation import plain
-from ui.translating import Task, judged_version, readers_of
+from ui.translating import Task, judged_version, readers_of, thumbnails
 
 KNOWN = ["digits-a", "digits-b"]
 STROKES = "4040c040.c04060f0"
@@ -50,6 +52,14 @@ def test_a_drawing_is_part_of_the_task_only_where_it_is_what_is_observed():
 def test_a_task_comes_back_from_its_address():
     asked = Task(("digits-b", "digits-a"), "svhn", (4, 2), STROKES, (7,), True, 3, 11, "swap")
     assert Task.parse(asked.address(), KNOWN) == asked
+
+
+def test_pictures_of_any_two_heights_lie_side_by_side():
+    images = {"low": torch.rand(2, 1, 49, 98), "high": torch.rand(2, 3, 64, 32)}
+    opened, data = SimpleNamespace(model=SimpleNamespace(names=tuple(images))), SimpleNamespace(items=lambda ids: (images, {}))
+    both = thumbnails(opened, data, None, [4, 5])
+    assert both.shape == (2, 3, 64, 128 + 32)  # though 49 · (64 / 49) is less than 64
+    assert both[..., 128:].equal(images["high"])  # which is as high already
 
 
 def test_what_a_link_says_is_shown_letter_by_letter():
