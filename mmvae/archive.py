@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from .checkpoints import CARD, CONFIG, STATISTICS, UPLOADS, WEIGHTS, CheckpointError, catalogue, home_folder, open_checkpoint, read_json, write_json
 from .data import DATASETS
+from .files import is_device
 from .history import EVENTS
 
 #: The files of a checkpoint, and the most bytes each may unpack to.
@@ -56,12 +57,12 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
         into: The folder in `home` that it is added to.
 
     Raises:
-        CheckpointError: Where it is no zip, holds no checkpoint, or one that cannot be opened.
+        CheckpointError: Where it is no zip, holds no checkpoint, or one that cannot be opened, or where nothing can be written here.
     """
     home = home or home_folder()
     incoming = home / into / ".incoming" / uuid4().hex
-    incoming.mkdir(parents=True)
     try:
+        incoming.mkdir(parents=True)
         _extract(content, name, incoming, limits)
         try:
             open_checkpoint(incoming)
@@ -69,7 +70,8 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
         except CheckpointError as error:
             raise CheckpointError(str(error).replace(str(incoming), name)) from None
         taken = catalogue(home)
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".zip")).strip("-_.")[:50] or "upload"
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".zip")).strip("-_.")[:50].rstrip(".") or "upload"
+        stem = f"upload-{stem}" if is_device(stem) else stem
         final = next(
             candidate
             for candidate in chain([stem], (f"{stem}-{i}" for i in count(2)))
@@ -77,6 +79,8 @@ def unpack(content: bytes, name: str, home: Path | None = None, limits: Limits =
         )
         incoming.rename(home / into / final)
         return final
+    except OSError as error:
+        raise CheckpointError(f"{name} cannot be added: nothing can be written to {home / into} ({error.strerror or error})") from None
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
 
@@ -98,6 +102,8 @@ def _extract(content: bytes, name: str, into: Path, limits: Limits) -> None:
                 (into / member).parent.mkdir(exist_ok=True)
                 left -= _copy(archive, file, into / member, min(limits(member), left), name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # of what is written: the zip is read from memory
+            raise
         raise CheckpointError(
             f"{name}: not a zip that can be read ({error}); expected the zip of a checkpoint's or a run's folder"
         ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["mark_used", "opened_atomically", "remove_folder", "write_atomically"]
+__all__ = ["is_device", "mark_used", "opened_atomically", "remove_folder", "write_atomically"]
 
 import os
 import shutil
@@ -18,6 +18,15 @@ from safetensors import SafetensorError
 WINDOWS = os.name == "nt"
 #: On Windows a file that someone reads cannot be replaced: how long it is tried again, and the pause between, in seconds.
 PATIENCE, PAUSE = 5.0, 0.05
+
+
+#: What Windows makes no folder of, whatever ending follows.
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}
+
+
+def is_device(name: str) -> bool:
+    """Whether a folder of this name could not be carried to Windows, which takes it for a device."""
+    return name.partition(".")[0].upper() in DEVICES
 
 
 def write_atomically(file: Path, write: Callable[[str], object]) -> None:

@@ -51,7 +51,7 @@ from pathlib import Path
 from . import archive, turns
 from .checkpoints import CONFIG, RUNS, WEIGHTS, CheckpointError, catalogue, home_folder, read_json, write_json
 from .data import DATASETS, data_root
-from .files import remove_folder
+from .files import is_device, remove_folder
 from .history import EVENTS, events, is_number
 from .networks import decoders_of
 from .presets import Settings, modalities_for
@@ -400,14 +400,17 @@ def _limit(inside: str) -> int | None:
 def check_name(name: str, home: Path | None = None) -> None:
     """A RunError that says why a new run cannot have this name, where it cannot."""
     if not _NAME.fullmatch(name):
-        raise RunError(f"{name!r} cannot be a name: letters, digits, '.', '_' and '-', at most 60, the first a letter or digit")
+        raise RunError(f"{name!r} cannot be a name: letters, digits, '.', '_' and '-', at most 60, the first a letter or digit, the last no '.'")
+    if is_device(name):
+        raise RunError(f"{name!r} cannot be a name: Windows takes it for a device, such a run could not be carried there")
     if name in catalogue(home) or (runs_folder(home) / name).exists():
         raise RunError(f"there is a model or run named {name} already")
 
 
 def free_name(stem: str, home: Path | None = None) -> str:
     """A name that is not taken, like this one."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")[:50] or "run"
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")[:50].rstrip(".") or "run"
+    stem = f"run-{stem}" if is_device(stem) else stem
     taken = {*catalogue(home), *(folder.name for folder in runs_folder(home).glob("*"))}
     return next(name for name in (stem, *(f"{stem}-{i}" for i in range(2, len(taken) + 3))) if name not in taken)
 
@@ -473,7 +476,7 @@ def measure(
 # ---- how it is told
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,58}[A-Za-z0-9_-])?")
 
 
 def _look(folder: Path) -> Run:

@@ -1,7 +1,9 @@
 """A checkpoint travels as one file; a file that is none, or more than that, adds nothing."""
 
+import errno
 import io
 import json
+import os
 import zipfile
 
 import pytest
@@ -88,6 +90,19 @@ def test_a_damaged_zip_gets_one_line(folder, home):
     assert files_below(home) == []
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_where_nothing_can_be_written_one_line_says_so_and_calls_no_zip_bad(folder, home, monkeypatch, code):
+    packed = archive.pack(folder)
+
+    def full(*arguments, **options):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("mmvae.archive._copy" if code == errno.ENOSPC else "pathlib.Path.mkdir", full)
+    with pytest.raises(CheckpointError) as error:
+        archive.unpack(packed, "mine.zip", home)
+    assert str(error.value) == f"mine.zip cannot be added: nothing can be written to {home / 'uploads'} ({os.strerror(code)})"
+
+
 def test_weights_of_another_model_are_refused(folder, home):
     config = json.loads((folder / "config.json").read_text())
     config["blocks"][1]["dim"] += 1
@@ -141,7 +156,7 @@ def test_a_zip_packed_in_another_way_is_refused_before_it_is_unpacked(folder, ho
     assert str(error.value).startswith("odd.zip") and files_below(home) == []
 
 
-@pytest.mark.parametrize("given", ["_hidden.zip", "-.zip", f"{'long' * 40}.zip", "___.zip"])
+@pytest.mark.parametrize("given", ["_hidden.zip", "-.zip", f"{'long' * 40}.zip", "___.zip", "con.zip", f"{'x' * 49}.y.zip"])
 def test_an_unpacked_checkpoint_has_a_name_that_a_run_can_have(folder, home, given):
     for _ in range(2):
         check_name(archive.unpack(archive.pack(folder), given, home))

@@ -151,7 +151,7 @@ def test_a_link_to_no_run_is_refused(home):
 # ---- names, renaming, removing
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "-x", "x" * 61, "a b", "mine"])
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "-x", "x" * 61, "a b", "mine", "a.", "CON", "nul.old", "lpt1"])
 def test_a_name_that_cannot_be_is_refused_in_one_line(home, name):
     configured(home)
     with pytest.raises(RunError, match="cannot be a name|named mine already") as error:
@@ -162,7 +162,8 @@ def test_a_name_that_cannot_be_is_refused_in_one_line(home, name):
 def test_a_free_name_is_free_and_alike(home):
     configured(home)
     assert runs.free_name("mine", home) == "mine-2"
-    runs.check_name(runs.free_name("../my set!", home), home)
+    for stem in ("../my set!", "aux", "a."):
+        runs.check_name(runs.free_name(stem, home), home)
 
 
 def test_a_plan_says_every_setting_on_its_command_line(home, monkeypatch):
