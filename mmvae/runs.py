@@ -209,6 +209,8 @@ class Run:
             dims = {block["owner"]: block["dim"] for block in self.config["blocks"]}
             owned = tuple(dim for owner, dim in dims.items() if owner is not None)
             source = self.config.get("source") or self.dataset
+            if len(self.config["modalities"]) != 2:
+                raise ValueError(f"{len(self.config['modalities'])} modalities, expected two")
             decoders = decoders_of([modality["network"] for modality in self.config["modalities"]])
             judged = [tuple(modality[key] for modality in self.config["modalities"]) for key in ("likelihood", "weight")]
             if self.variant in VARIANTS and self.dataset in DATASETS:  # of a person's own pairs it is not known here what is usual
@@ -216,7 +218,7 @@ class Run:
                 judged = [None if said == tuple(getattr(m, key) for m in usual) else said for said, key in zip(judged, ("likelihood", "weight"))]
             return Plan(self.variant, source, settings, owned if len(owned) == 2 else None, dims[None], self.encoders, self.began_with, decoders, *judged)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunError(f"{self.path / CONFIG}: no blocks to train ({type(error).__name__}: {error})") from None
+            raise RunError(f"{self.path / CONFIG}: no model to train ({type(error).__name__}: {error})") from None
 
 
 # ---- what there is

@@ -15,6 +15,7 @@ import streamlit as st
 import torch
 
 from mmvae import DATASETS, VARIANTS, runs, turns
+from mmvae.checkpoints import LARGEST as MOST_DIMENSIONS
 from mmvae.checkpoints import CONFIG, SHIPPED, WEIGHTS, CheckpointError, catalogue, read_json
 from mmvae.comparison import entry_of, length_of, trainings_of
 from mmvae.data import SPLITS, DataError, DatasetRow, Factor, PairedDataset
@@ -24,7 +25,7 @@ from mmvae.presets import MOST_BETA, OPTIMIZERS, REFIT, SCALES, Settings, first_
 from mmvae.runs import Plan, Run, RunError
 from mmvae.sources import run_name
 from ui import datasets, models, navigation, palette
-from ui.explaining import explain
+from ui.explaining import explain, weighed
 from ui.navigation import plain
 from ui.runs import Measuring, clock, curves, halt, halting, kl_strip, left, moment
 from ui.scrub import scrub
@@ -194,13 +195,14 @@ def watch(name: str, state_before: str) -> None:
         st.code(runs.log_tail(run.path) or "Waiting for the process to begin …", language=None, height=160)
         return
     told = runs.events(run.path)
-    if told:
-        draw(run, told)
     try:
-        command = runs.command_line(runs.launched(run.path) or run.plan.arguments(run.path))
-    except RunError as error:
+        plan = run.plan
+    except RunError as error:  # of a configuration that somebody changed by hand nothing can be drawn
         st.error(plain(str(error), 1000), icon=":material/error:")
     else:
+        if told:
+            draw(run, told)
+        command = runs.command_line(runs.launched(run.path) or plan.arguments(run.path))
         st.html('<div class="label">Its command, from the program\'s folder</div>')
         st.code(command, language="bash", wrap_lines=True)
     if tail := runs.log_tail(run.path, 40):
@@ -286,13 +288,18 @@ def way_out(run: Run) -> str:
     return "It can be resumed from the last snapshot." if run.openable else ""
 
 
-def device_of(run: Run) -> str | None:
-    """Where it would go on; None where that is what its settings say, or they say nothing."""
+def plan_of(run: Run) -> Plan | None:
+    """What would train it anew; None where its configuration does not say."""
     try:
-        absent = run.plan.settings.device == "cuda" and not torch.cuda.is_available()
+        return run.plan
     except RunError:
         return None
-    return "cpu" if absent else None
+
+
+def device_of(run: Run) -> str | None:
+    """Where it would go on; None where that is what its settings say, or they say nothing."""
+    plan = plan_of(run)
+    return "cpu" if plan and plan.settings.device == "cuda" and not torch.cuda.is_available() else None
 
 
 def buttons(run: Run) -> None:
@@ -308,7 +315,7 @@ def buttons(run: Run) -> None:
                 disabled=soon,
             )
         elif not run.live:
-            device = device_of(run)
+            device, plan = device_of(run), plan_of(run)
             if run.diverged:
                 st.button(
                     "Duplicate with half the learning rate",
@@ -332,15 +339,15 @@ def buttons(run: Run) -> None:
                 )
                 st.caption("The learning rate is held for the first half of the steps, so it rises again.")
                 st.button("Continue", type="primary", on_click=attempt, args=(runs.resume, run, steps, device))
-            with st.popover("Refit decoders", icon=":material/auto_fix_high:", disabled=not run.openable or bool(run.encoders)):
+            with st.popover("Refit decoders", icon=":material/auto_fix_high:", disabled=not run.openable or not plan or bool(run.encoders)):
                 st.markdown("A new run that keeps this one's encoders, and so every code, and fits new decoders to them: sharper pictures of the same latent space.")
                 steps = st.number_input("Steps", 1, value=REFIT.steps, step=1000, key=f"refit {run.name}")
                 st.button("Start", type="primary", on_click=refit, args=(run, steps), key=f"start refit {run.name}")
-            with st.popover("Train on", icon=":material/moving:", disabled=not run.openable):
+            with st.popover("Train on", icon=":material/moving:", disabled=not run.openable or not plan):
                 st.markdown("A new run that begins with this one's weights and trains all of them on, with the same settings.")
                 steps = st.number_input("Steps", 1, value=max(run.step, 1), step=1000, key=f"on {run.name}")
-                spare = any(block["owner"] and block["dim"] > 1 for block in run.config.get("blocks", ()))
-                closed = run.config.get("training", {}).get("private_open", 0) if spare else 0  # what is closed would open again
+                spare = plan is not None and any(dim > 1 for dim in plan.private or ())
+                closed = plan.settings.private_open if spare else 0  # what is closed would open again
                 close = st.toggle("Close spare private dimensions", closed > 0, key=f"close {run.name}", disabled=not spare, help=CLOSING)
                 st.button("Start", type="primary", on_click=train_on, args=(run, steps, closed or 1 if spare and close else 0), key=f"start on {run.name}")
         opened_as = name_in_lists(run)
@@ -521,12 +528,7 @@ def new_run() -> None:
         modalities = modalities_for(variant, row, likelihoods=plan.likelihoods, weights=plan.weights)
         st.markdown(f"**{variant.title}**{' · ours' if variant.own else ''} — {variant.summary}")
         explain(variant, modalities)
-        st.caption(
-            f"Source: {variant.source}. "
-            + "; ".join(f"{plain(m.title)}: {m.likelihood} likelihood, weight {m.weight:g}" for m in modalities)
-            + "."
-            + (f" Every KL in the loss is weighed {plan.settings.beta:g} times." if plan.settings.beta != 1 else "")
-        )
+        st.caption(f"Source: {variant.source}. {weighed(modalities, plan.settings.beta)}")
 
 
 def inventory(own: PairedDataset) -> str:
@@ -573,26 +575,17 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     if "published" not in offered:
         st.html('<div class="muted">For this variant on this data set no published settings are known to us.</div>')
     a, b, c, d = st.columns(4)
-    a.number_input("Steps", 1, 5_000_000, step=100, key="set-steps", persist_state="session", help="Updates of the parameters")
-    b.number_input("Pairs a step", 1, 4096, step=16, key="set-batch_size", persist_state="session")
-    c.number_input(
-        "Learning rate",
-        1e-6,
-        1.0,
-        step=1e-4,
-        format="%g",
-        key="set-learning_rate",
-        persist_state="session",
-        help="The optimizer's; held for half of the steps, then linearly to zero",
-    )
-    d.number_input("Warm-up", 0, 1_000_000, step=50, key="set-warmup", persist_state="session", help="Steps over which the KL's factor rises from 0 to 1")
+    number(a, "steps", "Steps", 1, 5_000_000, step=100, help="Updates of the parameters")
+    number(b, "batch_size", "Pairs a step", 1, 4096, step=16)
+    number(c, "learning_rate", "Learning rate", 1e-6, 1.0, step=1e-4, format="%g", help="The optimizer's; held for half of the steps, then linearly to zero")
+    number(d, "warmup", "Warm-up", 0, 1_000_000, step=50, help="Steps over which the KL's factor rises from 0 to 1")
     a, b, c, d = st.columns(4)
     if variant.private:
         for column, index, modality in ((a, 0, row.modalities[0]), (c, 1, row.modalities[1])):
             column.number_input(
                 f"z_{plain(modality.name)}",
                 1,
-                64,
+                MOST_DIMENSIONS,
                 key=f"set-private-{index}",
                 persist_state="session",
                 help=f"Dimensions private to {plain(modality.title)}",
@@ -600,22 +593,14 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     b.number_input(
         "z_shared" if variant.private else "Latent size",
         1,
-        256,
+        MOST_DIMENSIONS,
         key="set-shared",
         persist_state="session",
         help="Dimensions of what both modalities share",
     )
-    d.number_input("Seed", 0, 2**31 - 1, key="set-seed", persist_state="session")
+    number(d, "seed", "Seed", 0, 2**31 - 1)
     a, b, c, d = st.columns(4)
-    a.number_input(
-        "Snapshot every",
-        1,
-        100_000,
-        step=10,
-        key="set-snapshot",
-        persist_state="session",
-        help="Steps between snapshots: each is validated, drawn, and can be resumed from",
-    )
+    number(a, "snapshot", "Snapshot every", 1, 100_000, step=10, help="Steps between snapshots: each is validated, drawn, and can be resumed from")
     b.selectbox(
         "Optimizer",
         list(OPTIMIZERS),
@@ -634,18 +619,24 @@ def settings(variant, row: DatasetRow, dataset: str) -> Plan:
     )
     d.selectbox("Device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"], key="set-device", persist_state="session")
     a, b, c, d = st.columns(4)
-    a.number_input("β", 0.0, MOST_BETA, step=0.5, format="%g", key="set-beta", persist_state="session", help="Factor of every KL in the loss; 1 is the bound itself")
+    number(a, "beta", "β", 0.0, MOST_BETA, step=0.5, format="%g", help="Factor of every KL in the loss; 1 is the bound itself")
     likelihoods = ((), *((kind, kind) for kind in SCALES), st.session_state["set-judged"])
-    c.selectbox("Likelihoods", list(dict.fromkeys(likelihoods)), format_func=lambda kinds: " and ".join(dict.fromkeys(kinds)) if kinds else AS_SOURCE, key="set-likelihoods",
+    b.selectbox("Likelihoods", list(dict.fromkeys(likelihoods)), format_func=lambda kinds: " and ".join(dict.fromkeys(kinds)) if kinds else AS_SOURCE, key="set-likelihoods",
                 persist_state="session", help="Of pixels, in both modalities. A Gaussian's variance of ½ makes it the squared error, a Laplace's scale is 0.75")
     weights = []
-    for column, index, modality in ((b, 0, row.modalities[0]), (d, 1, row.modalities[1])):
+    for column, index, modality in ((c, 0, row.modalities[0]), (d, 1, row.modalities[1])):
         weights.append(column.number_input(f"λ {plain(modality.name)}", 0.0, 1e6, format="%g", key=f"set-weight-{index}", persist_state="session",
                                            help=f"Weight of the log-likelihood of {plain(modality.title)}"))
     usual = tuple(m.weight for m in modalities_for(variant, row))
     private = (st.session_state["set-private-0"], st.session_state["set-private-1"]) if variant.private else None
     return Plan(variant.name, dataset, stated(base), private, st.session_state["set-shared"], decoders=st.session_state["set-decoders"],
                 likelihoods=st.session_state["set-likelihoods"] or None, weights=None if tuple(weights) == usual else tuple(weights))
+
+
+def number(column, field: str, label: str, low: float, high: float, **options) -> None:
+    """A field of the form for a setting. What a run that is duplicated was begun with is never beyond its bounds."""
+    begun = getattr(st.session_state["set-rest"], field)
+    column.number_input(label, min(low, begun), max(high, begun), key=f"set-{field}", persist_state="session", **options)
 
 
 def stated(base: Settings) -> Settings:

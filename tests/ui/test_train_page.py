@@ -72,6 +72,30 @@ def test_the_form_weighs_the_terms_of_the_loss_and_a_duplicate_brings_them_back(
     assert any("laplace likelihood, weight 50" in caption.value and "weighed 4 times" in caption.value for caption in page.caption)
 
 
+def test_a_duplicate_keeps_what_lies_beyond_the_bounds_of_the_form(home):
+    wide = replace(SETTINGS, steps=6_000_000, batch_size=5000, learning_rate=1e-7, snapshot=200_000)
+    folder = home / "runs" / "wide"
+    start(folder, MultimodalVAE.for_dataset(VARIANTS["mumo"], DATASETS["digits"], private=(65, 2), shared=300), wide)
+    (folder / "events.jsonl").write_text('{"step": 1, "steps": 6000000, "seconds": 1.0, "event": "stopped"}\n')
+    page = opened(run="wide")
+    next(button for button in page.button if button.label == "Duplicate with changes").click().run()
+    assert not page.exception
+    fields = {label: form(page, label).value for label in ("Steps", "Pairs a step", "Learning rate", "Snapshot every", "z_mnist", "z_shared")}
+    assert fields == {"Steps": 6_000_000, "Pairs a step": 5000, "Learning rate": 1e-7, "Snapshot every": 200_000, "z_mnist": 65, "z_shared": 300}
+    form(page, "Steps").set_value(5_500_000).run()
+    assert form(page, "Steps").value == 5_500_000 and "--private 65 2 --shared 300" in page.code[0].value
+
+
+@pytest.mark.parametrize("change", [{"blocks": 3}, {"blocks": [{}]}, {"training": None}, {"modalities": []}])
+def test_a_run_whose_configuration_was_spoiled_by_hand_is_shown_with_what_is_wrong(home, change):
+    folder = configured(home, "spoiled", SETTINGS, {"event": "step", "total": 1.0, "parts": {}, "kl": {"z_shared": [1.0]}, "pairs_per_second": 1.0, "seconds_left": 1}, {"event": "stopped"})
+    (folder / "weights.safetensors").write_bytes(b"")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    page = opened(run="spoiled")
+    assert not page.exception and any("config.json" in error.value for error in page.error)
+
+
 # ---- which run
 
 
