@@ -352,7 +352,7 @@ def draw(wishes: Sequence[Wish], again: bool, below) -> None:
     if result.view is not None:
         st.session_state[VIEW] = result.view
     address = json.dumps([wish.as_json() for wish in wishes], separators=(",", ":"))
-    st.query_params.from_dict({ADDRESS: address, **{name: value for name, value in (st.session_state.get(VIEW) or {}).items() if value}})
+    navigation.write_address({ADDRESS: address, **{name: value for name, value in (st.session_state.get(VIEW) or {}).items() if value}})
     st.session_state[FOLLOWED] = (address, None)
     if result.open:
         st.switch_page(navigation.file_of("explore"), query_params={"point": result.open})

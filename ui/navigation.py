@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["PAGES", "file_of", "joined_names", "parted_names", "plain", "whole"]
+__all__ = ["PAGES", "file_of", "joined_names", "parted_names", "plain", "whole", "write_address"]
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, unquote
+
+import streamlit as st
 
 T = TypeVar("T")
 
@@ -41,6 +43,12 @@ def parted_names(text: str) -> list[str]:
 def whole(text: str | None, default: T = None) -> int | T:
     """The whole number that a parameter of an address is, as far as a browser holds it exactly; `default` where it is none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else default
+
+
+def write_address(parameters: Mapping[str, str]) -> None:
+    """Writes parameters into the address where it has others: a run of a page that is being left, which changes nothing, else writes them into the next page's."""
+    if st.query_params.to_dict() != dict(parameters):
+        st.query_params.from_dict(parameters)
 
 
 def plain(text: str, most: int = 200) -> str:

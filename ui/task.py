@@ -12,7 +12,7 @@ import streamlit as st
 
 from . import models
 from .links import tell_left_out
-from .navigation import joined_names, plain
+from .navigation import joined_names, plain, write_address
 
 
 class Task(Protocol):
@@ -72,5 +72,5 @@ class PageTask(Generic[T]):
     def tell(self) -> None:
         """Writes the task into the address."""
         address = self().address()
-        st.query_params.from_dict(address)
+        write_address(address)
         st.session_state[self.told] = address

@@ -63,8 +63,10 @@ ROOMS = [Room("Translate", "models=", fewer_samples, "samples=2", samples),
 
 
 def at(page, room: Room, holds: str) -> None:
-    """Waits for the room with its address, and until it is all there."""
+    """Waits for the room with its address, and until it is all there and has told the server so: nobody leaves what has not come yet."""
     page.wait_for_url(re.compile(rf"/{room.path}\?.*{holds}"))
+    settle(page)
+    page.wait_for_timeout(1_500)
     settle(page)
 
 

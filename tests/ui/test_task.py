@@ -7,7 +7,7 @@ import pytest
 from tests.ui.test_explore_page import write
 from tests.ui.test_foreign_models import opened
 from ui import comparing, translating
-from ui.navigation import whole
+from ui.navigation import whole, write_address
 
 PAGES = ("translate", "compare")
 
@@ -59,3 +59,23 @@ def test_all_that_an_address_carries_is_read_from_it(task):
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("042", 42), ("9" * 15, 10**15 - 1), ("9" * 16, None), ("", None), (None, None), ("-1", None), ("1.0", None), ("²", None), ("٣", None)])
 def test_a_parameter_is_a_whole_number_or_none(text, number):
     assert whole(text) == number and whole(text, 8) == (8 if number is None else number)
+
+
+def test_an_address_is_written_only_where_it_changes(monkeypatch):
+    class Parameters(dict):
+        written = 0
+
+        def to_dict(self):
+            return dict(self)
+
+        def from_dict(self, parameters):
+            self.clear()
+            self.update(parameters)
+            self.written += 1
+
+    shown = Parameters()
+    monkeypatch.setattr("streamlit.query_params", shown)
+    for wanted in ({"map": "a"}, {"map": "a"}, {"map": "a", "show": "pictures"}, {"map": "a"}):
+        write_address(wanted)
+        assert shown == wanted
+    assert shown.written == 3
